@@ -1,0 +1,22 @@
+"""The one exception callers are meant to catch, and how its messages point at the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """A mistake in what the caller handed in: a file, a key, an array, a name.
+
+    The message is one line and says where (file and key), what was expected, what came, and what to do. The command
+    line prints it and ends with exit code 2.
+    """
+
+
+def unknown_name(what: str, name: str, valid: Iterable[str]) -> InputError:
+    """Return the error for `name` not being one of `valid`, with the nearest valid name where there is one."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else "valid: " + ", ".join(names)
+    return InputError(f"unknown {what} '{name}'; {hint}")

@@ -1,0 +1,54 @@
+"""Array vocabulary of the whole package and its three interfaces.
+
+Letters in shapes: `L` approximable layers in forward order, `M` multipliers of the library (index 0 exact), `P` candidates
+in a batch, `K` objectives, `S` seeds, `Bx`/`Bw` operand bits of the activation and the weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dse.multipliers import Multiplier
+
+Assignment: TypeAlias = NDArray[np.int64]  # (L,) index into the library
+Population: TypeAlias = NDArray[np.int64]  # (P, L)
+Objectives: TypeAlias = NDArray[np.float64]  # (P, K), all minimised
+Floats: TypeAlias = NDArray[np.float64]
+Table: TypeAlias = NDArray[np.int32]  # (2^Bx, 2^Bw), first axis the activation's code
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """One figure of merit of a design, minimised."""
+
+    name: str
+    unit: str
+
+    def __call__(self, population: Population) -> Floats:
+        """Score designs: `(P, L)` int64 -> `(P,)` float64."""
+        ...
+
+
+@runtime_checkable
+class Search(Protocol):
+    """A method that proposes designs and learns from their objectives."""
+
+    def ask(self) -> Population:
+        """Propose the next designs `(P, L)` int64; no rows when the method has nothing left to propose."""
+        ...
+
+    def tell(self, population: Population, objectives: Objectives) -> None:
+        """Take the objectives `(P, K)` of what was asked last, in the order it was asked."""
+        ...
+
+
+@runtime_checkable
+class MultiplierSource(Protocol):
+    """Anything that yields multipliers: a library, a generated family, a reader of somebody's files."""
+
+    def __iter__(self) -> Iterator[Multiplier]: ...
