@@ -1,4 +1,4 @@
-"""Array vocabulary of the whole package and its three interfaces.
+"""Array vocabulary of the whole package, and the interfaces of an objective and of a search.
 
 Letters in shapes: `L` approximable layers in forward order, `M` multipliers of the library (index 0 exact), `P` candidates
 in a batch, `K` objectives, `S` seeds, `Bx`/`Bw` operand bits of the activation and the weight.
@@ -6,14 +6,10 @@ in a batch, `K` objectives, `S` seeds, `Bx`/`Bw` operand bits of the activation 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from dse.multipliers import Multiplier
 
 Assignment: TypeAlias = NDArray[np.int64]  # (L,) index into the library
 Population: TypeAlias = NDArray[np.int64]  # (P, L)
@@ -46,9 +42,3 @@ class Search(Protocol):
         """Take the objectives `(P, K)` of what was asked last, in the order it was asked."""
         ...
 
-
-@runtime_checkable
-class MultiplierSource(Protocol):
-    """Anything that yields multipliers: a library, a generated family, a reader of somebody's files."""
-
-    def __iter__(self) -> Iterator[Multiplier]: ...
