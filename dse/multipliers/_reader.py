@@ -1,0 +1,109 @@
+"""Reading a multiplier library from files: tables in `.npz`, figures in a CSV beside them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.exceptions import InputError
+from dse.multipliers._figures import Figures, read_figures
+from dse.multipliers._library import MultiplierLibrary
+from dse.multipliers._tables import checked_multiplier, read_tables
+
+
+def load_library(path: str | PathLike[str], *, signed: bool | None = None) -> MultiplierLibrary:
+    """Read a multiplier library and check it against what it declares.
+
+    Args:
+        path: A folder (its CSV and all its `.npz` files) or one `.npz` file. The CSV beside it is the one of the same
+            stem, else `multipliers.csv`, else the only one there.
+        signed: Take only the signed or only the unsigned multipliers; None takes all when they agree.
+
+    Returns:
+        The library, in the CSV's order behind the exact multiplier.
+
+    Raises:
+        InputError: A file is missing or damaged; tables and rows do not match (rows may be more than the tables of a
+            single `.npz` file); a table is not what its row declares; signed and unsigned multipliers are there and
+            `signed` is None; or they do not make a library (see `MultiplierLibrary`).
+    """
+    path = Path(path)
+    files = _table_files(path)
+    csv = _figures_file(path)
+    rows = read_figures(csv)
+    tables: dict[str, tuple[Path, NDArray[np.generic]]] = {}
+    for file in files:
+        for name, table in read_tables(file).items():
+            if name in tables:
+                raise InputError(f"{file}: {name!r} is in {tables[name][0].name} already; keep one table")
+            tables[name] = (file, table)
+    _check_names(csv, rows, {name: file for name, (file, _) in tables.items()}, complete=path.is_dir())
+    # Rows of the other sign are not read; where a row leaves its sign open, the table tells.
+    multipliers = [
+        checked_multiplier(tables[name][0], csv, tables[name][1], row)
+        for name, row in rows.items()
+        if name in tables and (signed is None or row.signed in (None, signed))
+    ]
+    chosen = [m for m in multipliers if signed is None or m.x_signed == signed]
+    if not chosen:
+        raise InputError(f"{path}: holds no {'signed' if signed else 'unsigned'} multiplier; change signed")
+    if len({m.x_signed for m in chosen}) > 1:
+        raise InputError(f"{path}: holds signed and unsigned multipliers; set signed = true or signed = false")
+    try:
+        return MultiplierLibrary(chosen)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _table_files(path: Path) -> list[Path]:
+    """Return the `.npz` files meant by `path`, sorted by name."""
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
+        raise InputError(f"{path}: no such file or folder; {_hint(near) or 'check the path'}")
+    if path.is_dir():
+        files = sorted(path.glob("*.npz"))
+        if not files:
+            raise InputError(f"{path}: expected .npz files of tables in this folder, got none; name another folder")
+        return files
+    if path.suffix != ".npz":
+        raise InputError(f"{path}: expected a folder or an .npz file of tables, got a '{path.suffix}' file")
+    return [path]
+
+
+def _figures_file(path: Path) -> Path:
+    """Return the CSV that belongs to `path`."""
+    folder, own = (path, []) if path.is_dir() else (path.parent, [path.with_suffix(".csv")])
+    for candidate in (*own, folder / "multipliers.csv"):
+        if candidate.is_file():
+            return candidate
+    found = sorted(folder.glob("*.csv"))
+    if len(found) != 1:
+        names = ", ".join(p.name for p in found) or "none"
+        raise InputError(
+            f"{folder}: expected the figures in multipliers.csv or in one CSV file, got {names}; add or rename"
+        )
+    return found[0]
+
+
+def _check_names(csv: Path, rows: dict[str, Figures], tables: dict[str, Path], *, complete: bool) -> None:
+    """Check that every table has its row and, for a whole folder, every row its table."""
+    for name, file in tables.items():
+        if name not in rows:
+            raise InputError(f"{file}: {name!r} has no row in {csv.name}; {_near(name, rows)}")
+    for name in rows:
+        if complete and name not in tables:
+            raise InputError(f"{csv}: {name!r} has no table in the folder; {_near(name, tables)}")
+
+
+def _near(name: str, valid: Iterable[str]) -> str:
+    return _hint(difflib.get_close_matches(name, list(valid), n=1, cutoff=0.8)) or "add it"
+
+
+def _hint(near: list[str]) -> str:
+    return f"did you mean '{near[0]}'?" if near else ""
