@@ -1,0 +1,17 @@
+"""Training and accuracy of a network, and a cache of trained weights."""
+
+from dse.nn.training._cache import cached_training, default_cache_dir
+from dse.nn.training._evaluate import accuracy, logits
+from dse.nn.training._settings import DEFAULT_SETTINGS, TrainingSettings
+from dse.nn.training._train import Progress, train
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "Progress",
+    "TrainingSettings",
+    "accuracy",
+    "cached_training",
+    "default_cache_dir",
+    "logits",
+    "train",
+]

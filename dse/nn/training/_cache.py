@@ -1,0 +1,93 @@
+"""Trained weights in files that are named by all that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dse.exceptions import InputError
+from dse.nn.datasets import Part
+from dse.nn.models import load_weights, save_weights
+from dse.nn.training._settings import TrainingSettings
+from dse.nn.training._train import Progress, train
+
+
+def default_cache_dir() -> Path:
+    """Return where trained weights are kept: `$DSE_CACHE`, else `$XDG_CACHE_HOME/dse`, else `~/.cache/dse`."""
+    if own := os.environ.get("DSE_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "dse"
+
+
+def cached_training(
+    model: nn.Module,
+    part: Part,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    key: Mapping[str, str | int | float],
+    cache_dir: Path,
+    progress: Progress | None = None,
+) -> nn.Module:
+    """Train `model`, or load the weights that the same training gave before.
+
+    The file is named by a hash over `key`, the settings, the seed, the content of `part`, the weights that the model
+    starts from and the version of torch, so it is never stale. One that cannot be read is trained anew and replaced.
+
+    Args:
+        model: trained in place.
+        part: the training images.
+        settings: of the optimiser.
+        seed: of everything random in training.
+        key: what else the weights depend on and the model's state does not show, such as its name.
+        cache_dir: folder of the files, made when missing.
+        progress: as for `train`; not called when the weights are loaded.
+
+    Returns:
+        `model`, in evaluation mode.
+
+    Raises:
+        InputError: what `train` raises, or the folder cannot be written.
+    """
+    file = cache_dir / f"{_training_hash(model, part, settings, seed, key)}.safetensors"
+    try:
+        load_weights(model, file)
+        return model.eval()
+    except InputError:  # not there, or damaged
+        pass
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)  # before minutes of training, not after
+    except OSError as error:
+        raise InputError(f"cache_dir: cannot make {cache_dir} ({error.strerror}); set DSE_CACHE") from error
+    train(model, part, settings, seed=seed, progress=progress)
+    save_weights(model, file)
+    return model
+
+
+def _training_hash(
+    model: nn.Module, part: Part, settings: TrainingSettings, seed: int, key: Mapping[str, str | int | float]
+) -> str:
+    start = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        start.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        start.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    text = json.dumps(
+        {
+            "key": dict(key),
+            "settings": asdict(settings),
+            "seed": seed,
+            "part": part.content_hash,
+            "start": start.hexdigest(),
+            "torch": torch.__version__,
+        },
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
