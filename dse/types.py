@@ -41,4 +41,3 @@ class Search(Protocol):
     def tell(self, population: Population, objectives: Objectives) -> None:
         """Take the objectives `(P, K)` of what was asked last, in the order it was asked."""
         ...
-

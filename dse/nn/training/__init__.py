@@ -3,6 +3,7 @@
 from dse.nn.training._cache import cached_training, default_cache_dir
 from dse.nn.training._evaluate import accuracy, logits
 from dse.nn.training._settings import DEFAULT_SETTINGS, TrainingSettings
+from dse.nn.training._threads import threads_for
 from dse.nn.training._train import Progress, train
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "cached_training",
     "default_cache_dir",
     "logits",
+    "threads_for",
     "train",
 ]

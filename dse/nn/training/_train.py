@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
@@ -17,13 +16,11 @@ from dse.nn.datasets import Part
 from dse.nn.models import check_finite, seeded
 from dse.nn.training._evaluate import device_of, logits
 from dse.nn.training._settings import TrainingSettings
+from dse.nn.training._threads import threads_for
 
 Progress: TypeAlias = Callable[[int, int, str], None]  # (done, total, note)
 
 _WARM_UP = 0.2  # of all steps, before the peak of the learning rate
-# Below this many input values per batch, threads wait for each other longer than they compute: digits-cnn took 4 s with
-# one thread and 14 to 150 s with two while other programs were using the two cores.
-_SMALL_BATCH = 2**14
 _CROP = 4  # pixels of padding that a random crop moves in, as in He et al. 2016, section 4.2
 
 
@@ -57,7 +54,7 @@ def train(
     # Batches of nearly one size: a last batch of a single image would break batch normalisation.
     steps = math.ceil(len(part) / settings.batch_size)
     model.train()
-    with seeded(seed, device), _threads_for(settings.batch_size * part.x[0].numel()):
+    with seeded(seed, device), threads_for(settings.batch_size * part.x[0].numel()):
         for epoch in range(settings.epochs):
             total = torch.zeros((), device=device)
             for i, index in enumerate(torch.randperm(len(part)).tensor_split(steps)):
@@ -124,14 +121,3 @@ def _require_fit(model: nn.Module, part: Part) -> None:
             f"training: the model gives outputs {shape} for one image, expected (1, n_classes), n_classes above the "
             f"largest label {largest}; build it for this data set"
         )
-
-
-@contextmanager
-def _threads_for(values: int) -> Iterator[None]:
-    """Compute batches of few input values in one thread, and put the number of threads back."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if values < _SMALL_BATCH else threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -1,0 +1,238 @@
+"""Probabilistic error models: the mean and std of the error each multiplier causes at each layer's output.
+
+Errors are approximate minus exact and relative to the layer's output std, the unit of the robustness profile. Scales differ
+between output channels when weights are quantised per channel, so every error is scaled to real numbers before pooling.
+
+Three grades predict, one measures:
+
+* `global`: all products of a layer share one pair of operand histograms (methods of Trommer et al., ICCAD 2022, the
+  single-distribution case): `std_out = sqrt(K) * s`.
+* `multi-distribution`: one activation histogram per receptive field (ICCAD 2022, eq. 15 and 16):
+  `std_out = sqrt(K * mean_i(s_i^2) + K^2 * var_i(mu_i))`; the second term is what `global` misses.
+* `direct`: sampled receptive fields go through the table with the layer's real weights; also gives the error of every
+  output channel and its regression.
+* `measured`: whole layer outputs on other images, the truth that the predictions are held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dse.exceptions import unknown_name
+from dse.kernels import LutProduct
+from dse.multipliers import MultiplierLibrary
+from dse.nn.convert import approximable_layers
+from dse.nn.tracing import LayerTrace, Trace, layer_inputs
+from dse.types import Floats, Table
+
+Grade = Literal["global", "multi-distribution", "direct"]
+
+
+@dataclass(frozen=True)
+class ChannelErrors:
+    """Errors of one layer by output channel, from the direct model; C channels."""
+
+    mean: Floats  # (M, C) relative to the layer's output std
+    slope: Floats  # (M, C) least-squares slope of the exact output on the approximate one: 1 where there is no error
+    offset: Floats  # (M, C) its intercept, relative to the layer's output std
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """Mean and std of the output error, relative to the layer's output std."""
+
+    layers: tuple[str, ...]
+    multipliers: tuple[str, ...]
+    mean: Floats  # (L, M)
+    std: Floats  # (L, M)
+    grade: str
+    channels: tuple[ChannelErrors, ...] = ()  # one per layer, only from the direct model
+
+    @property
+    def rms(self) -> Floats:
+        """Root mean square error `(L, M)`: what an uncompensated layer suffers."""
+        return np.hypot(self.mean, self.std)
+
+
+def predict_errors(trace: Trace, library: MultiplierLibrary, *, grade: Grade = "direct") -> ErrorTable:
+    """Predict every multiplier's error in every layer.
+
+    Args:
+        trace: The layers as seen on calibration images.
+        library: The multipliers; each must serve the trace's operand format.
+        grade: Which model.
+
+    Raises:
+        InputError: If the grade is unknown or a multiplier does not fit the format.
+    """
+    if grade not in _MODELS:
+        raise unknown_name("error model", grade, _MODELS)
+    exact = trace.operands.exact
+    errors = [trace.operands.table(m) - exact for m in library]
+    cells = [_MODELS[grade](layer, errors, exact) for layer in trace.layers]
+    output_std = np.array([[layer.output_std] for layer in trace.layers])
+    return ErrorTable(
+        layers=trace.names,
+        multipliers=library.names,
+        mean=np.array([[cell.mean for cell in row] for row in cells]) / output_std,
+        std=np.array([[cell.std for cell in row] for row in cells]) / output_std,
+        grade=grade,
+        channels=tuple(_channels(row) for row in cells) if grade == "direct" else (),
+    )
+
+
+def measure_errors(model: nn.Module, images: Tensor, trace: Trace, library: MultiplierLibrary) -> ErrorTable:
+    """Measure the same errors on all outputs of `images` `(N, ...)`, each layer fed with the exact network's inputs."""
+    inputs = layer_inputs(model, images)
+    layers = approximable_layers(model)
+    errors = [trace.operands.table(m) - trace.operands.exact for m in library]
+    mean, std = np.zeros((len(layers), len(library))), np.zeros((len(layers), len(library)))
+    for l, layer in enumerate(trace.layers):
+        rows = torch.cat([layers[layer.name].patches(codes) for codes in inputs[layer.name]])
+        for m, error in enumerate(errors):
+            if error.any():
+                outputs = _scaled_sums(layer, error, rows)
+                mean[l, m], std[l, m] = float(outputs.mean()), float(outputs.std(correction=0))
+        mean[l] /= layer.output_std
+        std[l] /= layer.output_std
+    return ErrorTable(trace.names, library.names, mean, std, grade="measured")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well predicted standard deviations agree with measured ones over all layers and approximate multipliers."""
+
+    pearson_log_std: float | None  # correlation of log std over the cells where both are positive; None below 3 cells
+    median_relative_error: float | None  # of |predicted - measured| / measured; None without cells
+    p90_relative_error: float | None
+    cells: int  # cells with a measured error
+    cells_without_prediction: int  # cells measured > 0 but predicted 0: counted as 100 % error, outside the correlation
+
+
+def agreement(predicted: ErrorTable, measured: ErrorTable) -> Agreement:
+    """Compare two error tables of the same layers and multipliers, over the cells whose measured std is positive."""
+    truth = measured.std[measured.std > 0]
+    guess = predicted.std[measured.std > 0]
+    positive = guess > 0
+    relative = np.abs(guess - truth) / truth
+    pearson = None
+    if positive.sum() >= 3:
+        pearson = float(np.corrcoef(np.log(guess[positive]), np.log(truth[positive]))[0, 1])
+    return Agreement(
+        pearson_log_std=pearson,
+        median_relative_error=float(np.median(relative)) if truth.size else None,
+        p90_relative_error=float(np.quantile(relative, 0.9)) if truth.size else None,
+        cells=int(truth.size),
+        cells_without_prediction=int((~positive).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Error of one multiplier in one layer, in real units of the layer's output."""
+
+    mean: float
+    std: float
+    channels: ChannelErrors | None = None  # rows of one multiplier, direct model only
+
+
+def _global(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+    cells = []
+    for error in errors:
+        first, second = _weight_moments(layer, error)
+        mu = layer.x_histogram @ first
+        variance = max(float(layer.x_histogram @ second - mu**2), 0.0)
+        cells.append(_Cell(float(layer.fan_in * mu), float(np.sqrt(layer.fan_in * variance))))
+    return cells
+
+
+def _multi_distribution(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+    fields = _field_histograms(layer.patches)
+    cells = []
+    for error in errors:
+        first, second = _weight_moments(layer, error)
+        mu = fields @ first
+        variance = np.maximum(fields @ second - mu**2, 0.0)
+        std = np.sqrt(layer.fan_in * variance.mean() + layer.fan_in**2 * mu.var())
+        cells.append(_Cell(float(layer.fan_in * mu.mean()), float(std)))
+    return cells
+
+
+def _direct(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+    patches = torch.from_numpy(layer.patches)
+    outputs = _exact_outputs(layer, exact)
+    cells = []
+    for error in errors:
+        drift = _scaled_sums(layer, error, patches).flatten(1).numpy()
+        slope, offset = _regress(outputs, outputs + drift)
+        channels = ChannelErrors(drift.mean(0) / layer.output_std, slope, offset / layer.output_std)
+        cells.append(_Cell(float(drift.mean()), float(drift.std()), channels))
+    return cells
+
+
+_MODELS: dict[str, Callable[[LayerTrace, Sequence[Table], Table], list[_Cell]]] = {
+    "global": _global,
+    "multi-distribution": _multi_distribution,
+    "direct": _direct,
+}
+
+
+def _channels(row: Sequence[_Cell]) -> ChannelErrors:
+    found = [cell.channels for cell in row if cell.channels is not None]
+    return ChannelErrors(
+        np.array([c.mean for c in found]), np.array([c.slope for c in found]), np.array([c.offset for c in found])
+    )
+
+
+def _weight_moments(layer: LayerTrace, error: Table) -> tuple[Floats, Floats]:
+    """Return first and second moment of the scaled error over the layer's weights, for every activation code: `(256,)`.
+
+    Each weight counts with its own channel's scale: the pooled histogram of the paper, weighted.
+    """
+    scale = np.broadcast_to(layer.scale[:, None, :], layer.w_codes.shape).ravel()
+    codes = layer.w_codes.ravel()
+    levels = error.shape[1]
+    first = np.bincount(codes, weights=scale, minlength=levels) / codes.size
+    second = np.bincount(codes, weights=scale**2, minlength=levels) / codes.size
+    return error @ first, (error.astype(np.float64) ** 2) @ second
+
+
+def _field_histograms(patches: NDArray[np.uint8]) -> Floats:
+    """Return one activation histogram per receptive field and group: `(S, G, K)` -> `(S * G, 256)`, rows sum to 1."""
+    rows = patches.reshape(-1, patches.shape[-1])
+    flat = rows.astype(np.int64) + 256 * np.arange(len(rows))[:, None]
+    return np.bincount(flat.ravel(), minlength=256 * len(rows)).reshape(-1, 256) / rows.shape[1]
+
+
+def _scaled_sums(layer: LayerTrace, error: Table, patches: Tensor) -> Tensor:
+    """Return the errors of all outputs in real units: patches `(R, G, K)` -> `(R, G, N)` float64."""
+    product = LutProduct(torch.from_numpy(layer.w_codes), torch.from_numpy(error))
+    return product(patches) * torch.from_numpy(layer.scale)
+
+
+def _exact_outputs(layer: LayerTrace, exact: Table) -> Floats:
+    """Return the exact real outputs `(S, C)` of the sampled receptive fields, zero points taken out."""
+    x_sum = layer.patches.sum(-1, dtype=np.int64)[:, :, None]
+    w_value = exact[1].astype(np.int64)  # the product with 1 is the weight's value
+    w_sum = w_value[layer.w_codes].sum(1)
+    sums = LutProduct(torch.from_numpy(layer.w_codes), torch.from_numpy(exact))(torch.from_numpy(layer.patches)).numpy()
+    constant = layer.x_zero_point * (layer.fan_in * layer.w_zero_point - w_sum)
+    return ((sums - layer.w_zero_point * x_sum + constant) * layer.scale).reshape(len(sums), -1)
+
+
+def _regress(target: Floats, given: Floats) -> tuple[Floats, Floats]:
+    """Return slope and intercept `(C,)` of `target ~ slope * given + offset`, channel by channel; (S, C) each.
+
+    A channel whose approximate output does not vary tells nothing: slope 0 and the target's mean.
+    """
+    centred = given - given.mean(0)
+    spread = (centred**2).sum(0)
+    slope = np.where(spread > 0, (centred * (target - target.mean(0))).sum(0) / np.where(spread > 0, spread, 1.0), 0.0)
+    return slope, target.mean(0) - slope * given.mean(0)

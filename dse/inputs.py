@@ -1,0 +1,72 @@
+"""What a run reads: network, data and multipliers, loaded and checked before anything is trained or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from dse.config import MultipliersConfig, RunConfig
+from dse.exceptions import InputError, unknown_name
+from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
+from dse.nn.convert import approximable_layers, quantize
+from dse.nn.datasets import Dataset
+from dse.nn.quantizers import QuantizationSettings
+from dse.operands import operand_format
+from dse.search import METHODS
+from dse.workload import Untrained, Workload, open_workload
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a run reads, loaded and checked."""
+
+    config: RunConfig
+    untrained: Untrained
+    library: MultiplierLibrary
+    layers: tuple[str, ...]  # qualified names of the approximable layers, in forward order
+
+
+def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: Dataset | None = None) -> Inputs:
+    """Load network, data and multipliers and check that they fit together, without training.
+
+    Args:
+        config: The run.
+        model, dataset: The caller's own trained network and data, instead of those that the space names.
+
+    Raises:
+        InputError: For anything that would stop the run later.
+    """
+    for method in config.search.methods:
+        if method not in METHODS:
+            raise InputError(f"search.methods: {unknown_name('method', method, METHODS)}")
+    if len(set(config.search.methods)) < len(config.search.methods):
+        raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
+    library = open_library(config.space.multipliers, config.space.quantisation.format)
+    untrained = open_workload(config.space, seed=config.seed, model=model, dataset=dataset)
+    layers = tuple(approximable_layers(quantized(config, untrained.workload)))
+    return Inputs(config, untrained, library, layers)
+
+
+def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibrary:
+    """Load the library, pick from it, and tune its weights where asked; checks that it serves the operand format."""
+    signed = format_name == "s8" if config.signed is None else config.signed
+    if config.library == "builtin":
+        library = builtin(signed=signed)
+    else:
+        library = load_library(config.library, signed=config.signed)
+    library = library.select(config.include, config.exclude)
+    operands = operand_format(format_name)
+    for multiplier in library:
+        operands.table(multiplier)
+    return MultiplierLibrary([tuned(m) for m in library]) if config.weight_tuning else library
+
+
+def quantized(config: RunConfig, workload: Workload) -> nn.Module:
+    """Return the quantised network, its activation ranges fixed by the calibration images."""
+    quantisation, layers = config.space.quantisation, config.space.layers
+    settings = QuantizationSettings(
+        quantisation.format, quantisation.weights, quantisation.calibration, quantisation.percentile
+    )
+    images = workload.parts.calibration.x
+    return quantize(workload.model, images, settings, include=layers.include, exclude=layers.exclude)

@@ -1,0 +1,148 @@
+"""Turn a trained network into a quantised one, layer by layer, and set what each layer multiplies with."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dse.exceptions import InputError, unknown_name
+from dse.nn.arithmetic import FloatArithmetic, IntegerArithmetic
+from dse.nn.layers import ApproxConv2d, ApproxLayer, ApproxLinear
+from dse.nn.quantizers import ActivationQuantizer, QuantizationSettings, RangeObserver, WeightQuantizer
+from dse.operands import operand_format
+from dse.types import Table
+
+_BATCH = 128
+
+
+def quantize(
+    model: nn.Module,
+    calibration: Tensor,
+    settings: QuantizationSettings | None = None,
+    *,
+    include: Sequence[str] = ("*",),
+    exclude: Sequence[str] = (),
+) -> nn.Module:
+    """Return a quantised copy of `model`: every Conv2d and Linear that the forward pass reaches is replaced.
+
+    The copy multiplies in fake-quantised floating point until `simulate` gives its layers integer arithmetic.
+
+    Args:
+        model: The trained network.
+        calibration: Input images `(N, ...)` float32 that fix the activation ranges.
+        settings: Operand format, granularity and range rule; the defaults of `QuantizationSettings` when None.
+        include, exclude: Patterns over qualified names: the approximable layers are those that match any of `include` and
+            none of `exclude`. The others are quantised as well and stay exact.
+
+    Raises:
+        InputError: If no image is given, a pattern matches no layer, or no layer is left to approximate.
+    """
+    settings = settings or QuantizationSettings()
+    if len(calibration) == 0:
+        raise InputError("calibration: expected at least one image, got none")
+    model = copy.deepcopy(model).eval()
+    observers = _observe(model, calibration, settings)
+    chosen = _choose(list(observers), include, exclude)
+    replaced: dict[nn.Module, ApproxLayer] = {}
+    for position, (name, observer) in enumerate(observers.items()):
+        original = model.get_submodule(name)
+        replaced[original] = _approximate(original, observer, settings, approximable=name in chosen, position=position)
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if module in replaced:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, replaced[module])
+    return model
+
+
+def approximable_layers(model: nn.Module) -> dict[str, ApproxLayer]:
+    """Return the approximable layers of a quantised model by qualified name, in forward order."""
+    return {name: layer for name, layer in quantized_layers(model).items() if layer.approximable}
+
+
+def quantized_layers(model: nn.Module) -> dict[str, ApproxLayer]:
+    """Return all quantised layers by qualified name, in forward order."""
+    found = {name: module for name, module in model.named_modules() if isinstance(module, ApproxLayer)}
+    return dict(sorted(found.items(), key=lambda item: item[1].position))
+
+
+def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> None:
+    """Give every quantised layer integer arithmetic: through its table where `tables` names one, exact elsewhere.
+
+    With no tables the model computes the quantised network exactly.
+
+    Args:
+        model: A quantised model, changed in place.
+        tables: Layer's qualified name -> table `(256, 2^Bw)` int32 (`OperandFormat.table`).
+
+    Raises:
+        InputError: If a name is no approximable layer of the model.
+    """
+    tables = dict(tables or {})
+    approximable = approximable_layers(model)
+    for name in tables:
+        if name not in approximable:
+            raise unknown_name("approximable layer", name, approximable)
+    for name, layer in quantized_layers(model).items():
+        table = torch.from_numpy(tables[name].copy()) if name in tables else None
+        layer.arithmetic = IntegerArithmetic(layer, table)
+
+
+def fake_quantized(model: nn.Module) -> None:
+    """Give every quantised layer differentiable floating-point arithmetic again, in place."""
+    for layer in quantized_layers(model).values():
+        layer.arithmetic = FloatArithmetic()
+
+
+def _observe(model: nn.Module, calibration: Tensor, settings: QuantizationSettings) -> dict[str, RangeObserver]:
+    """Run the calibration images and return the input range of every reached layer, in forward order."""
+    observers: dict[str, RangeObserver] = {}
+    hooks = []
+    for name, module in model.named_modules():
+        if type(module) in (nn.Conv2d, nn.Linear):  # subclasses may compute something else
+
+            def observe(module: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+                observers.setdefault(name, RangeObserver(settings)).update(inputs[0])
+
+            hooks.append(module.register_forward_pre_hook(observe))
+    with torch.inference_mode():
+        for batch in calibration.split(_BATCH):
+            model(batch)
+    for hook in hooks:
+        hook.remove()
+    return observers
+
+
+def _choose(names: list[str], include: Sequence[str], exclude: Sequence[str]) -> set[str]:
+    for key, patterns in (("include", include), ("exclude", exclude)):
+        for pattern in patterns:
+            if names and not fnmatch.filter(names, pattern):
+                raise InputError(f"layers.{key}: {unknown_name('layer', pattern, names)}")
+    chosen = {
+        name
+        for name in names
+        if any(fnmatch.fnmatchcase(name, p) for p in include) and not any(fnmatch.fnmatchcase(name, p) for p in exclude)
+    }
+    if not chosen:
+        raise InputError(
+            "the model has no approximable layer: its forward pass reaches "
+            + (
+                f"only {len(names)} Conv2d/Linear that layers.include and layers.exclude leave out"
+                if names
+                else "no Conv2d or Linear"
+            )
+        )
+    return chosen
+
+
+def _approximate(
+    original: nn.Module, observer: RangeObserver, settings: QuantizationSettings, *, approximable: bool, position: int
+) -> ApproxLayer:
+    operands = operand_format(settings.format)
+    x_quantizer = ActivationQuantizer(operands, *observer.range)
+    w_quantizer = WeightQuantizer(operands, settings.weights)
+    kind = ApproxConv2d if isinstance(original, nn.Conv2d) else ApproxLinear
+    return kind(original, x_quantizer, w_quantizer, FloatArithmetic(), approximable=approximable, position=position)  # type: ignore[arg-type]

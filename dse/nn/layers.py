@@ -1,0 +1,178 @@
+"""Conv2d and Linear with quantised operands, whose products an exchangeable arithmetic computes.
+
+A layer knows its geometry: how codes become patches `(R, G, K)` (R output positions of the whole batch, G groups, K fan-in),
+how its weight becomes matrices `(G, K, N)`, and how sums `(R, G, N)` become the output. The arithmetic (`dse.nn.arithmetic`)
+knows how the products are formed. The bias is added last, in real numbers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dse.nn.quantizers import ActivationQuantizer, WeightQuantizer
+
+
+@dataclass(frozen=True)
+class WeightMatrices:
+    """A layer's quantised weight in the shape of its products: G groups, fan-in K, N output channels per group."""
+
+    codes: Tensor  # (G, K, N) int16, code of each weight: two's complement where weights are signed
+    values: Tensor  # (G, K, N) int32
+    scale: Tensor  # (G, N) float32
+    zero_point: Tensor  # (G, N) int32
+
+
+class ApproxLayer(nn.Module, ABC):
+    """A quantised layer. Parameters keep the names `weight` and `bias` of the layer it replaces.
+
+    Args:
+        original: The layer to replace; its parameters are shared, not copied.
+        x_quantizer: Quantiser of the input.
+        w_quantizer: Quantiser of the weight.
+        arithmetic: How products are formed: a callable of (layer, input) that returns the output before the bias.
+        approximable: Whether a search may choose this layer's multiplier; otherwise it stays exact.
+        position: Rank of the layer in forward order.
+    """
+
+    def __init__(
+        self,
+        original: nn.Conv2d | nn.Linear,
+        x_quantizer: ActivationQuantizer,
+        w_quantizer: WeightQuantizer,
+        arithmetic: nn.Module,
+        *,
+        approximable: bool,
+        position: int,
+    ) -> None:
+        super().__init__()
+        self.weight = original.weight
+        self.bias = original.bias
+        self.x_quantizer = x_quantizer
+        self.w_quantizer = w_quantizer
+        self.operands = x_quantizer.operands
+        self.approximable = approximable
+        self.position = position
+        self.groups = 1
+        self.arithmetic = arithmetic
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.arithmetic(self, x)
+        return y if self.bias is None else y + self.bias.view(-1, *([1] * self.trailing_dims))
+
+    @property
+    def fan_in(self) -> int:
+        """Products summed into one output, `K`."""
+        return self.weight[0].numel()
+
+    def matrices(self) -> WeightMatrices:
+        """Return the quantised weight as matrices `(G, K, N)`."""
+        quantized = self.w_quantizer.quantize(self.weight)
+        values = quantized.values.reshape(self.groups, -1, self.fan_in).transpose(1, 2).contiguous()
+        codes = torch.remainder(values, 2**self.operands.w_bits).to(torch.int16)
+        shape = (self.groups, -1)
+        return WeightMatrices(codes, values, quantized.scale.reshape(shape), quantized.zero_point.reshape(shape))
+
+    @property
+    @abstractmethod
+    def trailing_dims(self) -> int:
+        """Dimensions after the channel in the output."""
+
+    @abstractmethod
+    def prepare(self, x: Tensor) -> Tensor:
+        """Return the input with any padding that is not by zeros already applied."""
+
+    @abstractmethod
+    def patches(self, codes: Tensor) -> Tensor:
+        """Return the operands of every output position: codes (B, ...) uint8 -> `(R, G, K)` uint8.
+
+        Zero padding enters as the code of zero and goes through the table like any operand: this is what hardware does.
+        """
+
+    @abstractmethod
+    def fold(self, sums: Tensor, x: Tensor) -> Tensor:
+        """Return `(R, G, N)` as the layer's output for the (prepared) input `x`."""
+
+    @abstractmethod
+    def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the layer's output without bias in floating point, differentiable."""
+
+
+class ApproxLinear(ApproxLayer):
+    """Linear layer on `(..., F)` inputs."""
+
+    @property
+    def trailing_dims(self) -> int:
+        return 0
+
+    def prepare(self, x: Tensor) -> Tensor:
+        return x
+
+    def patches(self, codes: Tensor) -> Tensor:
+        return codes.reshape(-1, 1, codes.shape[-1])
+
+    def fold(self, sums: Tensor, x: Tensor) -> Tensor:
+        return sums.reshape(*x.shape[:-1], -1)
+
+    def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.linear(x, weight)
+
+
+class ApproxConv2d(ApproxLayer):
+    """Two-dimensional convolution with any stride, padding, dilation and groups, on `(B, C, H, W)` inputs."""
+
+    def __init__(self, original: nn.Conv2d, *args: object, **kwargs: object) -> None:
+        super().__init__(original, *args, **kwargs)  # type: ignore[arg-type]
+        self.groups = original.groups
+        self.stride = _pair(original.stride)
+        self.dilation = _pair(original.dilation)
+        self.kernel_size = _pair(original.kernel_size)
+        self.padding_mode = original.padding_mode
+        self._pad = original._reversed_padding_repeated_twice  # (left, right, top, bottom), also for 'same' and 'valid'
+
+    @property
+    def trailing_dims(self) -> int:
+        return 2
+
+    def prepare(self, x: Tensor) -> Tensor:
+        return x if self.padding_mode == "zeros" else F.pad(x, self._pad, mode=self.padding_mode)
+
+    def patches(self, codes: Tensor) -> Tensor:
+        if self.padding_mode == "zeros" and any(self._pad):
+            # zero is always representable, and in symmetric formats its code is 0 as well
+            codes = F.pad(codes, self._pad, value=int(self.x_quantizer.zero_point))
+        codes = codes.contiguous()
+        batch, channels, height, width = codes.shape
+        rows, columns = self._output_size(height, width)
+        (sb, sc, sh, sw), (dh, dw), (th, tw) = codes.stride(), self.dilation, self.stride
+        kh, kw = self.kernel_size
+        windows = codes.as_strided(
+            (batch, rows, columns, channels, kh, kw), (sb, sh * th, sw * tw, sc, sh * dh, sw * dw)
+        )
+        return windows.reshape(batch * rows * columns, self.groups, -1)
+
+    def fold(self, sums: Tensor, x: Tensor) -> Tensor:
+        left, right, top, bottom = self._pad if self.padding_mode == "zeros" else (0, 0, 0, 0)
+        rows, columns = self._output_size(x.shape[2] + top + bottom, x.shape[3] + left + right)
+        return sums.reshape(x.shape[0], rows, columns, -1).permute(0, 3, 1, 2)
+
+    def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.padding_mode == "zeros":
+            left, right, top, bottom = self._pad
+            if (left, top) == (right, bottom):
+                return F.conv2d(x, weight, None, self.stride, (top, left), self.dilation, self.groups)
+            x = F.pad(x, self._pad)
+        return F.conv2d(x, weight, None, self.stride, 0, self.dilation, self.groups)
+
+    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+        (kh, kw), (dh, dw), (th, tw) = self.kernel_size, self.dilation, self.stride
+        return (height - dh * (kh - 1) - 1) // th + 1, (width - dw * (kw - 1) - 1) // tw + 1
+
+
+def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    first, second = (value, value) if isinstance(value, int) else value
+    return int(first), int(second)

@@ -1,0 +1,6 @@
+"""Figures of merit of a design, all minimised: callables `(P, L) int64 -> (P,) float64` with a `name` and a `unit`."""
+
+from dse.objectives._energy import RelativeEnergy
+from dse.objectives._simulation import AccuracyLoss, Simulator
+
+__all__ = ["AccuracyLoss", "RelativeEnergy", "Simulator"]

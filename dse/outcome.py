@@ -1,0 +1,123 @@
+"""Everything a run has found, and how it is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dse.compare import Scored
+from dse.config import RunConfig
+from dse.error_model import ErrorTable
+from dse.exceptions import InputError
+from dse.multipliers import MultiplierLibrary
+from dse.nn.tracing import Trace
+from dse.robustness import RobustnessProfile
+from dse.search import History
+from dse.space import SearchSpace
+from dse.study import write_csv, write_json, write_toml
+
+_DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "search_accuracy", "accuracy_loss_pp", "evaluation")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a run."""
+
+    config: RunConfig
+    library: MultiplierLibrary
+    space: SearchSpace
+    trace: Trace
+    profile: RobustnessProfile
+    errors: ErrorTable  # predictions of the model that guided the search
+    measured_errors: ErrorTable
+    histories: Mapping[str, History]  # method -> every design it evaluated
+    fronts: Mapping[str, Scored]  # method -> its front, re-scored on the test images
+    uniform: Scored  # one design per multiplier, in library order
+    quantised_search_accuracy: float
+    metrics: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    folder: Path | None = None  # where it is written; None while it is not
+
+    def assignment(self, method: str, position: int) -> dict[str, str]:
+        """Return design number `position` of a method's front as layer -> multiplier."""
+        row = self.fronts[method].population[position]
+        return {layer: self.space.multipliers[m] for layer, m in zip(self.space.layers, row, strict=True)}
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> None:
+    """Write configuration, manifest, tables and metrics into an existing folder."""
+    space = outcome.space
+    if clash := sorted(set(space.layers) & set(_DESIGN_COLUMNS)):
+        raise InputError(f"layer '{clash[0]}' has the name of a column of front.csv; rename the module")
+    write_toml(folder / "config.toml", json.loads(outcome.config.model_dump_json(exclude_none=True)))
+    write_json(folder / "manifest.json", outcome.manifest)
+    write_json(folder / "metrics.json", outcome.metrics)
+    _write_evaluations(outcome, folder / "evaluations.csv")
+    _write_fronts(outcome, folder / "front.csv")
+    _write_uniform(outcome, folder / "uniform.csv")
+    _write_layers(outcome, folder / "robustness.csv")
+    _write_errors(outcome, folder / "errors.csv")
+
+
+def _names(space: SearchSpace, row: np.ndarray) -> list[str]:
+    return [space.multipliers[m] for m in row]
+
+
+def _write_evaluations(outcome: Outcome, path: Path) -> None:
+    exact = outcome.quantised_search_accuracy
+    rows = [
+        [method, i + 1, float(energy), float(exact - loss / 100), float(loss), *_names(outcome.space, row)]
+        for method, history in outcome.histories.items()
+        for i, (row, (energy, loss)) in enumerate(zip(history.population, history.objectives, strict=True))
+    ]
+    columns = ("method", "evaluation", "rel_energy", "search_accuracy", "accuracy_loss_pp", *outcome.space.layers)
+    write_csv(path, columns, rows)
+
+
+def _write_fronts(outcome: Outcome, path: Path) -> None:
+    rows = [
+        [
+            method,
+            float(front.rel_energy[i]),
+            float(front.accuracy[i]),
+            float(front.search_accuracy[i]),
+            float(front.accuracy_loss_pp[i]),
+            int(front.evaluation[i]),
+            *_names(outcome.space, front.population[i]),
+        ]
+        for method, front in outcome.fronts.items()
+        for i in range(len(front.population))
+    ]
+    write_csv(path, (*_DESIGN_COLUMNS, *outcome.space.layers), rows)
+
+
+def _write_uniform(outcome: Outcome, path: Path) -> None:
+    u = outcome.uniform
+    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
+    figures = zip(u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp, strict=True)
+    write_csv(
+        path, columns, [[name, *map(float, row)] for name, row in zip(outcome.library.names, figures, strict=True)]
+    )
+
+
+def _write_layers(outcome: Outcome, path: Path) -> None:
+    rows = [
+        [layer.name, layer.op_count, layer.fan_in, float(sigma)]
+        for layer, sigma in zip(outcome.trace.layers, outcome.profile.sigma, strict=True)
+    ]
+    write_csv(path, ("layer", "op_count", "fan_in", "sigma"), rows)
+
+
+def _write_errors(outcome: Outcome, path: Path) -> None:
+    guess, truth = outcome.errors, outcome.measured_errors
+    rows = [
+        [layer, name, float(power), *(float(table[l, m]) for table in (guess.mean, guess.std, truth.mean, truth.std))]
+        for l, layer in enumerate(guess.layers)
+        for m, (name, power) in enumerate(zip(guess.multipliers, outcome.library.power_mw, strict=True))
+    ]
+    write_csv(path, ("layer", "multiplier", "power_mw", "mean", "std", "measured_mean", "measured_std"), rows)

@@ -1,0 +1,53 @@
+"""Fronts and indicators, thin over moocore. Every objective is minimised."""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.exceptions import InputError
+from dse.types import Floats, Objectives
+
+
+def non_dominated(objectives: Objectives) -> NDArray[np.bool_]:
+    """Mark the rows of `(P, K)` that no other row dominates, `(P,)`; of equal rows only the first is marked.
+
+    Raises:
+        InputError: If an objective is not finite: moocore would drop such rows without a word.
+    """
+    _check_finite(objectives)
+    if len(objectives) == 0:
+        return np.zeros(0, dtype=bool)
+    return np.asarray(moocore.is_nondominated(objectives, maximise=False, keep_weakly=False), dtype=bool)
+
+
+def hypervolume(objectives: Objectives, reference: Floats) -> float:
+    """Return the volume that the rows of `(P, K)` dominate within `reference` (K,); rows beyond it count nothing.
+
+    Raises:
+        InputError: If an objective is not finite.
+    """
+    _check_finite(objectives)
+    inside = objectives[(objectives < reference).all(axis=1)]
+    return float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0
+
+
+def hypervolume_curve(objectives: Objectives, reference: Floats) -> Floats:
+    """Return the hypervolume after each evaluation: rows `(P, K)` in the order they were evaluated -> `(P,)`."""
+    front = objectives[:0]
+    curve = np.zeros(len(objectives))
+    for p, row in enumerate(objectives):
+        extended = np.vstack([front, row])
+        front = extended[non_dominated(extended)]
+        curve[p] = hypervolume(front, reference)
+    return curve
+
+
+def _check_finite(objectives: Objectives) -> None:
+    if not np.isfinite(objectives).all():
+        raise InputError(f"objectives: expected finite numbers, got a NaN or infinity in row {_first_bad(objectives)}")
+
+
+def _first_bad(objectives: Objectives) -> int:
+    return int(np.flatnonzero(~np.isfinite(objectives).all(axis=1))[0])

@@ -1,0 +1,150 @@
+"""Learn by gradient how much noise each layer bears (Trommer et al., ICCAD 2022, arXiv 2208.07265).
+
+Gaussian noise of a learnable amount `sigma` is added to every layer's output before the bias,
+
+    y + sigma * std(y) * eps,   eps ~ N(0, 1)
+
+and the loss rewards noise in proportion to the layer's share of the multiplications, up to `sigma_max`:
+
+    L = CE(logits, labels) - strength * sum_l (c_l / sum_j c_j) * min(|sigma_l|, sigma_max)
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dse.exceptions import InputError
+from dse.nn.arithmetic import NoiseArithmetic
+from dse.nn.convert import approximable_layers, fake_quantized
+from dse.nn.models import seeded
+from dse.nn.training import threads_for
+from dse.types import Floats
+
+
+@dataclass(frozen=True)
+class RobustnessSettings:
+    """How the noise is learned.
+
+    Args:
+        steps: Optimiser steps.
+        batch_size: Images in a step.
+        strength: The loss's `lambda`: more means more noise, hence cheaper multipliers.
+        sigma_max: Noise beyond this earns no reward.
+        sigma_initial: Where every sigma starts; not 0, where the reward has no gradient.
+        lr: Step size of sigma (Adam: a layer with few multiplications earns little reward, and plain SGD leaves it at its
+            start).
+        train: Learn sigma alone on the frozen network, or all parameters as in the paper.
+        weight_lr: Step size of the weights (SGD, momentum 0.9) when all parameters are trained.
+    """
+
+    steps: int = 300
+    batch_size: int = 128
+    strength: float = 0.2
+    sigma_max: float = 0.5
+    sigma_initial: float = 0.1
+    lr: float = 0.01
+    train: Literal["sigma", "all"] = "sigma"
+    weight_lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "strength", "sigma_max", "sigma_initial", "lr", "weight_lr"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"robustness.{name}: expected a positive number, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class RobustnessProfile:
+    """The noise each layer bears."""
+
+    layers: tuple[str, ...]
+    sigma: Floats  # (L,) >= 0, std of the noise relative to the layer's output std
+
+
+def learn_robustness(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    op_counts: NDArray[np.int64],
+    settings: RobustnessSettings | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[RobustnessProfile, nn.Module]:
+    """Learn the noise that each approximable layer of a quantised model bears.
+
+    Args:
+        model: A quantised model; left as it is.
+        images, labels: Training images `(N, ...)` float32 and labels `(N,)` int64.
+        op_counts: Multiplications per layer `(L,)`, in forward order.
+        settings: See `RobustnessSettings`.
+        seed: Seed of noise and batches; torch's global generator is left as it was.
+        progress: Called as (done, total, note) after every step.
+
+    Returns:
+        The profile, and the model it holds for: a noise-adapted copy with `train="all"`, else a plain copy.
+
+    Raises:
+        InputError: If there are no images, or the counts do not match the layers.
+    """
+    settings = settings or RobustnessSettings()
+    model = copy.deepcopy(model)
+    fake_quantized(model)
+    layers = approximable_layers(model)
+    if len(images) == 0 or len(images) != len(labels):
+        raise InputError(
+            f"robustness: expected as many labels as images, at least one; got {len(images)}, {len(labels)}"
+        )
+    if len(op_counts) != len(layers):
+        raise InputError(f"robustness: expected {len(layers)} op counts, one per layer; got {len(op_counts)}")
+    noises = [NoiseArithmetic(settings.sigma_initial) for _ in layers]
+    for layer, noise in zip(layers.values(), noises, strict=True):
+        layer.arithmetic = noise
+    _train(model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress)
+    sigma = np.array([abs(noise.sigma.item()) for noise in noises])
+    if not np.isfinite(sigma).all():
+        raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
+    fake_quantized(model)
+    return RobustnessProfile(tuple(layers), sigma), model.eval()
+
+
+def _train(
+    model: nn.Module,
+    noises: list[NoiseArithmetic],
+    images: Tensor,
+    labels: Tensor,
+    shares: Tensor,
+    settings: RobustnessSettings,
+    seed: int,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    sigmas = [noise.sigma for noise in noises]
+    weights = [p for p in model.parameters() if not any(p is sigma for sigma in sigmas)]
+    for weight in weights:
+        weight.requires_grad_(settings.train == "all")
+    model.train(settings.train == "all")  # a frozen network keeps its running statistics
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(sigmas, lr=settings.lr)]
+    if settings.train == "all":
+        optimizers.append(torch.optim.SGD(weights, lr=settings.weight_lr, momentum=0.9))
+    with seeded(seed), threads_for(min(settings.batch_size, len(images)) * images[0].numel()):
+        for step in range(settings.steps):
+            batch = torch.randint(len(images), (min(settings.batch_size, len(images)),))
+            reward = (shares * torch.stack([*sigmas]).abs().clamp(max=settings.sigma_max)).sum()
+            loss = F.cross_entropy(model(images[batch]), labels[batch]) - settings.strength * reward
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+            if progress:
+                progress(step + 1, settings.steps, f"reward {reward.item():.3f}")
+    for weight in weights:
+        weight.requires_grad_(True)

@@ -1,0 +1,76 @@
+"""Drive any search by ask and tell, charging it for every distinct design until the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.exceptions import InputError
+from dse.types import Objective, Objectives, Population, Search
+
+_PATIENCE = 200  # asks in a row without one new design before a method is taken to have converged
+
+
+@dataclass(frozen=True)
+class History:
+    """Every distinct design a method has evaluated, in order."""
+
+    population: Population  # (N, L)
+    objectives: Objectives  # (N, K)
+    stopped: str  # "budget", "exhausted" (nothing left to ask) or "converged" (asks only designs it knows)
+
+
+def run_search(
+    search: Search,
+    objectives: Sequence[Objective],
+    budget: int,
+    *,
+    progress: Callable[[int, int, Objectives], None] | None = None,
+) -> History:
+    """Let `search` propose designs until it has evaluated `budget` distinct ones.
+
+    A design costs one evaluation the first time it is asked and nothing afterwards. The batch in which the budget runs out
+    is evaluated as far as it goes and not told.
+
+    Args:
+        search: The method.
+        objectives: K figures of merit.
+        budget: Distinct designs to evaluate, at least 1.
+        progress: Called as (done, budget, objectives so far) after every new design.
+
+    Raises:
+        InputError: If the budget is below 1, or a method asks for something that is no population.
+    """
+    if budget < 1:
+        raise InputError(f"search.evaluations: expected at least 1, got {budget}")
+    known: dict[tuple[int, ...], list[float]] = {}
+    idle = 0
+    while idle < _PATIENCE:
+        population = np.asarray(search.ask())
+        if population.ndim != 2 or population.dtype != np.int64:
+            raise InputError(f"search: expected a population (P, L) int64, got {population.shape} {population.dtype}")
+        if len(population) == 0:
+            return _history(known, "exhausted", population.shape[1], len(objectives))
+        before = len(known)
+        for row in population:
+            key = tuple(row.tolist())
+            if key in known:
+                continue
+            if len(known) == budget:
+                return _history(known, "budget", population.shape[1], len(objectives))
+            known[key] = [float(objective(row[None])[0]) for objective in objectives]
+            if progress:
+                progress(len(known), budget, np.array(list(known.values())))
+        idle = 0 if len(known) > before else idle + 1
+        search.tell(population, np.array([known[tuple(row.tolist())] for row in population]))
+    return _history(known, "converged", population.shape[1], len(objectives))
+
+
+def _history(known: dict[tuple[int, ...], list[float]], stopped: str, layers: int, n_objectives: int) -> History:
+    return History(
+        population=np.array(list(known), dtype=np.int64).reshape(-1, layers),
+        objectives=np.array(list(known.values()), dtype=np.float64).reshape(-1, n_objectives),
+        stopped=stopped,
+    )

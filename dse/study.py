@@ -1,0 +1,130 @@
+"""The files of a run: manifest, tables and configuration, written as a whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from dse.exceptions import InputError
+
+_MARK = "manifest.json"  # what makes a folder a run
+_VERSIONED = ("dse", "torch", "numpy", "pymoo", "moocore", "scikit-learn")
+
+
+@contextmanager
+def run_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a scratch folder beside `out` that takes its place when the body succeeds and vanishes when it fails.
+
+    Raises:
+        InputError: If `out` exists and is not to be overwritten, or is not a run's folder.
+    """
+    check_out(out, overwrite=overwrite)
+    scratch = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(scratch, out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_out(out: Path, *, overwrite: bool = False) -> None:
+    """Raise InputError unless a run may be written to `out`."""
+    if out.exists() and not overwrite:
+        raise InputError(f"--out {out}: exists already; choose another folder, or add --overwrite to replace that run")
+    if out.exists() and not (out / _MARK).is_file():
+        raise InputError(
+            f"--out {out}: exists and is no run (no {_MARK}), so it is not overwritten; choose another folder"
+        )
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"--out {out}: '{parent}' is no folder that can be written to; choose another folder")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table; floats keep every digit, so that equal results give equal bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[repr(float(v)) if isinstance(v, float) else v for v in row] for row in rows])
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write plain data as JSON; NaN and infinity are refused."""
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_toml(path: Path, data: Mapping[str, Any]) -> None:
+    """Write nested tables as TOML."""
+    path.write_text(tomli_w.dumps(data), encoding="utf-8")
+
+
+def environment() -> dict[str, Any]:
+    """Return what a result depends on beside its configuration: versions, hardware, commit, command, date."""
+    return {
+        "command": " ".join(Path(arg).name if i == 0 else arg for i, arg in enumerate(sys.argv)),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Return processor, cores and memory of this machine."""
+    return {"cpu": _cpu_name(), "cores": os.cpu_count(), "memory_gib": _memory_gib()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _git(*arguments: str) -> str | None:
+    """Ask git about the folder that holds this package; None when that is no checkout."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None

@@ -1,0 +1,198 @@
+"""A workload: the trained network and the images of its four disjoint parts."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from dse.config import DatasetConfig, ModelConfig, SpaceConfig
+from dse.exceptions import InputError
+from dse.nn.datasets import DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
+from dse.nn.models import build_model, check_finite, load_weights
+from dse.nn.training import DEFAULT_SETTINGS, Progress, TrainingSettings, cached_training, default_cache_dir
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is approximated, and the images that decide."""
+
+    model: nn.Module  # trained, in evaluation mode
+    parts: DataParts
+    model_name: str
+    dataset_name: str
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A workload whose network may still have to be trained."""
+
+    workload: Workload
+    settings: TrainingSettings | None  # None: the weights are given
+    seed: int
+
+
+def open_workload(
+    config: SpaceConfig, *, seed: int, model: nn.Module | None = None, dataset: Dataset | None = None
+) -> Untrained:
+    """Load data and network and check them, without training.
+
+    Args:
+        config: The space.
+        seed: Of the split, and of weights and training unless the space fixes that seed.
+        model, dataset: The caller's own objects, instead of those that the space names.
+
+    Raises:
+        InputError: For a missing file, an unknown name, a part without images, weights that do not fit or are not finite.
+    """
+    dataset = dataset if dataset is not None else _dataset(config.dataset, seed)
+    parts = split_dataset(
+        dataset,
+        train=config.dataset.train_images,
+        calibration=config.dataset.calibration_images,
+        search=config.dataset.search_images,
+        test=config.dataset.test_images,
+        seed=seed,
+    )
+    model_seed = seed if config.model.seed is None else config.model.seed
+    given = model is not None
+    network = model if model is not None else _model(config.model, dataset, model_seed)
+    if config.model.weights is not None and not given:
+        load_weights(network, config.model.weights)
+    check_finite(network)
+    trained = (
+        given or config.model.weights is not None or (config.model.factory is not None and config.training is None)
+    )
+    settings = None if trained else _training_settings(config)
+    model_name = type(network).__name__ if given else config.model.name or str(config.model.factory)
+    return Untrained(Workload(network.eval(), parts, model_name, dataset.name), settings, model_seed)
+
+
+def train_workload(untrained: Untrained, *, progress: Progress | None = None) -> Workload:
+    """Train the network if its weights are not given; a training with equal inputs is read from the cache."""
+    workload = untrained.workload
+    if untrained.settings is None:
+        return workload
+    model = cached_training(
+        workload.model,
+        workload.parts.train,
+        untrained.settings,
+        seed=untrained.seed,
+        key={"model": workload.model_name},
+        cache_dir=default_cache_dir(),
+        progress=progress,
+    )
+    return replace(workload, model=model.eval())
+
+
+def model_hash(model: nn.Module) -> str:
+    """Return the SHA-256 of all parameters and buffers with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load_factory(path: str, key: str) -> Callable[..., Any]:
+    """Return the function that an import path names: `package.module:function` or `file.py:function`.
+
+    Modules are looked up in the current folder as well.
+
+    Raises:
+        InputError: If there is no such module or function; `key` is the configuration key it stands under.
+    """
+    module_name, colon, attribute = path.rpartition(":")
+    if not colon or not module_name or not attribute:
+        raise InputError(f"{key}: expected 'package.module:function' or 'file.py:function', got '{path}'")
+    try:
+        module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
+    except (ImportError, FileNotFoundError) as error:
+        raise InputError(f"{key}: cannot import '{module_name}': {' '.join(str(error).split())}") from None
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise InputError(f"{key}: '{module_name}' has no function '{attribute}'")
+    return factory
+
+
+def _import_module(name: str) -> Any:
+    with _current_folder_importable():
+        return importlib.import_module(name)
+
+
+def _import_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def _call(factory: str, arguments: dict[str, Any], key: str) -> Any:
+    function = load_factory(factory, key)
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        raise InputError(f"{key}: '{factory}' cannot be called with arguments {sorted(arguments)}: {error}") from None
+    return function(**arguments)
+
+
+def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
+    if config.name is not None:
+        return build_model(config.name, in_shape=dataset.in_shape, n_classes=dataset.n_classes, seed=seed)
+    model = _call(str(config.factory), config.arguments, "space.model.factory")
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"space.model.factory: expected '{config.factory}' to return a torch.nn.Module, got {type(model).__name__}"
+        )
+    return model
+
+
+def _dataset(config: DatasetConfig, seed: int) -> Dataset:
+    if config.name is not None:
+        return load_dataset(
+            config.name,
+            data_root=config.data_root,
+            path=config.path,
+            download=config.download,
+            seed=seed,
+            image_size=config.image_size,
+        )
+    made = _call(str(config.factory), config.arguments, "space.dataset.factory")
+    name = str(config.factory).rpartition(":")[2]
+    if isinstance(made, Dataset):
+        return made
+    if isinstance(made, tuple) and len(made) == 4:
+        return arrays_dataset(*made, name=name)
+    if isinstance(made, tuple) and len(made) == 2:
+        return loaders_dataset(*made, name=name)
+    raise InputError(
+        f"space.dataset.factory: expected '{config.factory}' to return (x_train, y_train, x_test, y_test) arrays, "
+        f"(train, test) data loaders or a dse Dataset, got {type(made).__name__}"
+    )
+
+
+def _training_settings(config: SpaceConfig) -> TrainingSettings:
+    base = DEFAULT_SETTINGS.get(config.model.name or "", DEFAULT_SETTINGS["lenet5"])
+    given = config.training.model_dump(exclude_none=True) if config.training is not None else {}
+    return replace(base, **given)
