@@ -1,0 +1,34 @@
+# `make demo`: install and run the main job.  `make test`: install and run all tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help demo test check results install clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: install  ## Explore the digits network: our search beside an ALWANN-style one, figures in runs/demo
+	$(BIN)/dse run experiments/demo.toml --out runs/demo --overwrite
+
+test: install  ## Run every test
+	$(BIN)/python -m pytest
+
+check: install  ## Lint and type-check
+	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments
+	$(BIN)/mypy
+
+results: install  ## Make the committed results again (about 10 minutes)
+	$(BIN)/python experiments/demo_seeds.py
+
+install: $(VENV)/installed
+
+# torch comes first and alone: another package's open-ended demand for it could fetch a build with GPU libraries
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:  ## Remove the virtual environment
+	rm -rf $(VENV)
