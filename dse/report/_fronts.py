@@ -1,0 +1,161 @@
+"""The fronts of all methods: relative energy against accuracy loss, on the search and on the test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from dse.pareto import non_dominated
+from dse.report._draw import QUIET, Look, canvas, looks
+from dse.report._run import RunData
+from dse.report._text import caption, drawn, method_label
+from dse.types import Floats
+
+_LABEL_BOX = (0.2, 0.05)  # room a name takes, as a share of the axes
+
+
+@dataclass(frozen=True)
+class MethodFront:
+    """Designs of one method's front, as (relative energy, loss in pp)."""
+
+    method: str
+    attained: Floats  # (N, 2) those that no other of the same method dominates on these images, by rising energy
+    dominated: Floats  # (D, 2) the others
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of images."""
+
+    title: str
+    fronts: tuple[MethodFront, ...]  # methods with designs only
+    uniforms: Floats  # (U, 2)
+    uniform_labels: tuple[str, ...]  # (U,) empty where a name would add clutter
+    float_loss_pp: float | None  # loss of the float network against the quantised one, where it is known
+    limits: tuple[float, float, float, float]  # least and most relative energy, least and most loss shown
+    beyond: int  # front designs and uniforms with more loss than is shown
+
+
+@dataclass(frozen=True)
+class FrontInfo:
+    """What the figure of the fronts shows."""
+
+    panels: tuple[Panel, ...]
+    methods: tuple[str, ...]
+    library_floor: float
+    caption: str
+
+
+def front_info(run: RunData) -> FrontInfo:
+    """Compute the figure of the fronts."""
+    base = run.metrics
+    gap = 100 * (base.number("baselines", "quantised_accuracy") - base.number("baselines", "float_accuracy"))
+    search = {m: np.column_stack([f.rel_energy, f.search_loss_pp]) for m, f in run.fronts.items()}
+    test = {m: np.column_stack([f.rel_energy, f.test_loss_pp]) for m, f in run.fronts.items()}
+    uniforms = run.uniforms
+    panels = (
+        _panel(run, "search images: what the methods optimised", search, uniforms.search_loss_pp, None),
+        _panel(run, "test images: what the designs keep", test, uniforms.test_loss_pp, gap),
+    )
+    return FrontInfo(panels, run.methods, run.library_floor, caption(run))
+
+
+def staircase(attained: Floats, most_energy: float, most_loss: float) -> Floats:
+    """Return the corners `(2N + 1, 2)` of the region that `(N, 2)` non-dominated points by rising energy attain."""
+    energy, loss = np.repeat(attained, 2, axis=0).T
+    start, end = max(most_loss, attained[0, 1]), max(most_energy, attained[-1, 0])
+    return np.column_stack([np.append(energy, end), np.concatenate([[start], loss])])
+
+
+def _panel(run: RunData, title: str, points: dict[str, Floats], losses: Floats, float_loss: float | None) -> Panel:
+    fronts = tuple(_method_front(m, points[m]) for m in run.methods if len(points[m]))
+    uniforms = np.column_stack([run.uniforms.rel_energy, losses])
+    limits = _limits(run, [*points.values(), uniforms], float_loss)
+    labels = _uniform_labels(run.uniforms.names, uniforms, limits)
+    beyond = sum(int((p[:, 1] > limits[3]).sum()) for p in [*points.values(), uniforms])
+    return Panel(title, fronts, uniforms, labels, float_loss, limits, beyond)
+
+
+def _method_front(method: str, points: Floats) -> MethodFront:
+    kept = non_dominated(points)
+    attained = points[kept]
+    return MethodFront(method, attained[np.argsort(attained[:, 0])], points[~kept])
+
+
+def _limits(run: RunData, points: list[Floats], float_loss: float | None) -> tuple[float, float, float, float]:
+    everything = np.vstack([*points, [[run.library_floor, float_loss or 0.0], [1.0, 0.0]]])
+    energy, most_loss = everything[:, 0], float(run.reference[1])
+    low, high = float(energy.min()), float(max(energy.max(), run.reference[0]))
+    least_loss = min(float(everything[:, 1].min()), 0.0)
+    return (
+        low - 0.03 * (high - low),
+        high + 0.03 * (high - low),
+        least_loss - 0.06 * (most_loss - least_loss),
+        most_loss,
+    )
+
+
+def _uniform_labels(names: tuple[str, ...], points: Floats, limits: tuple[float, ...]) -> tuple[str, ...]:
+    """Name the uniform designs that no other one dominates, leaving out a name that would lie on one already there."""
+    kept: NDArray[np.bool_] = non_dominated(points)
+    low = np.array([limits[0], limits[2]])
+    room = np.array([limits[1], limits[3]]) - low
+    shares = (points - low) / room
+    placed: list[Floats] = [(np.array([1.0, 0.0]) - low) / room]  # the exact network's star
+    labels = [""] * len(names)
+    for i in np.argsort(points[:, 0], kind="stable"):
+        clear = all((np.abs(shares[i] - other) > _LABEL_BOX).any() for other in placed)
+        if kept[i] and clear and shares[i, 1] < 1:
+            placed.append(shares[i])
+            labels[i] = names[i]
+    return tuple(labels)
+
+
+def draw_fronts(info: FrontInfo) -> Figure:
+    """Draw the fronts."""
+    figure = canvas(10.5, 4.8, "Relative energy against accuracy loss", info.caption)
+    styles = looks(info.methods)
+    columns = figure.subplots(1, len(info.panels), sharex=True)
+    for axes, panel in zip(columns, info.panels, strict=True):
+        _draw_context(axes, panel, info.library_floor)
+        for front in panel.fronts:
+            _draw_front(axes, front, styles[front.method], panel.limits)
+        axes.set_xlim(panel.limits[0], panel.limits[1])
+        axes.set_ylim(panel.limits[2], panel.limits[3])
+        axes.set_title(panel.title)
+        axes.set_xlabel("relative multiplication energy (exact multiplier everywhere = 1)")
+        axes.set_ylabel("accuracy loss against the quantised network (pp)")
+        axes.legend(loc="upper right", fontsize=7)
+    return figure
+
+
+def _draw_front(axes: Axes, front: MethodFront, look: Look, limits: tuple[float, ...]) -> None:
+    steps = staircase(front.attained, limits[1], limits[3])
+    axes.plot(*steps.T, color=look.colour, linewidth=1.4, zorder=3)
+    axes.plot(*front.dominated.T, look.marker, color=look.colour, markersize=3, alpha=0.3, zorder=2)
+    axes.plot(*front.attained.T, look.marker, color=look.colour, markersize=4, zorder=4)
+    axes.plot([], [], marker=look.marker, color=look.colour, markersize=4, label=drawn(method_label(front.method)))
+
+
+def _draw_name(axes: Axes, name: str, point: Floats) -> None:
+    text = axes.annotate(name, (point[0], point[1]), (3, 3), textcoords="offset points", zorder=1.5)
+    text.set(fontsize=6, color="#444444", path_effects=[withStroke(linewidth=1.5, foreground="white")])
+
+
+def _draw_context(axes: Axes, panel: Panel, floor: float) -> None:
+    axes.grid(color="#eeeeee")
+    axes.plot(*panel.uniforms.T, "+", color=QUIET, markersize=5, label="one multiplier in all layers", zorder=1)
+    for point, name in zip(panel.uniforms, panel.uniform_labels, strict=True):
+        if name:
+            _draw_name(axes, drawn(name), point)
+    axes.plot(1.0, 0.0, "*", color="black", markersize=9, label="exact quantised network", zorder=5)
+    axes.axvline(floor, color=QUIET, linestyle=":", linewidth=1, label="least energy of the library")
+    if panel.float_loss_pp is not None:
+        axes.axhline(panel.float_loss_pp, color="black", linestyle="--", linewidth=0.8, label="float network")
+    if panel.beyond:
+        axes.set_title(f"{panel.beyond} designs lie above {panel.limits[3]:g} pp", loc="right", fontsize=6, color=QUIET)

@@ -1,0 +1,58 @@
+"""From a run's folder to figures, a Markdown report and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from dse.report._assignments import assignment_info, draw_assignments
+from dse.report._draw import save
+from dse.report._errors import draw_errors, error_info
+from dse.report._files import write_whole
+from dse.report._fronts import draw_fronts, front_info
+from dse.report._headline import headline
+from dse.report._hypervolume import draw_hypervolume, hypervolume_info
+from dse.report._robustness import draw_robustness, robustness_info
+from dse.report._run import load_run
+from dse.report._tables import report_text, summary_text
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and what to print."""
+
+    figures: tuple[Path, ...]  # PNG files; a PDF of the same name lies beside each
+    tables: Path  # the Markdown report
+    summary: str  # a few lines of plain text
+
+
+def write_report(path: str | Path) -> Report:
+    """Write `figures/` and `report.md` into the folder of a finished run.
+
+    The same run gives the same bytes, and a file is replaced whole or not at all.
+
+    Raises:
+        InputError: One line that names file and key, if the run is not complete, or the folder cannot be written.
+    """
+    run = load_run(path)
+    curves = hypervolume_info(run)
+    results = headline(run, curves)
+    assignments = assignment_info(run)
+    draw: dict[str, Callable[[], Figure]] = {
+        "fronts": partial(draw_fronts, front_info(run)),
+        "hypervolume": partial(draw_hypervolume, curves),
+        "robustness": partial(draw_robustness, robustness_info(run)),
+        "errors": partial(draw_errors, error_info(run)),
+    }
+    if assignments is not None:
+        draw["assignments"] = partial(draw_assignments, assignments)
+    folder = run.path / "figures"
+    tables = run.path / "report.md"
+    text = report_text(run, results, list(draw))  # before the figures: a run that lacks something gets none
+    figures = tuple(save(figure, folder, name) for name, figure in draw.items())
+    write_whole(tables, text.encode("utf-8", "replace"))
+    return Report(figures, tables, summary_text(run, results, tables))

@@ -1,0 +1,161 @@
+"""A finished run as arrays: everything that the figures and tables show, read from the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dse.exceptions import InputError, unknown_name
+from dse.report._files import CsvFile, JsonFile, read_csv, read_json
+from dse.report._text import KNOWN_METHODS
+from dse.types import Floats, Objectives, Population
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What one method evaluated, N designs in order."""
+
+    number: Floats  # (N,) counts from 1
+    objectives: Objectives  # (N, 2) relative energy, accuracy loss on the search images in pp
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front of one method, P designs by rising energy."""
+
+    rel_energy: Floats  # (P,)
+    search_loss_pp: Floats  # (P,) against the quantised network, on the search images
+    test_loss_pp: Floats  # (P,) against the quantised network, on the test images
+    population: Population  # (P, L)
+
+
+@dataclass(frozen=True)
+class Uniforms:
+    """Designs with one multiplier in all layers, U of them."""
+
+    names: tuple[str, ...]  # (U,)
+    rel_energy: Floats  # (U,)
+    search_loss_pp: Floats  # (U,)
+    test_loss_pp: Floats  # (U,)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A finished run: L layers in forward order, M multipliers in library order (index 0 exact)."""
+
+    path: Path
+    methods: tuple[str, ...]  # the package's own first, then the caller's
+    layers: tuple[str, ...]  # (L,)
+    multipliers: tuple[str, ...]  # (M,)
+    power_mw: Floats  # (M,)
+    op_counts: Floats  # (L,)
+    sigma: Floats  # (L,) robustness, relative to the layer's output std
+    error_std: Floats  # (L, M) predicted, same unit; NaN where there is none
+    evaluations: Mapping[str, Evaluations]  # by method
+    fronts: Mapping[str, Front]  # by method
+    uniforms: Uniforms
+    reference: Floats  # (2,) reference point of the hypervolume: relative energy, accuracy loss in pp
+    library_floor: float  # smallest relative energy a design can have
+    metrics: JsonFile
+    manifest: JsonFile
+
+
+def load_run(path: str | Path) -> RunData:
+    """Read the folder of a finished run.
+
+    Raises:
+        InputError: One line that names file and key, for a folder, file, column or key that is missing or not as it
+            should be.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected the folder of a finished run")
+    metrics, manifest = read_json(path / "metrics.json"), read_json(path / "manifest.json")
+    robustness, errors = read_csv(path / "robustness.csv"), read_csv(path / "errors.csv")
+    evaluations, front = read_csv(path / "evaluations.csv"), read_csv(path / "front.csv")
+    layers = robustness.texts("layer")
+    multipliers = tuple(dict.fromkeys(errors.texts("multiplier")))
+    methods = _methods(metrics, (evaluations, front))
+    exact = 100 * metrics.number("baselines", "quantised_search_accuracy")
+    return RunData(
+        path=path,
+        methods=methods,
+        layers=layers,
+        multipliers=multipliers,
+        power_mw=_power(errors, multipliers),
+        op_counts=robustness.numbers("op_count"),
+        sigma=robustness.numbers("sigma"),
+        error_std=_grid(errors, layers, multipliers),
+        evaluations={m: _evaluations(evaluations, m) for m in methods},
+        fronts={m: _front(front, m, layers, multipliers, exact) for m in methods},
+        uniforms=_uniforms(read_csv(path / "uniform.csv"), exact),
+        reference=np.array([metrics.number("reference_point", k) for k in ("rel_energy", "accuracy_loss_pp")]),
+        library_floor=metrics.number("library_floor"),
+        metrics=metrics,
+        manifest=manifest,
+    )
+
+
+def _methods(metrics: JsonFile, files: tuple[CsvFile, ...]) -> tuple[str, ...]:
+    named = metrics.table("hypervolume")
+    for file in files:
+        for row, method in enumerate(file.texts("method")):
+            if method not in named:
+                raise file.fault("method", row, "a method of 'hypervolume' in metrics.json")
+    return (*(m for m in KNOWN_METHODS if m in named), *(m for m in named if m not in KNOWN_METHODS))
+
+
+def _rows(file: CsvFile, method: str) -> np.ndarray:
+    return np.flatnonzero([m == method for m in file.texts("method")])
+
+
+def _evaluations(file: CsvFile, method: str) -> Evaluations:
+    number = file.numbers("evaluation")
+    rows = _rows(file, method)
+    rows = rows[np.argsort(number[rows], kind="stable")]
+    objectives = np.column_stack([file.numbers("rel_energy"), file.numbers("accuracy_loss_pp")])
+    return Evaluations(number[rows], objectives[rows])
+
+
+def _front(file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tuple[str, ...], exact: float) -> Front:
+    energy = file.numbers("rel_energy")
+    rows = _rows(file, method)
+    rows = rows[np.argsort(energy[rows], kind="stable")]
+    index = {name: i for i, name in enumerate(multipliers)}
+    population = np.zeros((len(energy), len(layers)), dtype=np.int64)
+    for position, layer in enumerate(layers):
+        for row, name in enumerate(file.texts(layer)):
+            if name not in index:
+                raise InputError(f"{file.path}: column '{layer}': {unknown_name('multiplier', name, index)}")
+            population[row, position] = index[name]
+    search = np.round(exact - 100 * file.numbers("search_accuracy"), 9)
+    return Front(energy[rows], search[rows], file.numbers("accuracy_loss_pp")[rows], population[rows])
+
+
+def _uniforms(file: CsvFile, exact: float) -> Uniforms:
+    return Uniforms(
+        names=file.texts("multiplier"),
+        rel_energy=file.numbers("rel_energy"),
+        search_loss_pp=np.round(exact - 100 * file.numbers("search_accuracy"), 9),
+        test_loss_pp=file.numbers("accuracy_loss_pp"),
+    )
+
+
+def _power(errors: CsvFile, multipliers: tuple[str, ...]) -> Floats:
+    power = dict(zip(errors.texts("multiplier"), errors.numbers("power_mw").tolist(), strict=True))
+    if multipliers and power[multipliers[0]] <= 0:
+        raise errors.fault("power_mw", 0, "a positive power of the exact multiplier, the first")
+    return np.array([power[name] for name in multipliers])
+
+
+def _grid(errors: CsvFile, layers: tuple[str, ...], multipliers: tuple[str, ...]) -> Floats:
+    keys = zip(errors.texts("layer"), errors.texts("multiplier"), strict=True)
+    cells = dict(zip(keys, errors.numbers("std", gaps=True).tolist(), strict=True))
+    for layer in layers:
+        for name in multipliers:
+            if (layer, name) not in cells:
+                raise InputError(f"{errors.path}: no row for layer '{layer}' and multiplier '{name}'; repeat the run")
+    return np.array([[cells[layer, name] for name in multipliers] for layer in layers]).reshape(len(layers), -1)

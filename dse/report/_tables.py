@@ -1,0 +1,152 @@
+"""The headline as Markdown and as a few lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dse.report._files import JsonFile
+from dse.report._headline import BUDGETS_PP, Headline
+from dse.report._hypervolume import BASELINE
+from dse.report._run import RunData
+from dse.report._text import caption, markdown, method_label, number, plain
+
+_REACHED = f"{method_label(BASELINE)} final value"
+_TITLES = {
+    "fronts": "Fronts",
+    "hypervolume": "Hypervolume over evaluations",
+    "assignments": "Which multiplier goes where",
+    "robustness": "How much noise each layer bears",
+    "errors": "Predicted errors",
+}
+
+
+def report_text(run: RunData, results: Headline, figures: Sequence[str]) -> str:
+    """Return the report in Markdown; `figures` of the run are linked."""
+    model, dataset = run.manifest.text("model"), run.manifest.text("dataset")
+    pictures = [f"## {_TITLES[name]}\n\n![{_TITLES[name]}](figures/{name}.png)" for name in figures]
+    parts = [
+        f"# {markdown(model)} on {markdown(dataset)}",
+        f"{markdown(caption(run))}.",
+        *_headline_parts(run, results),
+        *_baseline_parts(run),
+        *pictures,
+        *_error_model_parts(run.metrics),
+        *_setting_parts(run),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_text(run: RunData, results: Headline, report: Path) -> str:
+    """Return the headline in a few lines of plain text."""
+    lines = [caption(run)]
+    for row in results.methods:
+        reached = f", {_REACHED} at evaluation {row.reached}" if row.reached is not None else ""
+        values = f"hypervolume {row.hypervolume:.3f} (test {row.hypervolume_test:.3f})"
+        lines.append(f"{row.label}: {values} after {row.evaluations} evaluations{reached}")
+    for choice in results.choices:
+        if choice.budget_pp == 1.0 and choice.rel_energy is not None:
+            what = f"{choice.label}: relative energy {choice.rel_energy:.3f}"
+            lines.append(f"at most 1 pp search loss, {what}, test loss {number(choice.test_loss_pp, 2)} pp")
+    return "\n".join(plain(line) for line in [*lines, f"report: {report}"])
+
+
+def _headline_parts(run: RunData, results: Headline) -> list[str]:
+    energy, loss = run.reference
+    hypervolume = _table(
+        ["method", "hypervolume, search", "hypervolume, test", "evaluations", f"evaluations to {_REACHED}"],
+        (
+            [r.label, number(r.hypervolume, 3), number(r.hypervolume_test, 3), f"{r.evaluations}", number(r.reached, 0)]
+            for r in results.methods
+        ),
+    )
+    choices = _table(
+        ["most search loss (pp)", "method", "relative energy", "search loss (pp)", "test loss (pp)"],
+        (
+            [
+                f"{c.budget_pp:g}",
+                c.label,
+                number(c.rel_energy, 3),
+                number(c.search_loss_pp, 2),
+                number(c.test_loss_pp, 2),
+            ]
+            for c in results.choices
+        ),
+    )
+    images = run.metrics.count("images", "search")
+    step = f"; one search image is {100 / images:.2g} pp" if images else ""
+    budgets = ", ".join(f"{b:g}" for b in BUDGETS_PP)
+    return [
+        "## Results",
+        "Losses are in percentage points against the exact quantised network on the same images.",
+        f"Hypervolume in relative energy × pp, reference point: relative energy {energy:g}, loss {loss:g} pp.",
+        hypervolume,
+        f"The cheapest design within {budgets} pp, chosen by its loss on the search images alone{step}.",
+        choices,
+    ]
+
+
+def _baseline_parts(run: RunData) -> list[str]:
+    rows = [
+        ["float network, test accuracy", _percent(run, "float_accuracy")],
+        ["quantised network, test accuracy", _percent(run, "quantised_accuracy")],
+        ["quantised network, search accuracy", _percent(run, "quantised_search_accuracy")],
+        ["least relative energy the library allows", number(run.library_floor, 3)],
+    ]
+    if run.metrics.get("best_uniform") is not None:
+        best = [run.metrics.number("best_uniform", k) for k in ("rel_energy", "accuracy", "accuracy_loss_pp")]
+        name = run.metrics.text("best_uniform", "multiplier")
+        value = (
+            f"{name}: relative energy {best[0]:.3f}, test accuracy {100 * best[1]:.2f} %, loss {number(best[2], 2)} pp"
+        )
+        rows.append(["best single multiplier in all layers", value])
+    return ["## Baselines", _table(["what", "value"], rows)]
+
+
+def _percent(run: RunData, key: str) -> str:
+    return f"{100 * run.metrics.number('baselines', key):.2f} %"
+
+
+def _error_model_parts(metrics: JsonFile) -> list[str]:
+    keys = ("pearson_log_std", "median_relative_error", "p90_relative_error")
+    rows = [
+        [
+            grade,
+            *(number(metrics.measure("error_model", grade, key), 3) for key in keys),
+            *(f"{metrics.count('error_model', grade, key)}" for key in ("cells", "cells_without_prediction")),
+        ]
+        for grade in metrics.table("error_model")
+    ]
+    header = [
+        "grade",
+        "correlation of log std",
+        "median relative error",
+        "90 % of cells below",
+        "cells",
+        "not predicted",
+    ]
+    return ["## Error model against measured errors", _table(header, rows)] if rows else []
+
+
+def _setting_parts(run: RunData) -> list[str]:
+    manifest, metrics = run.manifest, run.metrics
+    cores, threads, memory = (manifest.measure("hardware", k) for k in ("cores", "threads", "memory_gib"))
+    size = f"{number(cores, 0)} cores, {number(threads, 0)} threads, {number(memory, 1)} GiB of memory"
+    images = ", ".join(f"{metrics.count('images', part)} {part}" for part in metrics.table("images"))
+    rows = [
+        ["images", images],
+        ["layers and multipliers", f"{len(run.layers)} layers, {len(run.multipliers)} multipliers"],
+        ["library", Path(manifest.text("library")).name],  # no folders of one machine in a report
+        ["operand format", manifest.text("format")],
+        ["seed", f"{manifest.count('seed')}"],
+        ["hardware", f"{manifest.text('hardware', 'cpu')}, {size}"],
+        ["commit", manifest.text("git_commit") if manifest.data.get("git_commit") is not None else "–"],
+    ]
+    seconds = {stage: metrics.number("seconds", stage) for stage in metrics.table("seconds")}
+    times = [[stage, f"{value:.1f}"] for stage, value in [*seconds.items(), ("total", sum(seconds.values()))]]
+    return ["## Setting", _table(["what", "value"], rows), "## Time", _table(["stage", "seconds"], times)]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([markdown(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

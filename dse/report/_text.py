@@ -1,0 +1,64 @@
+"""Words of the report: names made safe for Markdown and figures, numbers, and the caption under every figure."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dse.report._run import RunData
+
+KNOWN_METHODS = {
+    "nsga2": "NSGA-II, seeded",
+    "alwann": "ALWANN-style",
+    "random": "random",
+    "exhaustive": "exhaustive",
+}
+
+
+def plain(text: str) -> str:
+    """Return one line without control, format or unassigned characters."""
+    return "".join(c for c in " ".join(text.split()) if not unicodedata.category(c).startswith("C"))
+
+
+def markdown(text: str) -> str:
+    r"""Return `text` for a Markdown table: plain, with `|` and whatever else has a meaning there escaped."""
+    return re.sub(r"([\\|<`*\[\]])", r"\\\1", plain(text))
+
+
+def drawn(text: str, most: int = 40) -> str:
+    """Return `text` for a figure: plain, without its middle where it is longer than `most`, and with no formula in it."""
+    line = plain(text)
+    if len(line) > most:
+        line = f"{line[: most // 2 - 1]}…{line[-(most // 2) :]}"
+    return line.replace("$", r"\$")
+
+
+def method_label(method: str) -> str:
+    """Return what a method is called in legends and tables."""
+    return KNOWN_METHODS.get(method, method)
+
+
+def number(value: float | None, digits: int) -> str:
+    """Return a number with `digits` decimals, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus zero
+
+
+def spent(run: RunData) -> str:
+    """Say how many designs each method evaluated."""
+    counts = {m: run.metrics.count("evaluations", m) for m in run.methods}
+    if len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values())):,} evaluations per method"
+    return "evaluations: " + ", ".join(f"{method_label(m)} {n:,}" for m, n in counts.items())
+
+
+def caption(run: RunData) -> str:
+    """Return the line that says what a figure was made from."""
+    search, test = run.metrics.count("images", "search"), run.metrics.count("images", "test")
+    images = f"{search:,} search and {test:,} test images"
+    source = f"{run.manifest.text('model')} on {run.manifest.text('dataset')}"
+    return " · ".join([source, f"seed {run.manifest.count('seed')}", images, spent(run)])
