@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,12 @@ def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | 
     from dse.config import load_config
     from dse.pipeline import run as run_pipeline
     from dse.progress import ProgressDisplay
-    from dse.report import write_report
 
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
-    with ProgressDisplay() as display:
-        run_pipeline(settings, out=out, overwrite=overwrite, display=display)
-    _print_report(write_report(out))
+    with ProgressDisplay() as display, _naming(config):
+        outcome = run_pipeline(settings, out=out, overwrite=overwrite, display=display)
+    _print_report(out, outcome.report)
 
 
 @cli.command()
@@ -55,7 +55,8 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
     from dse.inputs import load_inputs
 
     settings = load_config(config, overrides=overrides, seed=seed)
-    inputs = load_inputs(settings)
+    with _naming(config):
+        inputs = load_inputs(settings)
     parts = inputs.untrained.workload.parts
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")
@@ -70,7 +71,7 @@ def report(run_folder: Path) -> None:
     """Draw figures and tables of a finished RUN again."""
     from dse.report import write_report
 
-    _print_report(write_report(run_folder))
+    _print_report(run_folder, write_report(run_folder))
 
 
 @cli.command("list")
@@ -99,11 +100,25 @@ def inspect(library: str, signed: bool | None) -> None:
         click.echo(line)
 
 
-def _print_report(written: Any) -> None:
+@contextmanager
+def _naming(config: Path) -> Iterator[None]:
+    """Put the configuration's name before the message of a mistake in what it says."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith("--"):  # the mistake is an option's
+            raise
+        raise InputError(f"{config}: {error}") from error
+
+
+def _print_report(folder: Path, written: Any) -> None:
     click.echo(written.summary)
-    click.echo(f"tables   {written.tables}")
-    for figure in written.figures:
-        click.echo(f"figure   {figure}")
+    for what, paths in (
+        ("table ", (written.tables, Path("front.csv"), Path("metrics.json"))),
+        ("figure", written.figures),
+    ):
+        for path in paths:
+            click.echo(f"{what}   {folder / path}")
 
 
 def main() -> None:

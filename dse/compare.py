@@ -90,7 +90,7 @@ def compare(
         "evaluations": {name: len(history.population) for name, history in histories.items()},
         "stopped": {name: history.stopped for name, history in histories.items()},
         "best_uniform": None if best is None else _uniform_design(space, uniform, best),
-        "library_floor": float(RelativeEnergy(space)(cheapest)[0]),
+        "library_floor": float(space.energy(cheapest)[0]),
     }
 
 

@@ -6,13 +6,15 @@ Relative paths count from the folder of the file they stand in.
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import tomli_w
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dse.exceptions import InputError, unknown_name
 
@@ -21,6 +23,19 @@ _PATHS = {
     "dataset": ("data_root", "path", "factory"),
     "multipliers": ("library",),
 }
+
+
+def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Refuse now what the run's config.toml could not hold in the end."""
+    try:
+        json.dumps(arguments, allow_nan=False)
+        tomli_w.dumps(arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected text, finite numbers, lists and tables: {error}") from None
+    return arguments
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
 class _Table(BaseModel):
@@ -32,14 +47,14 @@ class ModelConfig(_Table):
 
     name: str | None = None
     factory: str | None = None  # "package.module:function" or "file.py:function", returns a torch.nn.Module
-    arguments: dict[str, Any] = {}  # keyword arguments of the factory
+    arguments: Arguments = {}  # keyword arguments of the factory
     weights: Path | None = None  # .npz or .safetensors with the trained parameters
     seed: int | None = Field(default=None, ge=0)  # of initial weights and training; the run's seed when absent
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
-        if (self.name is None) == (self.factory is None):
-            raise ValueError("expected exactly one of the keys name and factory")
+        if self.name is not None and self.factory is not None:
+            raise ValueError("expected one of the keys name and factory, not both")
         if self.arguments and self.factory is None:
             raise ValueError("arguments go to a factory; none is given")
         return self
@@ -50,7 +65,7 @@ class DatasetConfig(_Table):
 
     name: str | None = None
     factory: str | None = None  # returns (x_train, y_train, x_test, y_test) arrays or (train, test) data loaders
-    arguments: dict[str, Any] = {}
+    arguments: Arguments = {}
     data_root: Path | None = None
     path: Path | None = None
     download: bool = False
@@ -62,8 +77,8 @@ class DatasetConfig(_Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> DatasetConfig:
-        if (self.name is None) == (self.factory is None):
-            raise ValueError("expected exactly one of the keys name and factory")
+        if self.name is not None and self.factory is not None:
+            raise ValueError("expected one of the keys name and factory, not both")
         return self
 
 
@@ -110,8 +125,8 @@ class SpaceConfig(_Table):
 
     name: str = "unnamed"
     tiles: int | None = Field(default=None, ge=1)  # at most so many distinct multipliers in a design
-    model: ModelConfig
-    dataset: DatasetConfig
+    model: ModelConfig = ModelConfig()  # neither name nor factory: the caller hands the object to `dse.run`
+    dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig | None = None
     quantisation: QuantisationConfig = QuantisationConfig()
     multipliers: MultipliersConfig = MultipliersConfig()
@@ -171,7 +186,7 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), seed: int | 
 
     Args:
         path: The file. Its key `space` is a table, or the path of a space file or its name in `search_spaces/`.
-        overrides: Texts `key=value` with a dotted key and a TOML value, applied last.
+        overrides: Texts `key=value` with a dotted key and a TOML value, applied last; paths count from the current folder.
         seed: Replaces the file's seed when given.
 
     Raises:
@@ -187,12 +202,14 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), seed: int | 
     data.setdefault("name", path.stem)
     for override in overrides:
         _override(data, override)
+    if isinstance(data.get("space"), dict):  # what is relative now came from the command line
+        data["space"] = _absolute_space(data["space"], Path.cwd())
     if seed is not None:
         data["seed"] = seed
     return parse_config(data, str(path))
 
 
-def parse_config(data: Mapping[str, Any], where: str) -> RunConfig:
+def parse_config(data: Mapping[str, Any], where: str = "configuration") -> RunConfig:
     """Return the configuration that nested tables describe; `where` names their source in messages."""
     try:
         return RunConfig.model_validate(data)

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dse.exceptions import unknown_name
+from dse.exceptions import InputError, unknown_name
 from dse.kernels import LutProduct
 from dse.multipliers import MultiplierLibrary
 from dse.nn.convert import approximable_layers
@@ -89,7 +89,13 @@ def predict_errors(trace: Trace, library: MultiplierLibrary, *, grade: Grade = "
 
 
 def measure_errors(model: nn.Module, images: Tensor, trace: Trace, library: MultiplierLibrary) -> ErrorTable:
-    """Measure the same errors on all outputs of `images` `(N, ...)`, each layer fed with the exact network's inputs."""
+    """Measure the same errors on all outputs of `images` `(N, ...)`, each layer fed with the exact network's inputs.
+
+    Raises:
+        InputError: If there is no image.
+    """
+    if len(images) == 0:
+        raise InputError("measure_errors: expected at least one image, got none")
     inputs = layer_inputs(model, images)
     layers = approximable_layers(model)
     errors = [trace.operands.table(m) - trace.operands.exact for m in library]
@@ -109,7 +115,8 @@ def measure_errors(model: nn.Module, images: Tensor, trace: Trace, library: Mult
 class Agreement:
     """How well predicted standard deviations agree with measured ones over all layers and approximate multipliers."""
 
-    pearson_log_std: float | None  # correlation of log std over the cells where both are positive; None below 3 cells
+    # correlation of log std over the cells where both are positive; None below 3 cells or where one does not vary
+    pearson_log_std: float | None
     median_relative_error: float | None  # of |predicted - measured| / measured; None without cells
     p90_relative_error: float | None
     cells: int  # cells with a measured error
@@ -123,7 +130,7 @@ def agreement(predicted: ErrorTable, measured: ErrorTable) -> Agreement:
     positive = guess > 0
     relative = np.abs(guess - truth) / truth
     pearson = None
-    if positive.sum() >= 3:
+    if positive.sum() >= 3 and np.ptp(guess[positive]) > 0 and np.ptp(truth[positive]) > 0:
         pearson = float(np.corrcoef(np.log(guess[positive]), np.log(truth[positive]))[0, 1])
     return Agreement(
         pearson_log_std=pearson,

@@ -16,6 +16,7 @@ from dse.error_model import ErrorTable
 from dse.exceptions import InputError
 from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
+from dse.report import Report
 from dse.robustness import RobustnessProfile
 from dse.search import History
 from dse.space import SearchSpace
@@ -42,6 +43,7 @@ class Outcome:
     metrics: Mapping[str, Any]
     manifest: Mapping[str, Any]
     folder: Path | None = None  # where it is written; None while it is not
+    report: Report | None = None  # its figures and tables there
 
     def assignment(self, method: str, position: int) -> dict[str, str]:
         """Return design number `position` of a method's front as layer -> multiplier."""

@@ -62,8 +62,8 @@ def run(
         return outcome
     with run_folder(Path(out), overwrite=overwrite) as folder:
         write_outcome(outcome, folder)
-        write_report(folder)
-    return replace(outcome, folder=Path(out))
+        report = write_report(folder)
+    return replace(outcome, folder=Path(out), report=report)
 
 
 def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
@@ -91,7 +91,9 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
     )
     scorer, exact = _scorer(model, workload, library, seen, space)
     guidance = Guidance(
-        matching_sweep(profile, errors, library.rel_energy), sensitivity(profile, seen.op_counts, errors)
+        seeds=matching_sweep(profile, errors, library.rel_energy),
+        cost=sensitivity(profile, seen.op_counts, errors),
+        max_loss=config.search.reference.accuracy_loss_pp,
     )
     histories = {name: _search(name, config, space, guidance, scorer, display) for name in config.search.methods}
     display.start("score on test images")

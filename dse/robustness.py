@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dse.exceptions import InputError
+from dse.exceptions import InputError, unknown_name
 from dse.nn.arithmetic import NoiseArithmetic
 from dse.nn.convert import approximable_layers, fake_quantized
 from dse.nn.models import seeded
@@ -59,6 +59,8 @@ class RobustnessSettings:
         for name in ("steps", "batch_size", "strength", "sigma_max", "sigma_initial", "lr", "weight_lr"):
             if not getattr(self, name) > 0:
                 raise InputError(f"robustness.{name}: expected a positive number, got {getattr(self, name)}")
+        if self.train not in ("sigma", "all"):
+            raise unknown_name("robustness.train", self.train, ("sigma", "all"))
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,16 @@ def learn_robustness(
         The profile, and the model it holds for: a noise-adapted copy with `train="all"`, else a plain copy.
 
     Raises:
-        InputError: If there are no images, or the counts do not match the layers.
+        InputError: If there are no images or no layers, or the counts do not match the layers.
     """
     settings = settings or RobustnessSettings()
     model = copy.deepcopy(model)
     fake_quantized(model)
     layers = approximable_layers(model)
+    if not layers:
+        raise InputError(
+            "robustness: expected a quantised model, got one with no approximable layer; quantise it first"
+        )
     if len(images) == 0 or len(images) != len(labels):
         raise InputError(
             f"robustness: expected as many labels as images, at least one; got {len(images)}, {len(labels)}"

@@ -47,6 +47,16 @@ class SearchSpace:
         """Return the M designs with one multiplier in all layers `(M, L)`."""
         return np.repeat(np.arange(len(self.multipliers))[:, None], len(self.layers), axis=1)
 
+    def energy(self, population: Population) -> Floats:
+        """Return the energy of designs relative to the exact multiplier everywhere: `(P, L)` -> `(P,)`.
+
+        `sum_l c_l P(m_l) / (P(exact) sum_l c_l)` (ICCAD 2022 and ALWANN, objective 1), where layers that stay exact count
+        in both sums. Multiplications only: no additions, memory or leakage.
+        """
+        # not `@`, whose last bit depends on how many designs are scored together
+        spent = (self.rel_energy[population] * self.op_counts).sum(axis=1)
+        return (spent + self.fixed_op_count) / (self.op_counts.sum() + self.fixed_op_count)
+
     def repair(self, population: Population) -> Population:
         """Return designs `(P, L)` that respect the tile limit, changing as few multiplications as possible.
 

@@ -34,13 +34,16 @@ def run_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         InputError: If `out` exists and is not to be overwritten, or is not a run's folder.
     """
     check_out(out, overwrite=overwrite)
-    scratch = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    out = out.resolve()  # a link's target is replaced, not the link
+    scratch, earlier = (out.with_name(f".{out.name}.{secrets.token_hex(4)}") for _ in range(2))
     scratch.mkdir(parents=True)
     try:
         yield scratch
+        check_out(out, overwrite=overwrite)  # another run may have taken the place meanwhile
         if out.exists():
-            shutil.rmtree(out)
+            os.replace(out, earlier)  # removed only once the new run stands in its place
         os.replace(scratch, out)
+        shutil.rmtree(earlier, ignore_errors=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

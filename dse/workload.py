@@ -16,9 +16,9 @@ from typing import Any
 from torch import nn
 
 from dse.config import DatasetConfig, ModelConfig, SpaceConfig
-from dse.exceptions import InputError
-from dse.nn.datasets import DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
-from dse.nn.models import build_model, check_finite, load_weights
+from dse.exceptions import InputError, unknown_name
+from dse.nn.datasets import DATASETS, DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
+from dse.nn.models import MODELS, build_model, check_finite, load_weights
 from dse.nn.training import DEFAULT_SETTINGS, Progress, TrainingSettings, cached_training, default_cache_dir
 
 
@@ -158,7 +158,13 @@ def _call(factory: str, arguments: dict[str, Any], key: str) -> Any:
 
 
 def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
+    if config.name is None and config.factory is None:
+        raise InputError(
+            "space.model: expected the key name or factory (or pass model= to dse.run); see `dse list models`"
+        )
     if config.name is not None:
+        if config.name not in MODELS:
+            raise InputError(f"space.model.name: {unknown_name('model', config.name, MODELS)}")
         return build_model(config.name, in_shape=dataset.in_shape, n_classes=dataset.n_classes, seed=seed)
     model = _call(str(config.factory), config.arguments, "space.model.factory")
     if not isinstance(model, nn.Module):
@@ -169,7 +175,13 @@ def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
 
 
 def _dataset(config: DatasetConfig, seed: int) -> Dataset:
+    if config.name is None and config.factory is None:
+        raise InputError(
+            "space.dataset: expected the key name or factory (or pass dataset= to dse.run); see `dse list datasets`"
+        )
     if config.name is not None:
+        if config.name not in DATASETS:
+            raise InputError(f"space.dataset.name: {unknown_name('data set', config.name, DATASETS)}")
         return load_dataset(
             config.name,
             data_root=config.data_root,

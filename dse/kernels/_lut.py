@@ -106,10 +106,11 @@ class LutProduct:
 
 def _permuted_rows(w_codes: Tensor, lut: Tensor, centre: int, dtype: torch.dtype) -> Tensor:
     """Return `lut[x, w[g, k, n]] - centre` as rows `(G * K * 2^Bx, N)`, ordered by g, k, x."""
-    columns = w_codes.shape[2]
-    by_weight = (lut.to(dtype) - centre).t().contiguous()  # (2^Bw, 2^Bx): one gather of whole rows per weight
+    groups, depth, columns = w_codes.shape
+    centred = (lut.to(torch.int64) - centre).to(dtype)  # as integers: entries far from zero would round in float32
+    by_weight = centred.t().contiguous()  # (2^Bw, 2^Bx): one gather of whole rows per weight
     picked = by_weight[w_codes.to(torch.int64)]  # (G, K, N, 2^Bx)
-    return picked.transpose(2, 3).reshape(-1, columns).contiguous()
+    return picked.transpose(2, 3).reshape(groups * depth * len(lut), columns).contiguous()
 
 
 def _check_codes(name: str, codes: Tensor, levels: int) -> None:

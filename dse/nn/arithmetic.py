@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dse.exceptions import InputError
 from dse.kernels import LutProduct, exact_matmul
 from dse.nn.layers import ApproxLayer
 
@@ -36,21 +37,31 @@ class NoiseArithmetic(nn.Module):
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
         y = self._exact(layer, x)
-        return y + self.sigma * y.std() * torch.randn_like(y)
+        # of the whole population, as in the trace; a single output then has std 0 instead of nan
+        return y + self.sigma * y.std(correction=0) * torch.randn_like(y)
 
 
 class IntegerArithmetic(nn.Module):
     """Products of integer codes, summed exactly: with a table the multiplier's behaviour, without one exact products.
 
-    Prepared for the layer it was made for, and prepared again whenever that layer's weight has changed.
+    Prepared for the layer it was made for, and prepared again whenever that layer's weight or quantiser has changed.
 
     Args:
         layer: The layer it will serve.
         table: The layer's table `(256, 2^Bw)` int32, or None for exact products.
+
+    Raises:
+        InputError: If the table's shape or dtype is not that of the layer's format.
     """
 
     def __init__(self, layer: ApproxLayer, table: Tensor | None = None) -> None:
         super().__init__()
+        shape = (256, 2**layer.operands.w_bits)
+        if table is not None and (tuple(table.shape) != shape or table.dtype != torch.int32):
+            raise InputError(
+                f"table: expected {shape} int32, got {tuple(table.shape)} {table.dtype}; "
+                f"take it from OperandFormat.table of format '{layer.operands.name}'"
+            )
         self._table = table
         self._prepare(layer)
 
@@ -60,19 +71,20 @@ class IntegerArithmetic(nn.Module):
         return 0 if self._product is None else self._product.nbytes
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
-        if layer.weight._version != self._version:
+        if not all(map(torch.equal, self._source, _source(layer))):
             self._prepare(layer)
         x = layer.prepare(x)
         return layer.fold(self.sums(layer, layer.x_quantizer.codes(x)).float() * self._scale, x)
 
     def sums(self, layer: ApproxLayer, codes: Tensor) -> Tensor:
-        """Return the zero-point-corrected sums: codes (B, ...) uint8 -> `(R, G, N)` int32 or int64."""
+        """Return the zero-point-corrected sums: codes (B, ...) uint8 -> `(R, G, N)` int64."""
         patches = layer.patches(codes)
         products = self._exact(patches) if self._product is None else self._product(patches)
         return self._correct(products, patches)
 
     def _prepare(self, layer: ApproxLayer) -> None:
-        self._version = layer.weight._version
+        # Compared by value: a version count misses `.data` and new parameters, and starts anew in a deep copy.
+        self._source = tuple(tensor.detach().clone() for tensor in _source(layer))
         weight = layer.matrices()
         self._product = None if self._table is None else LutProduct(weight.codes, self._table)
         self._values = weight.values
@@ -80,7 +92,7 @@ class IntegerArithmetic(nn.Module):
         self._x_zero = int(layer.x_quantizer.zero_point)
         self._x_signed = layer.operands.x_low < 0
         self._scale = layer.x_quantizer.scale * weight.scale
-        self._constant = self._x_zero * (layer.fan_in * weight.zero_point - weight.values.sum(1))
+        self._constant = self._x_zero * (layer.fan_in * weight.zero_point.long() - weight.values.sum(1))  # (G, N) int64
 
     def _exact(self, patches: Tensor) -> Tensor:
         values = patches.view(torch.int8) if self._x_signed else patches
@@ -88,10 +100,10 @@ class IntegerArithmetic(nn.Module):
 
     def _correct(self, products: Tensor, patches: Tensor) -> Tensor:
         """Take the zero points out: sum (x - zx)(w - zw) = sum xw - zw sum x - zx sum w + K zx zw (ALWANN's correction)."""
-        if (
-            products.dtype == torch.int32 and patches.shape[-1] > 2**12
-        ):  # the correction may exceed what the sum did not
-            products = products.to(torch.int64)
-        if self._w_zero.any():
-            products = products - self._w_zero * patches.sum(-1, keepdim=True, dtype=products.dtype)
+        if self._w_zero.any():  # in int64, because the correction may exceed what the sum did not
+            products = products - self._w_zero * patches.sum(-1, keepdim=True, dtype=torch.int64)
         return products + self._constant
+
+
+def _source(layer: ApproxLayer) -> tuple[Tensor, Tensor, Tensor]:
+    return layer.weight, layer.x_quantizer.scale, layer.x_quantizer.zero_point

@@ -51,11 +51,13 @@ def quantize(
     for position, (name, observer) in enumerate(observers.items()):
         original = model.get_submodule(name)
         replaced[original] = _approximate(original, observer, settings, approximable=name in chosen, position=position)
+    if model in replaced:  # the model is a single layer, with nothing around it to put the new one in
+        return replaced[model].eval()
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if module in replaced:
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, replaced[module])
-    return model
+    return model.eval()
 
 
 def approximable_layers(model: nn.Module) -> dict[str, ApproxLayer]:
@@ -79,16 +81,22 @@ def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> Non
         tables: Layer's qualified name -> table `(256, 2^Bw)` int32 (`OperandFormat.table`).
 
     Raises:
-        InputError: If a name is no approximable layer of the model.
+        InputError: If the model is not quantised, a name is no approximable layer of it, or a table does not fit.
     """
     tables = dict(tables or {})
     approximable = approximable_layers(model)
+    if not approximable:
+        raise InputError(
+            "simulate: expected a quantised model, got one without approximable layers; call quantize first"
+        )
     for name in tables:
         if name not in approximable:
             raise unknown_name("approximable layer", name, approximable)
-    for name, layer in quantized_layers(model).items():
-        table = torch.from_numpy(tables[name].copy()) if name in tables else None
-        layer.arithmetic = IntegerArithmetic(layer, table)
+    layers = quantized_layers(model)
+    copies = {name: torch.from_numpy(table.copy()) for name, table in tables.items()}
+    arithmetics = [IntegerArithmetic(layer, copies.get(name)) for name, layer in layers.items()]
+    for layer, arithmetic in zip(layers.values(), arithmetics, strict=True):
+        layer.arithmetic = arithmetic
 
 
 def fake_quantized(model: nn.Module) -> None:

@@ -116,7 +116,7 @@ class ApproxLinear(ApproxLayer):
         return codes.reshape(-1, 1, codes.shape[-1])
 
     def fold(self, sums: Tensor, x: Tensor) -> Tensor:
-        return sums.reshape(*x.shape[:-1], -1)
+        return sums.reshape(*x.shape[:-1], sums.shape[-1])
 
     def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.linear(x, weight)
@@ -153,12 +153,13 @@ class ApproxConv2d(ApproxLayer):
         windows = codes.as_strided(
             (batch, rows, columns, channels, kh, kw), (sb, sh * th, sw * tw, sc, sh * dh, sw * dw)
         )
-        return windows.reshape(batch * rows * columns, self.groups, -1)
+        return windows.reshape(batch * rows * columns, self.groups, self.fan_in)
 
     def fold(self, sums: Tensor, x: Tensor) -> Tensor:
         left, right, top, bottom = self._pad if self.padding_mode == "zeros" else (0, 0, 0, 0)
         rows, columns = self._output_size(x.shape[2] + top + bottom, x.shape[3] + left + right)
-        return sums.reshape(x.shape[0], rows, columns, -1).permute(0, 3, 1, 2)
+        # contiguous like the output of Conv2d: networks flatten it with `view`
+        return sums.reshape(x.shape[0], rows, columns, len(self.weight)).permute(0, 3, 1, 2).contiguous()
 
     def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.padding_mode == "zeros":

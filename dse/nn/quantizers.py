@@ -7,13 +7,14 @@ straight through the rounding and is zero where the value was clipped (Bengio et
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from dse.exceptions import InputError
+from dse.exceptions import InputError, unknown_name
 from dse.operands import OperandFormat, operand_format
 
 Granularity = Literal["per-tensor", "per-channel"]
@@ -38,6 +39,12 @@ class QuantizationSettings:
 
     def __post_init__(self) -> None:
         operand_format(self.format)
+        for key, value, valid in (
+            ("weights", self.weights, get_args(Granularity)),
+            ("calibration", self.calibration, get_args(RangeRule)),
+        ):
+            if value not in valid:
+                raise unknown_name(f"quantisation.{key}", value, valid)
         if not 50 < self.percentile <= 100:
             raise InputError(f"quantisation.percentile: expected a value in (50, 100], got {self.percentile}")
 
@@ -57,7 +64,7 @@ class RangeObserver:
         """Take one batch into account; `x` of any shape."""
         values = x.detach().flatten()
         if self._settings.calibration == "percentile":
-            values = values[:: max(1, len(values) // 2**16)]
+            values = values[:: max(1, -(-len(values) // 2**16))]
             share = self._settings.percentile / 100
             low, high = torch.quantile(values, torch.tensor([1 - share, share], dtype=values.dtype)).tolist()
         else:
@@ -79,6 +86,9 @@ class ActivationQuantizer(nn.Module):
     Args:
         operands: The operand format.
         low, high: Range of the real values; it is widened to contain 0, so that padding is exact.
+
+    Raises:
+        InputError: If the range is not finite.
     """
 
     scale: Tensor
@@ -87,10 +97,16 @@ class ActivationQuantizer(nn.Module):
     def __init__(self, operands: OperandFormat, low: float, high: float) -> None:
         super().__init__()
         self.operands = operands
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError(
+                f"calibration: expected finite inputs of every layer, got {low}..{high}; check images and weights"
+            )
         low, high = min(low, 0.0), max(high, 0.0)
         steps = operands.x_high - operands.x_low if operands.x_affine else operands.x_high
         span = high - low if operands.x_affine else max(high, -low)
-        scale = span / steps if span > 0 else 1.0
+        scale = span / steps
+        if scale < torch.finfo(torch.float32).tiny:  # no range at all, or one that float32 would round to none
+            scale = 1.0
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         zero_point = round(-low / scale) if operands.x_affine else 0
         self.register_buffer("zero_point", torch.tensor(zero_point, dtype=torch.int32))
@@ -126,9 +142,11 @@ class WeightQuantizer(nn.Module):
         self.granularity = granularity
 
     def quantize(self, weight: Tensor) -> QuantizedWeight:
-        """Return the integers of `weight` (C, ...)."""
+        """Return the integers of `weight` (C, ...); raises `InputError` if it is not finite."""
         weight = weight.detach()
         scale, zero_point = self._scale(weight)
+        if not torch.isfinite(weight).all():
+            raise InputError(f"expected finite weights, got nan or inf in a weight of shape {tuple(weight.shape)}")
         values = self._clip(torch.round(weight / _column(scale, weight)), zero_point)
         return QuantizedWeight(values.to(torch.int32), scale, zero_point)
 

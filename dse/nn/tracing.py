@@ -75,7 +75,7 @@ def trace(model: nn.Module, images: Tensor, *, patches: int = 512, seed: int = 0
         seed: Seed of that drawing.
 
     Raises:
-        InputError: If there is no image.
+        InputError: If there is no image, the model is not quantised, or a layer is not reached.
     """
     images = images[:TRACE_IMAGES]
     if len(images) == 0:
@@ -95,7 +95,11 @@ def trace(model: nn.Module, images: Tensor, *, patches: int = 512, seed: int = 0
 
 
 def layer_inputs(model: nn.Module, images: Tensor) -> dict[str, list[Tensor]]:
-    """Return the input codes (uint8) of every quantised layer of the exact network, one tensor per call of the layer."""
+    """Return the input codes (uint8) of every quantised layer of the exact network, one tensor per call of the layer.
+
+    Raises:
+        InputError: If the model is not quantised, or an approximable layer is not reached.
+    """
     simulate(model)
     inputs: dict[str, list[Tensor]] = {name: [] for name in quantized_layers(model)}
 
@@ -106,10 +110,18 @@ def layer_inputs(model: nn.Module, images: Tensor) -> dict[str, list[Tensor]]:
         layer.register_forward_pre_hook(partial(record, inputs[name]))
         for name, layer in quantized_layers(model).items()
     ]
-    with torch.inference_mode():
-        model.eval()(images)
-    for hook in hooks:
-        hook.remove()
+    try:
+        with torch.inference_mode():
+            model.eval()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name in approximable_layers(model):
+        if not inputs[name]:
+            raise InputError(
+                f"layer '{name}' is not reached by the images; is it called through a list or another unregistered name? "
+                "Register it once, or leave it out with layers.exclude"
+            )
     return inputs
 
 

@@ -25,8 +25,8 @@ from dse.report._tables import report_text, summary_text
 class Report:
     """What was written, and what to print."""
 
-    figures: tuple[Path, ...]  # PNG files; a PDF of the same name lies beside each
-    tables: Path  # the Markdown report
+    figures: tuple[Path, ...]  # PNG files, relative to the run's folder; a PDF of the same name lies beside each
+    tables: Path  # the Markdown report, relative to the run's folder
     summary: str  # a few lines of plain text
 
 
@@ -53,6 +53,6 @@ def write_report(path: str | Path) -> Report:
     folder = run.path / "figures"
     tables = run.path / "report.md"
     text = report_text(run, results, list(draw))  # before the figures: a run that lacks something gets none
-    figures = tuple(save(figure, folder, name) for name, figure in draw.items())
+    figures = tuple(save(figure, folder, name).relative_to(run.path) for name, figure in draw.items())
     write_whole(tables, text.encode("utf-8", "replace"))
-    return Report(figures, tables, summary_text(run, results, tables))
+    return Report(figures, tables.relative_to(run.path), summary_text(run, results))

@@ -37,7 +37,7 @@ def report_text(run: RunData, results: Headline, figures: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def summary_text(run: RunData, results: Headline, report: Path) -> str:
+def summary_text(run: RunData, results: Headline) -> str:
     """Return the headline in a few lines of plain text."""
     lines = [caption(run)]
     for row in results.methods:
@@ -48,7 +48,7 @@ def summary_text(run: RunData, results: Headline, report: Path) -> str:
         if choice.budget_pp == 1.0 and choice.rel_energy is not None:
             what = f"{choice.label}: relative energy {choice.rel_energy:.3f}"
             lines.append(f"at most 1 pp search loss, {what}, test loss {number(choice.test_loss_pp, 2)} pp")
-    return "\n".join(plain(line) for line in [*lines, f"report: {report}"])
+    return "\n".join(plain(line) for line in lines)
 
 
 def _headline_parts(run: RunData, results: Headline) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2
-from pymoo.core.duplicate import ElementwiseDuplicateElimination
 from pymoo.core.mutation import Mutation
 from pymoo.core.population import Population as Individuals
 from pymoo.core.problem import Problem
@@ -17,6 +16,10 @@ from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_func
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from dse.types import Objectives, Population
+
+_ROUNDS = (
+    10  # of mating to fill a large brood; pymoo's 100 cost seconds per generation once a small space is nearly known
+)
 
 
 def best_by_rank_and_crowding(objectives: Objectives, count: int) -> NDArray[np.int64]:
@@ -51,8 +54,10 @@ class Genetic:
             sampling=initial,
             crossover=UniformCrossover(prob=0.9),
             mutation=RandomReset(),
-            eliminate_duplicates=_SameGenes(),
+            eliminate_duplicates=True,
         )
+        if offspring is not None:
+            self._algorithm.mating.n_max_iterations = _ROUNDS
         self._algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
 
     def ask(self) -> Population:
@@ -82,8 +87,3 @@ class RandomReset(Mutation):
     def _do(self, problem: Problem, X: Any, *args: Any, random_state: np.random.Generator, **kwargs: Any) -> Any:
         mask = random_state.random(X.shape) < 1 / problem.n_var
         return np.where(mask, random_state.integers(0, problem.xu.astype(np.int64) + 1, X.shape), X)
-
-
-class _SameGenes(ElementwiseDuplicateElimination):
-    def is_equal(self, a: Any, b: Any) -> bool:
-        return bool((a.X == b.X).all())

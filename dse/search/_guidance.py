@@ -11,10 +11,11 @@ from dse.types import Floats, Population
 
 @dataclass(frozen=True)
 class Guidance:
-    """Seeds and a closed-form proxy of the accuracy loss, both from the profile; no simulation is needed for either."""
+    """Seeds and a closed-form proxy of the loss, both from the profile without simulation, and what loss is of interest."""
 
     seeds: Population  # (S, L) matched assignments for a sweep of tolerance scales, cautious to bold
     cost: Floats  # (L, M) what each multiplier costs in each layer; a design's proxy is the sum over its layers
+    max_loss: float  # larger losses are of no interest, in the unit of the second objective
 
     def proxy(self, population: Population) -> Floats:
         """Return the proxy of designs `(P, L)` -> `(P,)`: larger means a larger loss; it ranks and has no unit."""

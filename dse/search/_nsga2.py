@@ -8,23 +8,24 @@ from numpy.typing import NDArray
 from dse.exceptions import InputError
 from dse.search._genetic import Genetic, best_by_rank_and_crowding
 from dse.search._guidance import Guidance
+from dse.search._loss_model import LossModel
 from dse.space import SearchSpace
 from dse.types import Floats, Objectives, Population
 
-_OFFSPRING = 30  # candidates bred for each one that is simulated
+_OFFSPRING = 30  # designs bred for each one that is simulated
 
 
 class SeededNsga2:
     """NSGA-II whose first generation is the matching sweep of a robustness profile.
 
     Seeds are taken at equal distances along the sweep; when there are fewer than the population needs, mutated copies
-    follow. Later generations breed many more offspring than they evaluate: the profile's closed-form proxy, which costs
-    microseconds, picks those that look best in energy and proxy by non-dominated rank and crowding. Designs over the tile
-    limit are repaired.
+    follow. Later generations breed many more offspring than they simulate: a model of the loss, which is the profile's
+    closed-form proxy corrected by the designs simulated so far, says which of them may move the front, and non-dominated
+    rank and crowding choose among those. Designs over the tile limit are repaired.
 
     Args:
         space: The search space.
-        guidance: Seeds and proxy.
+        guidance: Seeds, proxy, and the loss beyond which a design is of no interest.
         population: Designs in a generation.
         seed: Seed of all draws.
     """
@@ -35,9 +36,9 @@ class SeededNsga2:
             raise InputError(f"nsga2: expected seeds (S, {n_layers}) with S >= 1, got {shape}")
         self._space = space
         self._guidance = guidance
-        self._population = population
-        self._shares = space.op_counts / space.op_counts.sum()
-        self._evaluated: set[tuple[int, ...]] = set()
+        self._size = population
+        self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)
+        self._losses: Floats = np.zeros(0)
         levels = np.full(n_layers, len(space.multipliers), dtype=np.int64)
         initial = _first_generation(space, guidance.seeds, population, np.random.default_rng(seed))
         self._genetic = Genetic(initial, levels, population, seed, offspring=_OFFSPRING * population)
@@ -50,23 +51,31 @@ class SeededNsga2:
         return bred[keep]
 
     def tell(self, population: Population, objectives: Objectives) -> None:
-        """Take the objectives `(P, K)` of the designs asked last."""
-        self._evaluated.update(map(tuple, population.tolist()))
+        """Take the objectives `(P, K)` of the designs asked last: energy, then loss."""
+        self._simulated = np.vstack([self._simulated, population])
+        self._losses = np.concatenate([self._losses, objectives[:, 1]])
         self._genetic.tell(objectives)
 
     def _screen(self, bred: Population) -> NDArray[np.int64]:
-        """Return which of the offspring to evaluate: new ones, each once, the most promising ones first."""
-        first = {
-            row: i for i, row in reversed(list(enumerate(map(tuple, bred.tolist())))) if row not in self._evaluated
-        }
+        """Return which of the offspring to simulate: new ones, each once, that may move the front."""
+        known = set(map(tuple, self._simulated.tolist()))
+        first = {row: i for i, row in reversed(list(enumerate(map(tuple, bred.tolist())))) if row not in known}
         new = np.array(sorted(first.values()), dtype=np.int64)
-        if len(new) <= self._population:
+        if len(new) <= self._size or not len(self._losses):
             return new
-        promise: Floats = np.stack([self._energy(bred[new]), self._guidance.proxy(bred[new])], axis=1)
-        return new[best_by_rank_and_crowding(promise, self._population)]
+        energy = self._space.energy(bred[new])
+        loss = LossModel(self._guidance, self._simulated, self._losses).predict(bred[new])
+        acceptable = loss <= self._guidance.max_loss
+        for wanted in (acceptable & (loss < self._best_loss(energy)), acceptable):
+            if wanted.sum() >= self._size:
+                new, energy, loss = new[wanted], energy[wanted], loss[wanted]
+                break
+        return np.sort(new[best_by_rank_and_crowding(np.stack([energy, loss], axis=1), self._size)])
 
-    def _energy(self, population: Population) -> Floats:
-        return self._space.rel_energy[population] @ self._shares
+    def _best_loss(self, energy: Floats) -> Floats:
+        """Return the smallest loss simulated so far at no more than each of these energies; inf where there is none."""
+        spent = self._space.energy(self._simulated)
+        return np.array([self._losses[spent <= e].min(initial=np.inf) for e in energy])
 
 
 def _first_generation(space: SearchSpace, seeds: Population, size: int, rng: np.random.Generator) -> Population:

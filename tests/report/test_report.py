@@ -55,15 +55,14 @@ def test_two_reports_are_the_same_to_the_byte(written: tuple[Path, Report], run_
 
 
 def test_tables_and_summary(written: tuple[Path, Report]) -> None:
-    _, report = written
-    text = report.tables.read_text(encoding="utf-8")
+    folder, report = written
+    text = (folder / report.tables).read_text(encoding="utf-8")
     assert "# resnet8 on cifar10" in text
     assert "![Fronts](figures/fronts.png)" in text
     assert "| Some CPU, 2 cores, 2 threads, 15.6 GiB of memory |" in text
     assert "| direct | 0.990 | 0.020 | 0.080 | 9 | 0 |" in text
     assert "| total | 361.8 |" in text
     assert "500 search and 2,000 test images · 12 evaluations per method" in report.summary
-    assert report.summary.endswith(str(report.tables))
     assert len(report.summary.splitlines()) <= 10
 
 
@@ -119,7 +118,7 @@ def test_a_run_without_any_front(run_folder: Path, edit: Edit) -> None:
 def test_odd_names_reach_the_files_safely(tmp_path: Path) -> None:
     names = ["exact", "a|b\x1b[31m", "$x$ $", "乘" * 3, "n" * 300]
     report = write_report(make_run(tmp_path / "run", names=names, methods=("x|$y$", "_z")))
-    assert "a\\|b\\[31m" in report.tables.read_text(encoding="utf-8")
+    assert "a\\|b\\[31m" in (tmp_path / "run" / report.tables).read_text(encoding="utf-8")
     assert "\x1b" not in report.summary
 
 

@@ -1,0 +1,93 @@
+"""Our search: its first generation comes from the sweep, its later ones from the proxy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dse.exceptions import InputError
+from dse.pareto import non_dominated
+from dse.search import Guidance, SeededNsga2
+from dse.search._genetic import best_by_rank_and_crowding
+from tests.small import guidance, space, toy
+
+
+def test_seeds_at_equal_distances() -> None:
+    made = space(5, 6)
+    seeds = np.repeat(np.arange(6)[:, None], 5, axis=1)
+    search = SeededNsga2(made, Guidance(seeds, np.zeros((5, 6))), population=3, seed=0)
+    assert search.ask().tolist() == seeds[[0, 2, 5]].tolist()  # both ends, and the middle
+
+
+def test_few_seeds_are_filled_up_with_mutated_copies() -> None:
+    made = space(5, 6)
+    given = guidance(made)
+    first = SeededNsga2(made, given, population=12, seed=0).ask()
+    assert first[:3].tolist() == given.seeds.tolist()
+    for copy in first[3:]:
+        assert min((copy != seed).sum() for seed in given.seeds) <= 1
+
+
+def test_equal_seeds_count_once_and_respect_the_tiles() -> None:
+    made = space(4, 4, tiles=1)
+    seeds = np.array([[2, 2, 2, 1], [2, 2, 2, 1], [1, 1, 1, 2], [2, 2, 2, 2], [0, 0, 0, 0]])  # 2s, 2s, 1s, 2s, 0s
+    first = SeededNsga2(made, Guidance(seeds, np.zeros((4, 4))), population=3, seed=0).ask()
+    assert first.tolist() == [[2] * 4, [1] * 4, [0] * 4]
+
+
+def test_offspring_are_new_and_look_best_by_the_proxy() -> None:
+    made, energy, loss = toy(6, 8)
+    exact = Guidance(guidance(made).seeds, loss.cost)  # a proxy that knows the loss
+    blind = Guidance(exact.seeds, np.zeros_like(exact.cost))
+    volumes = []
+    for given in (exact, blind):
+        search = SeededNsga2(made, given, population=8, seed=0)
+        known = np.zeros((0, 6), dtype=np.int64)
+        for _ in range(4):
+            asked = search.ask()
+            assert not set(map(tuple, asked)) & set(map(tuple, known)) and len(set(map(tuple, asked))) == len(asked)
+            search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
+            known = np.vstack([known, asked])
+        values = np.stack([energy(known), loss(known)], axis=1)
+        volumes.append(non_dominated(values).sum())
+    assert volumes[0] > volumes[1]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 4), (3,)])
+def test_seeds_that_do_not_fit(shape: tuple[int, ...]) -> None:
+    made = space(3, 2)
+    with pytest.raises(InputError, match=r"nsga2: expected seeds \(S, 3\) with S >= 1, got"):
+        SeededNsga2(made, Guidance(np.zeros(shape, dtype=np.int64), np.zeros((3, 2))), population=4, seed=0)
+
+
+def test_proxy_is_a_sum_over_layers() -> None:
+    cost = np.array([[0.0, 1, 2], [0, 10, 20]])
+    assert Guidance(np.zeros((1, 2), dtype=np.int64), cost).proxy(np.array([[0, 0], [2, 1]])).tolist() == [0, 12]
+
+
+def crowding(front: np.ndarray) -> list[float]:
+    """Return the crowding distances (Deb et al. 2002) of distinct rows (P, 2)."""
+    total = np.zeros(len(front))
+    for k in range(2):
+        order = np.argsort(front[:, k])
+        sorted_values = front[order, k]
+        total[order[[0, -1]]] = np.inf
+        total[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / np.ptp(sorted_values)
+    return list(total)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_by_rank_and_crowding(seed: int) -> None:
+    objectives = np.random.default_rng(seed).random((40, 2))
+    rank, left = np.zeros(40), np.arange(40)
+    distance = np.zeros(40)
+    while len(left):
+        front = left[non_dominated(objectives[left])]
+        distance[front] = crowding(objectives[front])
+        left = np.setdiff1d(left, front)
+        rank[left] += 1
+    best = best_by_rank_and_crowding(objectives, 15)
+    order = sorted(range(40), key=lambda i: (rank[i], -distance[i]))[:15]
+    assert len(set(best.tolist())) == 15
+    assert rank[best].tolist() == rank[order].tolist()
+    assert distance[best] == pytest.approx(distance[order])  # the ends of a front are equally far from all others

@@ -1,0 +1,132 @@
+"""The command line: exit codes, one-line errors, and what each command prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse.__main__ import main
+
+RUN = """
+space = {name = "tiny", model = {name = "digits-cnn"}, dataset = {name = "digits", train_images = 200, search_images = 40}, \
+training = {epochs = 1}, multipliers = {include = ["trunc?u"]}}
+robustness = {steps = 3}
+error_model = {patches = 16, truth_images = 16}
+search = {evaluations = 6, population = 3}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.toml"
+    path.write_text(RUN)
+    return path
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command line in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["dse", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_run_then_report(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "run", config, "--seed", 3, "--set", "search.evaluations=5") == 0
+    out, err = capsys.readouterr()
+    folder = config.parent / "runs" / "tiny-seed3"
+    assert "runs/tiny-seed3/figures/fronts.png" in out and "report.md" in out
+    assert "search nsga2: done" in err  # plain lines when piped
+    assert len((folder / "evaluations.csv").read_text().splitlines()) == 1 + 3 * 5
+    before = {p.name: p.read_bytes() for p in (folder / "figures").iterdir()}
+    assert call(monkeypatch, "report", folder) == 0
+    assert {p.name: p.read_bytes() for p in (folder / "figures").iterdir()} == before
+    assert call(monkeypatch, "run", config, "--seed", 3) == 2
+    assert "exists" in capsys.readouterr().err
+    assert call(monkeypatch, "run", config, "--seed", 3, "--overwrite") == 0
+
+
+def test_validate(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "validate", config) == 0
+    assert "6 approximable layers" in capsys.readouterr().out
+    assert not (config.parent / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("models", "resnet20"),
+        ("datasets", "cifar10"),
+        ("multipliers", "trunc6u"),
+        ("methods", "alwann"),
+        ("spaces", "digits"),
+    ],
+)
+def test_list(what: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "list", what) == 0
+    assert name in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "multipliers", "inspect", "builtin") == 0
+    assert "trunc6u" in capsys.readouterr().out
+    codes = np.arange(256)
+    np.savez(tmp_path / "mine.npz", good=np.multiply.outer(codes, codes).astype(np.uint16))
+    (tmp_path / "mine.csv").write_text("name,power_mw\ngood,0.4\n")
+    assert call(monkeypatch, "multipliers", "inspect", tmp_path / "mine.npz") == 0
+    assert "good" in capsys.readouterr().out
+    (tmp_path / "mine.csv").write_text("name,power_mw,mae\ngood,0.4,3.5\n")
+    assert call(monkeypatch, "multipliers", "inspect", tmp_path / "mine.npz") == 2
+    assert "mae" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.toml"], "missing.toml"),
+        (["run", "tiny.toml", "--set", "search.population=0"], "search.population"),
+        (["run", "tiny.toml", "--set", "search.popsize=9"], "population"),
+        (["run", "tiny.toml", "--set", "space.model.name=resnet21"], "tiny.toml: space.model.name: "),
+        (["run", "tiny.toml", "--set", "nonsense"], "key=value"),
+        (["run", "tiny.toml", "--seed", "-1"], "seed"),
+        (["run", "tiny.toml", "--out", "tiny.toml/run"], "tiny.toml"),
+        (["validate", "tiny.toml", "--set", "space.multipliers.library=nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere"),
+        (["multipliers", "inspect", "nowhere.npz"], "nowhere.npz"),
+        (["list", "nothing"], "models"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_mistakes_end_with_code_2_and_name_the_place(
+    arguments: list[str],
+    message: str,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err and "Traceback" not in err
+    assert out == ""
+    assert sorted(p.name for p in config.parent.iterdir()) == ["tiny.toml"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['dse', '--help']\n"
+        "from dse.__main__ import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pymoo', 'matplotlib', 'sklearn', 'scipy', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "list" in done.stdout and "multipliers" in done.stdout

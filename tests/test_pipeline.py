@@ -1,0 +1,227 @@
+"""The whole flow at smoke size: what it writes, that it repeats itself, and whose network it takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import dse
+from dse.config import RunConfig
+from dse.exceptions import InputError
+from dse.inputs import load_inputs, open_library
+from dse.nn.datasets import load_dataset
+from dse.nn.models import build_model
+from dse.pareto import hypervolume, non_dominated
+
+FIGURES = ("fronts", "hypervolume", "robustness", "errors", "assignments")
+
+
+def smoke(**changes: object) -> RunConfig:
+    """Return the demo at a size of seconds."""
+    data: dict = {
+        "space": {
+            "name": "digits",
+            "tiles": 3,
+            "model": {"name": "digits-cnn"},
+            "dataset": {"name": "digits", "train_images": 300, "calibration_images": 32, "search_images": 60},
+            "training": {"epochs": 2},
+            "multipliers": {"include": ["trunc?u", "reduced?u", "drum4u"]},
+        },
+        "robustness": {"steps": 10},
+        "error_model": {"patches": 64, "truth_images": 32},
+        "search": {"evaluations": 15, "population": 4},
+    }
+    for key, value in changes.items():
+        table = data
+        *path, last = key.split("__")
+        for part in path:
+            table = table.setdefault(part, {})
+        table[last] = value
+    return dse.parse_config(data)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _private_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(cache))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_writes_what_the_readme_promises(tmp_path: Path) -> None:
+    outcome = dse.run(smoke(), out=tmp_path / "run")
+    folder = tmp_path / "run"
+    assert outcome.folder == folder
+    written = {p.name for p in folder.iterdir()}
+    tables = {"evaluations.csv", "front.csv", "uniform.csv", "robustness.csv", "errors.csv", "report.md"}
+    assert written >= {"config.toml", "manifest.json", "metrics.json", "figures", *tables}
+    for name in FIGURES:
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 1000
+        assert (folder / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    front = rows(folder / "front.csv")
+    layers = ("conv1", "conv2", "conv3", "conv4", "conv5", "linear")
+    columns = ("method", "rel_energy", "accuracy", "search_accuracy", "accuracy_loss_pp", "evaluation")
+    assert tuple(front[0]) == (*columns, *layers)
+    assert {row["method"] for row in front} == {"nsga2", "alwann", "random"}
+    assert all(len({row[layer] for layer in layers}) <= 3 for row in front)
+    evaluations = rows(folder / "evaluations.csv")
+    for method in ("nsga2", "alwann", "random"):
+        own = [row for row in evaluations if row["method"] == method]
+        assert [int(row["evaluation"]) for row in own] == list(range(1, 16))
+        assert len({tuple(row[layer] for layer in layers) for row in own}) == 15
+    assert dse.load_config(folder / "config.toml") == outcome.config
+
+
+def test_figures_agree_with_each_other(tmp_path: Path) -> None:
+    outcome = dse.run(smoke(), out=tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    point = np.array([metrics["reference_point"][k] for k in ("rel_energy", "accuracy_loss_pp")])
+    exact = metrics["baselines"]["quantised_accuracy"]
+    for method, history in outcome.histories.items():
+        assert metrics["hypervolume"][method] == hypervolume(history.objectives, point)
+        front = [row for row in rows(tmp_path / "run" / "front.csv") if row["method"] == method]
+        assert len(front) == non_dominated(history.objectives).sum()
+        for row in front:
+            assert float(row["accuracy_loss_pp"]) == 100 * (exact - float(row["accuracy"]))
+            asked = history.objectives[int(row["evaluation"]) - 1]
+            assert float(row["rel_energy"]) == asked[0]
+    assert metrics["images"] == {"train": 300, "calibration": 32, "search": 60, "test": 360}
+    assert set(metrics["error_model"]) == {"global", "multi-distribution", "direct"}
+    assert 0 < metrics["library_floor"] < 1
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        dse.run(smoke(seed=seed), out=tmp_path / name)
+    for table in ("front.csv", "evaluations.csv"):
+        first, second, other = ((tmp_path / name / table).read_bytes() for name in "abc")
+        assert first == second
+        assert first != other
+
+
+def test_a_private_cache_does_not_change_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dse.run(smoke(), out=tmp_path / "cached")
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path / "empty"))
+    dse.run(smoke(), out=tmp_path / "fresh")
+    assert (tmp_path / "cached" / "front.csv").read_bytes() == (tmp_path / "fresh" / "front.csv").read_bytes()
+
+
+@pytest.mark.parametrize("format_name", ["u8", "s8"])
+def test_other_operand_formats(format_name: str) -> None:
+    names = ["trunc?s", "reduced?s"] if format_name == "s8" else ["trunc?u", "reduced?u"]
+    config = smoke(space__quantisation={"format": format_name}, space__multipliers={"include": names})
+    outcome = dse.run(config)
+    assert outcome.metrics["baselines"]["quantised_accuracy"] > 0.5
+    assert outcome.folder is None
+
+
+def test_quantisation_aware_fine_tuning_and_training_with_noise() -> None:
+    config = smoke(space__quantisation={"fine_tune_epochs": 1}, robustness={"steps": 5, "train": "all"})
+    plain = dse.run(smoke()).metrics["baselines"]
+    tuned = dse.run(config).metrics["baselines"]
+    assert tuned["float_accuracy"] == plain["float_accuracy"]
+    assert tuned["quantised_accuracy"] != plain["quantised_accuracy"] or tuned != plain
+
+
+def test_the_callers_own_module_and_arrays() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 1, 2, 3)).astype(np.float32)
+    y = (x.sum(axis=(1, 2, 3)) > 0).astype(np.int64)
+    dataset = dse.arrays_dataset(x[:100], y[:100], x[100:], y[100:], name="mine")
+    config = smoke(
+        space__model={},
+        space__dataset={"calibration_images": 16, "search_images": 32},
+        space__layers={"exclude": ["3"]},
+        search__methods=["exhaustive"],
+    )
+    outcome = dse.run(config, model=network, dataset=dataset)
+    assert outcome.space.layers == ("1",)
+    assert outcome.manifest["model"] == "Sequential"
+    assert outcome.histories["exhaustive"].stopped in ("exhausted", "budget")
+
+
+def test_a_network_and_data_named_by_import_path(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "def build(width):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Conv2d(1, width, 3), torch.nn.Flatten(), torch.nn.Linear(4 * width, 2))\n"
+        "def data():\n"
+        "    g = torch.Generator().manual_seed(0)\n"
+        "    x, y = torch.randn(90, 1, 4, 4, generator=g), torch.arange(90) % 2\n"
+        "    make = lambda a, b: torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x[a:b], y[a:b]), batch_size=7)\n"
+        "    return make(0, 70), make(70, 90)\n"
+    )
+    (tmp_path / "run.toml").write_text(
+        "[space.model]\nfactory = 'mine.py:build'\narguments = {width = 3}\n"
+        "[space.dataset]\nfactory = 'mine.py:data'\ncalibration_images = 8\nsearch_images = 16\n"
+        "[robustness]\nsteps = 2\n[search]\nevaluations = 5\npopulation = 2\n"
+    )
+    outcome = dse.run(dse.load_config(tmp_path / "run.toml"))
+    assert outcome.space.layers == ("0", "2")
+    assert outcome.metrics["images"] == {"train": 46, "calibration": 8, "search": 16, "test": 20}
+
+
+def test_weights_that_are_not_finite_are_named() -> None:
+    network = build_model("digits-cnn", in_shape=(1, 8, 8), n_classes=10)
+    with torch.no_grad():
+        network.conv2.weight[0] = float("nan")
+    with pytest.raises(InputError, match="conv2.weight"):
+        load_inputs(smoke(), model=network, dataset=load_dataset("digits"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space__model": {"name": "digit-cnn"}}, "digits-cnn"),
+        ({"space__dataset": {"name": "digit"}}, "digits"),
+        ({"search__methods": ["nsga"]}, "nsga2"),
+        ({"search__methods": ["random", "random"]}, "once"),
+        ({"space__multipliers": {"include": ["trunk5u"]}}, "trunc5u"),
+        ({"space__layers": {"include": ["conv9"]}}, "conv"),
+        ({"space__layers": {"exclude": ["*"]}}, "no approximable layer"),
+        ({"space__dataset": {"name": "digits", "search_images": 100000}}, "dataset.search_images"),
+        ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
+        ({"space__model": {}}, "space.model"),
+        (
+            {"space__quantisation": {"format": "s8"}, "space__multipliers": {"signed": False, "include": ["drum9u"]}},
+            "drum",
+        ),
+    ],
+)
+def test_mistakes_are_refused_in_one_line_and_nothing_is_written(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        dse.run(smoke(**changes), out=tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").touch()
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="exists"):
+            dse.run(smoke(), out=tmp_path / "run", overwrite=overwrite)
+    assert (tmp_path / "run" / "precious").exists()
+
+
+def test_unsigned_multipliers_do_not_serve_signed_weights_in_sm8() -> None:
+    config = smoke(space__multipliers={"signed": True, "include": ["*"]}).space
+    with pytest.raises(InputError, match="signed"):
+        open_library(config.multipliers, "sm8")
