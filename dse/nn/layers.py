@@ -70,9 +70,10 @@ class ApproxLayer(nn.Module, ABC):
         return self.weight[0].numel()
 
     def matrices(self) -> WeightMatrices:
-        """Return the quantised weight as matrices `(G, K, N)`."""
+        """Return the quantised weight as matrices `(G, K, N)`, K in the order of the patches: taps, then channels."""
         quantized = self.w_quantizer.quantize(self.weight)
-        values = quantized.values.reshape(self.groups, -1, self.fan_in).transpose(1, 2).contiguous()
+        values = quantized.values.movedim(1, -1)  # taps before channels, the order of the patches
+        values = values.reshape(self.groups, -1, self.fan_in).transpose(1, 2).contiguous()
         codes = torch.remainder(values, 2**self.operands.w_bits).to(torch.int16)
         shape = (self.groups, -1)
         return WeightMatrices(codes, values, quantized.scale.reshape(shape), quantized.zero_point.reshape(shape))
@@ -88,7 +89,7 @@ class ApproxLayer(nn.Module, ABC):
 
     @abstractmethod
     def patches(self, codes: Tensor) -> Tensor:
-        """Return the operands of every output position: codes (B, ...) uint8 -> `(R, G, K)` uint8.
+        """Return the operands of every output position: codes (B, ...) uint8 -> `(R, G, K)` uint8, taps before channels.
 
         Zero padding enters as the code of zero and goes through the table like any operand: this is what hardware does.
         """
@@ -145,13 +146,14 @@ class ApproxConv2d(ApproxLayer):
         if self.padding_mode == "zeros" and any(self._pad):
             # zero is always representable, and in symmetric formats its code is 0 as well
             codes = F.pad(codes, self._pad, value=int(self.x_quantizer.zero_point))
-        codes = codes.contiguous()
         batch, channels, height, width = codes.shape
         rows, columns = self._output_size(height, width)
-        (sb, sc, sh, sw), (dh, dw), (th, tw) = codes.stride(), self.dilation, self.stride
-        kh, kw = self.kernel_size
+        codes = codes.permute(0, 2, 3, 1).contiguous()  # channels last: copied in whole runs, 6 to 20 times faster
+        (sb, sh, sw, sc), (dh, dw), (th, tw) = codes.stride(), self.dilation, self.stride
+        (kh, kw), per_group = self.kernel_size, channels // self.groups
         windows = codes.as_strided(
-            (batch, rows, columns, channels, kh, kw), (sb, sh * th, sw * tw, sc, sh * dh, sw * dw)
+            (batch, rows, columns, self.groups, kh, kw, per_group),
+            (sb, sh * th, sw * tw, sc * per_group, sh * dh, sw * dw, sc),
         )
         return windows.reshape(batch * rows * columns, self.groups, self.fan_in)
 

@@ -187,8 +187,8 @@ def test_matrices_hold_codes_and_values_of_each_group(name: str) -> None:
     assert matrices.codes.shape == matrices.values.shape == (2, 12, 3)
     for n in range(6):
         group, column = divmod(n, 3)
-        assert matrices.codes[group, :, column].tolist() == weight.codes[n].flatten().tolist()
-        assert matrices.values[group, :, column].tolist() == weight.values[n].flatten().tolist()
+        assert matrices.codes[group, :, column].tolist() == np.moveaxis(weight.codes[n], 0, -1).flatten().tolist()
+        assert matrices.values[group, :, column].tolist() == np.moveaxis(weight.values[n], 0, -1).flatten().tolist()
         assert matrices.scale[group, column].item() == weight.scale[n]
         assert matrices.zero_point[group, column].item() == weight.zero_point[n]
 

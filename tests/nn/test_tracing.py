@@ -84,9 +84,9 @@ def conv_rows(codes: np.ndarray, conv: nn.Conv2d, zero: int) -> list[list[list[i
         [
             [
                 int(padded[b, g * per_group + c, y + i, x + j])
-                for c in range(per_group)
                 for i in range(kh)
                 for j in range(kw)
+                for c in range(per_group)
             ]
             for g in range(conv.groups)
         ]
@@ -122,7 +122,7 @@ def test_trace_is_consistent_with_the_naive_integer_network(name: str, granulari
         groups, per_group = conv.groups, conv.out_channels // conv.groups
         assert recorded.w_codes.shape == (groups, recorded.fan_in, per_group)
         by_channel = recorded.w_codes.transpose(0, 2, 1).reshape(conv.out_channels, -1)
-        assert np.array_equal(by_channel, weight.codes.reshape(conv.out_channels, -1))
+        assert np.array_equal(by_channel, np.moveaxis(weight.codes, 1, -1).reshape(conv.out_channels, -1))
         assert recorded.scale.flatten() == pytest.approx(scale * weight.scale, rel=1e-6)
         assert recorded.scale.shape == recorded.w_zero_point.shape == (groups, per_group)
         assert np.array_equal(recorded.w_zero_point.flatten(), np.broadcast_to(weight.zero_point, conv.out_channels))
@@ -149,7 +149,7 @@ def test_trace_describes_the_sums_of_the_simulation(name: str) -> None:
         w = w_values[recorded.w_codes] - recorded.w_zero_point[:, None]  # (G, K, N)
         real = np.einsum("sgk,gkn->sgn", x, w) * recorded.scale
         fake_x = torch.from_numpy(x) * layer.x_quantizer.scale
-        fake_w = layer.w_quantizer.fake(layer.weight).detach().reshape(len(w), -1, recorded.fan_in)
+        fake_w = layer.w_quantizer.fake(layer.weight).detach().movedim(1, -1).reshape(len(w), -1, recorded.fan_in)
         wanted = torch.einsum("sgk,gnk->sgn", fake_x, fake_w)
         assert real == pytest.approx(wanted.numpy(), abs=1e-5)
 
@@ -219,7 +219,7 @@ def test_reflected_padding_is_part_of_the_operands() -> None:
     assert recorded.op_count == 5 * 6 * 3 * 18
     codes = model[0].x_quantizer.codes(IMAGES).numpy()
     padded = np.pad(codes, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3)).transpose(0, 2, 3, 4, 5, 1)
     rows = {row.tobytes() for row in np.ascontiguousarray(windows).reshape(-1, 18)}
     assert {patch.tobytes() for patch in recorded.patches} <= rows
 

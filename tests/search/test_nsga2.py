@@ -53,6 +53,18 @@ def test_offspring_are_new_and_look_best_by_the_proxy() -> None:
     assert volumes[0] > volumes[1]
 
 
+def test_survivors_carry_the_repaired_genes_and_their_own_objectives() -> None:
+    made, energy, loss = toy(6, 8, 2)
+    search = SeededNsga2(made, guidance(made), population=8, seed=0)
+    for _ in range(4):
+        asked = search.ask()
+        search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
+        genes, objectives = search._genetic._algorithm.pop.get("X", "F")
+        genes = genes.astype(np.int64)
+        assert np.array_equal(made.repair(genes), genes)
+        assert np.array_equal(objectives, np.stack([energy(genes), loss(genes)], axis=1))
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (2, 4), (3,)])
 def test_seeds_that_do_not_fit(shape: tuple[int, ...]) -> None:
     made = space(3, 2)
