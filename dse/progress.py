@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 _PLAIN_INTERVAL_S = 10.0  # seconds between two plain lines of one stage
 
@@ -27,8 +27,9 @@ class ProgressDisplay:
         if self._stream.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._live = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(file=self._stream))
-        self._stage = ""
-        self._task: int | None = None
+        self._stage = self._note = ""
+        self._total = 1
+        self._task: TaskID | None = None
         self._started = self._said = 0.0
         self.seconds: dict[str, float] = {}  # wall-clock time of each finished stage
 
@@ -51,14 +52,16 @@ class ProgressDisplay:
     def start(self, stage: str) -> None:
         """Begin a stage; the one before it ends."""
         self.finish()
-        self._stage, self._started, self._said = stage, time.monotonic(), time.monotonic()
+        self._stage, self._note, self._total = stage, "", 1
+        self._started = self._said = time.monotonic()
         if self._live is not None:
             self._task = self._live.add_task(stage, total=None, note="")
 
     def update(self, done: int, total: int, note: str = "") -> None:
         """Say how far the stage has come."""
+        self._note, self._total = note, total
         if self._live is not None and self._task is not None:
-            self._live.update(self._task, completed=done, total=total, note=note)  # type: ignore[arg-type]
+            self._live.update(self._task, completed=done, total=total, note=note)
         elif time.monotonic() - self._said >= _PLAIN_INTERVAL_S:
             self._said = time.monotonic()
             left = (self._said - self._started) / max(done, 1) * (total - done)
@@ -71,10 +74,11 @@ class ProgressDisplay:
         elapsed = time.monotonic() - self._started
         self.seconds[self._stage] = round(elapsed, 3)
         if self._live is not None and self._task is not None:
-            self._live.stop_task(self._task)  # type: ignore[arg-type]
-            self._live.update(self._task, completed=1, total=1, note="done")  # type: ignore[arg-type]
+            note = f"{elapsed:.1f} s  {self._note}"
+            self._live.update(self._task, completed=self._total, total=self._total, note=note)
+            self._live.stop_task(self._task)
         else:
-            self._say(f"{self._stage}: done in {elapsed:.1f} s")
+            self._say(f"{self._stage}: done in {elapsed:.1f} s {self._note}".rstrip())
         self._stage = ""
 
     def _say(self, line: str) -> None:

@@ -68,7 +68,7 @@ class RobustnessProfile:
     """The noise each layer bears."""
 
     layers: tuple[str, ...]
-    sigma: Floats  # (L,) >= 0, std of the noise relative to the layer's output std
+    sigma: Floats  # (L,) 0..sigma_max, std of the noise relative to the layer's output std
 
 
 def learn_robustness(
@@ -115,7 +115,8 @@ def learn_robustness(
     for layer, noise in zip(layers.values(), noises, strict=True):
         layer.arithmetic = noise
     _train(model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress)
-    sigma = np.array([abs(noise.sigma.item()) for noise in noises])
+    # beyond sigma_max nothing is earned: what lies there is the optimiser's momentum
+    sigma = np.minimum([abs(noise.sigma.item()) for noise in noises], settings.sigma_max)
     if not np.isfinite(sigma).all():
         raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
     fake_quantized(model)

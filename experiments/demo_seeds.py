@@ -63,7 +63,8 @@ def summary(rows: list[list[object]], outcome: Outcome) -> str:
         "Written by `make results`. Hypervolume (larger is better) of each method's front against one reference point; "
         "every method simulated the same number of designs on the same images.",
         "",
-        "| seed | nsga2 | alwann | random | nsga2, test | alwann, test | random, test | evaluations | ALWANN's final value reached after |",
+        "| seed | nsga2 | alwann | random | nsga2, test | alwann, test | random, test | evaluations | "
+        "ALWANN's final value reached after |",
         "|---|---|---|---|---|---|---|---|---|",
         *("| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows),
         "",

@@ -99,4 +99,4 @@ def guidance(made: SearchSpace, seed: int = 3) -> Guidance:
     """Return random seeds and a random proxy: no method may rely on good ones."""
     rng = np.random.default_rng(seed)
     shape = (len(made.layers), len(made.multipliers))
-    return Guidance(seeds=rng.integers(0, shape[1], (3, shape[0])), cost=rng.random(shape))
+    return Guidance(seeds=rng.integers(0, shape[1], (3, shape[0])), cost=rng.random(shape), max_loss=10.0)

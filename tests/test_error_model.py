@@ -235,8 +235,10 @@ def test_measured_errors_are_naive_sums_over_all_outputs(case) -> None:  # type:
     assert found.grade == "measured" and found.layers == tuple(layers)
     for l, (name, layer) in enumerate(layers.items()):
         x = unfolded(layer, layer.x_quantizer.codes(inputs[name])).long().numpy()
-        w = layer.matrices().codes.long().numpy()
-        scale = (layer.x_quantizer.scale * layer.matrices().scale).double().numpy()
+        weight = layer.w_quantizer.quantize(layer.weight)
+        by_group = weight.values.reshape(layer.groups, -1, layer.fan_in).transpose(1, 2)
+        w = by_group.numpy() % 2**layer.operands.w_bits  # a code is the value's two's complement
+        scale = (layer.x_quantizer.scale * weight.scale).double().reshape(layer.groups, -1).numpy()
         for m, table in enumerate(tables(seen, multipliers)):
             error = table.astype(np.float64) - seen.operands.exact
             outputs = error[x[..., None], w[None]].sum(2) * scale / seen.layers[l].output_std

@@ -9,6 +9,7 @@ from dse.search._guidance import Guidance
 from dse.types import Floats, Population
 
 _NUGGET = 0.05  # share of the residual variance that even equal layers do not explain
+_MOST_KNOWN = 1000  # designs interpolated between, the latest ones: the cost grows with their cube
 _LAYERS_PER_LENGTH = 3  # the correlation of two residuals falls by e when a third of the layers differs
 
 
@@ -29,7 +30,7 @@ class LossModel:
         self._guidance = guidance
         self._trend = IsotonicRegression(out_of_bounds="clip").fit(guidance.proxy(population), losses)
         # far beyond the limit the residuals are large and say nothing about the designs of interest
-        near = losses <= max(2 * guidance.max_loss, float(losses.min()))
+        near = np.flatnonzero(losses <= max(2 * guidance.max_loss, float(losses.min())))[-_MOST_KNOWN:]
         self._known = population[near]
         residuals = losses[near] - self._trend.predict(guidance.proxy(self._known))
         covariance = _similarity(self._known, self._known) + _NUGGET * np.eye(len(self._known))

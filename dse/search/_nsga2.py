@@ -70,6 +70,8 @@ class SeededNsga2:
             if wanted.sum() >= self._size:
                 new, energy, loss = new[wanted], energy[wanted], loss[wanted]
                 break
+        else:  # hardly any is acceptable: the nearest to it
+            return np.sort(new[np.argsort(loss, kind="stable")[: self._size]])
         return np.sort(new[best_by_rank_and_crowding(np.stack([energy, loss], axis=1), self._size)])
 
     def _best_loss(self, energy: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.pareto import non_dominated
-from dse.search import METHODS, Guidance, History, make_search, run_search
+from dse.search import METHODS, History, make_search, run_search
 from dse.space import SearchSpace
 from dse.types import Floats, Population, Search
 from tests.small import AdditiveLoss, guidance, toy
@@ -155,7 +156,7 @@ def test_finds_the_true_front_of_a_toy_problem(method: str) -> None:
     values = np.stack([energy(every), loss(every)], axis=1)
     truth = set(map(tuple, values[non_dominated(values)]))
     budget = 200 if method in ("nsga2", "alwann") else 256  # of 256 designs: the others must see them all
-    informed = Guidance(guidance(space).seeds, loss.cost)
+    informed = replace(guidance(space), cost=loss.cost)
     history = run_search(make_search(method, space, informed, population=16, seed=0), [energy, loss], budget)
     found = set(map(tuple, history.objectives[non_dominated(history.objectives)]))
     assert len(truth) > 5 and found == truth

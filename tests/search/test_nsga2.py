@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.pareto import non_dominated
+from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
 from dse.search._genetic import best_by_rank_and_crowding
 from tests.small import guidance, space, toy
@@ -15,7 +17,7 @@ from tests.small import guidance, space, toy
 def test_seeds_at_equal_distances() -> None:
     made = space(5, 6)
     seeds = np.repeat(np.arange(6)[:, None], 5, axis=1)
-    search = SeededNsga2(made, Guidance(seeds, np.zeros((5, 6))), population=3, seed=0)
+    search = SeededNsga2(made, Guidance(seeds, np.zeros((5, 6)), 10.0), population=3, seed=0)
     assert search.ask().tolist() == seeds[[0, 2, 5]].tolist()  # both ends, and the middle
 
 
@@ -31,26 +33,35 @@ def test_few_seeds_are_filled_up_with_mutated_copies() -> None:
 def test_equal_seeds_count_once_and_respect_the_tiles() -> None:
     made = space(4, 4, tiles=1)
     seeds = np.array([[2, 2, 2, 1], [2, 2, 2, 1], [1, 1, 1, 2], [2, 2, 2, 2], [0, 0, 0, 0]])  # 2s, 2s, 1s, 2s, 0s
-    first = SeededNsga2(made, Guidance(seeds, np.zeros((4, 4))), population=3, seed=0).ask()
+    first = SeededNsga2(made, Guidance(seeds, np.zeros((4, 4)), 10.0), population=3, seed=0).ask()
     assert first.tolist() == [[2] * 4, [1] * 4, [0] * 4]
 
 
-def test_offspring_are_new_and_look_best_by_the_proxy() -> None:
-    made, energy, loss = toy(6, 8)
-    exact = Guidance(guidance(made).seeds, loss.cost)  # a proxy that knows the loss
-    blind = Guidance(exact.seeds, np.zeros_like(exact.cost))
-    volumes = []
-    for given in (exact, blind):
-        search = SeededNsga2(made, given, population=8, seed=0)
-        known = np.zeros((0, 6), dtype=np.int64)
+def test_offspring_are_new_and_better_for_a_proxy_that_knows() -> None:
+    made, energy, loss = toy(8, 8)
+    found = []
+    for cost in (loss.cost, -loss.cost):
+        search = SeededNsga2(made, replace(guidance(made), cost=cost), population=8, seed=0)
+        known = np.zeros((0, 8), dtype=np.int64)
         for _ in range(4):
             asked = search.ask()
             assert not set(map(tuple, asked)) & set(map(tuple, known)) and len(set(map(tuple, asked))) == len(asked)
             search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
             known = np.vstack([known, asked])
-        values = np.stack([energy(known), loss(known)], axis=1)
-        volumes.append(non_dominated(values).sum())
-    assert volumes[0] > volumes[1]
+        found.append(hypervolume(np.stack([energy(known), loss(known)], axis=1), np.array([1.0, 6.0])))
+    assert found[0] > 1.05 * found[1]
+
+
+def test_designs_beyond_the_limit_are_left_aside() -> None:
+    made, energy, loss = toy(8, 8)
+    asked = {}
+    for limit in (1.0, 10.0):
+        given = Guidance(made.uniform(), loss.cost, limit)
+        search = SeededNsga2(made, given, population=8, seed=0)
+        for _ in range(6):
+            asked[limit] = search.ask()
+            search.tell(asked[limit], np.stack([energy(asked[limit]), loss(asked[limit])], axis=1))
+    assert np.median(loss(asked[1.0])) < 1 < np.median(loss(asked[10.0]))
 
 
 def test_survivors_carry_the_repaired_genes_and_their_own_objectives() -> None:
@@ -69,12 +80,13 @@ def test_survivors_carry_the_repaired_genes_and_their_own_objectives() -> None:
 def test_seeds_that_do_not_fit(shape: tuple[int, ...]) -> None:
     made = space(3, 2)
     with pytest.raises(InputError, match=r"nsga2: expected seeds \(S, 3\) with S >= 1, got"):
-        SeededNsga2(made, Guidance(np.zeros(shape, dtype=np.int64), np.zeros((3, 2))), population=4, seed=0)
+        SeededNsga2(made, Guidance(np.zeros(shape, dtype=np.int64), np.zeros((3, 2)), 10.0), population=4, seed=0)
 
 
 def test_proxy_is_a_sum_over_layers() -> None:
     cost = np.array([[0.0, 1, 2], [0, 10, 20]])
-    assert Guidance(np.zeros((1, 2), dtype=np.int64), cost).proxy(np.array([[0, 0], [2, 1]])).tolist() == [0, 12]
+    found = Guidance(np.zeros((1, 2), dtype=np.int64), cost, 10.0).proxy(np.array([[0, 0], [2, 1]]))
+    assert found.tolist() == [0, 12]
 
 
 def crowding(front: np.ndarray) -> list[float]:

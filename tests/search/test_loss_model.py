@@ -1,0 +1,77 @@
+"""The loss model against its two parts written out: an isotonic trend, and kriging of what departs from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dse.search._guidance import Guidance
+from dse.search._loss_model import LossModel
+from dse.types import Floats, Population
+from tests.small import guidance, toy
+
+
+def designs(count: int, seed: int = 0) -> Population:
+    every = np.random.default_rng(seed).integers(0, 6, (3 * count, 5))
+    return np.unique(every, axis=0)[np.random.default_rng(seed).permutation(count)]
+
+
+def isotonic(x: Floats, y: Floats) -> list[float]:
+    """Return the non-decreasing values nearest to y, by the max-min formula over distinct sorted x."""
+    n = len(x)
+    return [max(min(y[i : j + 1].mean() for j in range(k, n)) for i in range(k + 1)) for k in range(n)]
+
+
+def brute_force(given: Guidance, known: Population, losses: Floats, asked: Population) -> list[float]:
+    order = np.argsort(given.proxy(known))
+    known, losses = known[order], losses[order]
+    proxies = given.proxy(known)
+    levels = isotonic(proxies, losses)
+    near = [i for i in range(len(known)) if losses[i] <= max(2 * given.max_loss, losses.min())]
+
+    def similar(a: np.ndarray, b: np.ndarray) -> float:
+        return math.exp(-3 * sum(p != q for p, q in zip(a, b, strict=True)) / len(a))
+
+    kernel = np.array([[similar(known[i], known[j]) + 0.05 * (i == j) for j in near] for i in near])
+    weights = np.linalg.inv(kernel) @ [losses[i] - levels[i] for i in near]
+    return [
+        float(np.interp(given.proxy(design[None])[0], proxies, levels))
+        + sum(w * similar(design, known[i]) for w, i in zip(weights, near, strict=True))
+        for design in asked
+    ]
+
+
+@pytest.mark.parametrize("max_loss", [0.0, 0.7, 10.0])
+def test_is_trend_plus_kriging(max_loss: float) -> None:
+    _, _, loss = toy(5, 6)
+    given = replace(guidance(toy(5, 6)[0]), max_loss=max_loss)
+    known, asked = designs(25), designs(40, seed=1)
+    losses = loss(known)
+    found = LossModel(given, known, losses).predict(asked)
+    assert found == pytest.approx(brute_force(given, known, losses, asked))
+
+
+def test_good_proxy_and_simulated_designs_make_good_predictions() -> None:
+    made, _, loss = toy(5, 6)
+    known, asked = designs(40), designs(60, seed=1)
+    truth = loss(asked)
+
+    def error(cost: Floats) -> float:
+        model = LossModel(Guidance(known[:1], cost, 10.0), known, loss(known))
+        assert np.abs(model.predict(known) - loss(known)).mean() < 0.1 * loss(known).std()
+        return float(np.abs(model.predict(asked) - truth).mean())
+
+    spread = float(np.abs(truth - truth.mean()).mean())
+    assert error(3 * loss.cost) < 0.25 * spread  # the proxy has no unit
+    assert error(guidance(made).cost) < spread  # one that knows nothing is made up for in part
+
+
+def test_one_design_or_equal_losses() -> None:
+    given = guidance(toy(5, 6)[0])
+    assert LossModel(given, designs(1), np.array([3.0])).predict(designs(4)) == pytest.approx([3] * 4)
+    assert LossModel(given, designs(9), np.full(9, 2.0)).predict(designs(4)) == pytest.approx([2] * 4)
+    repeated = np.repeat(designs(2), 3, axis=0)
+    assert np.isfinite(LossModel(given, repeated, np.arange(6.0)).predict(designs(4))).all()
