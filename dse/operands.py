@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError, unknown_name
-from dse.multipliers import Multiplier
+from dse.multipliers import Multiplier, operand_values
 from dse.types import Table
 
 
@@ -48,12 +48,12 @@ class OperandFormat:
     @cached_property
     def x_values(self) -> NDArray[np.int64]:
         """The value of every activation code `(256,)`."""
-        return _code_values(8, signed=self.x_low < 0)
+        return operand_values(8, self.x_low < 0)
 
     @cached_property
     def w_values(self) -> NDArray[np.int64]:
         """The value of every weight code `(2^Bw,)`."""
-        return _code_values(self.w_bits, signed=self.w_low < 0)
+        return operand_values(self.w_bits, self.w_low < 0)
 
     @cached_property
     def exact(self) -> Table:
@@ -90,11 +90,6 @@ class OperandFormat:
 
     def _refusal(self, multiplier: Multiplier, fault: str, cure: str) -> InputError:
         return InputError(f"multiplier '{multiplier.name}' {fault}, which format '{self.name}' cannot use; {cure}")
-
-
-def _code_values(bits: int, *, signed: bool) -> NDArray[np.int64]:
-    codes = np.arange(2**bits, dtype=np.int64)
-    return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes) if signed else codes
 
 
 def _sign_magnitude(table: Table, x_values: NDArray[np.int64], w_values: NDArray[np.int64]) -> Table:

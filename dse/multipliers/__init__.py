@@ -7,6 +7,7 @@ from dse.multipliers._library import MultiplierLibrary, MultiplierSource
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._mitchell import mitchell, mitchell_truncated
 from dse.multipliers._multiplier import Multiplier
+from dse.multipliers._operands import operand_values
 from dse.multipliers._reader import load_library
 from dse.multipliers._tuning import tune_weights, tuned
 
@@ -24,6 +25,7 @@ __all__ = [
     "load_library",
     "mitchell",
     "mitchell_truncated",
+    "operand_values",
     "reduced",
     "tune_weights",
     "tuned",

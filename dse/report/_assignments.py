@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from dse.report._caption import caption
 from dse.report._draw import canvas, ink, room
 from dse.report._run import RunData
-from dse.report._text import caption, drawn, method_label
+from dse.report._text import drawn, method_label
 from dse.types import Floats
 
 _PREFERRED = "nsga2"

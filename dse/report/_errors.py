@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
+from dse.report._caption import caption
 from dse.report._draw import canvas, ink, room
 from dse.report._run import RunData
-from dse.report._text import caption, drawn
+from dse.report._text import drawn
 from dse.types import Floats
 
 _MOST_NUMBERS = 200  # cells in which a number is still legible

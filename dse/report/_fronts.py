@@ -11,9 +11,10 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from dse.pareto import non_dominated
+from dse.report._caption import caption
 from dse.report._draw import QUIET, Look, canvas, looks
 from dse.report._run import RunData
-from dse.report._text import caption, drawn, method_label
+from dse.report._text import drawn, method_label
 from dse.types import Floats
 
 _LABEL_BOX = (0.2, 0.05)  # room a name takes, as a share of the axes

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dse.pareto import hypervolume_curve
+from dse.report._caption import caption
 from dse.report._draw import canvas, looks
 from dse.report._run import RunData
-from dse.report._text import caption, drawn, method_label
+from dse.report._text import drawn, method_label
 from dse.types import Floats
 
 BASELINE = "alwann"  # the method whose final value the others are timed against

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from dse.report._caption import caption
 from dse.report._draw import canvas, room
 from dse.report._run import RunData
-from dse.report._text import caption, drawn
+from dse.report._text import drawn
 from dse.types import Floats
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from dse.report._caption import caption
 from dse.report._files import JsonFile
 from dse.report._headline import BUDGETS_PP, Headline
 from dse.report._hypervolume import BASELINE
 from dse.report._run import RunData
-from dse.report._text import caption, markdown, method_label, number, plain
+from dse.report._text import markdown, method_label, number, plain
 
 _REACHED = f"{method_label(BASELINE)} final value"
 _TITLES = {

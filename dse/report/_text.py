@@ -1,14 +1,10 @@
-"""Words of the report: names made safe for Markdown and figures, numbers, and the caption under every figure."""
+"""Words of the report: names made safe for Markdown and figures, and numbers."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dse.report._run import RunData
 
 KNOWN_METHODS = {
     "nsga2": "NSGA-II, seeded",
@@ -46,19 +42,3 @@ def number(value: float | None, digits: int) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus zero
-
-
-def spent(run: RunData) -> str:
-    """Say how many designs each method evaluated."""
-    counts = {m: run.metrics.count("evaluations", m) for m in run.methods}
-    if len(set(counts.values())) == 1:
-        return f"{next(iter(counts.values())):,} evaluations per method"
-    return "evaluations: " + ", ".join(f"{method_label(m)} {n:,}" for m, n in counts.items())
-
-
-def caption(run: RunData) -> str:
-    """Return the line that says what a figure was made from."""
-    search, test = run.metrics.count("images", "search"), run.metrics.count("images", "test")
-    images = f"{search:,} search and {test:,} test images"
-    source = f"{run.manifest.text('model')} on {run.manifest.text('dataset')}"
-    return " · ".join([source, f"seed {run.manifest.count('seed')}", images, spent(run)])
