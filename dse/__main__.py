@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dse.exceptions import InputError
+from dse.exceptions import InputError, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
 # before torch starts its threads.
@@ -39,10 +39,12 @@ def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | 
     from dse.config import load_config
     from dse.pipeline import run as run_pipeline
     from dse.progress import ProgressDisplay
+    from dse.study import check_out
 
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
-    with ProgressDisplay() as display, _naming(config):
+    check_out(out, overwrite=overwrite)
+    with ProgressDisplay() as display, under(f"{config}: "):
         outcome = run_pipeline(settings, out=out, overwrite=overwrite, display=display)
     _print_report(out, outcome.report)
 
@@ -55,13 +57,15 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
     from dse.inputs import load_inputs
 
     settings = load_config(config, overrides=overrides, seed=seed)
-    with _naming(config):
+    with under(f"{config}: "):
         inputs = load_inputs(settings)
     parts = inputs.untrained.workload.parts
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")
     click.echo(f"library   {settings.space.multipliers.library}, {len(inputs.library)} multipliers")
     counts = {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")}
+    if inputs.float_layers:
+        click.echo(f"in float  {', '.join(inputs.float_layers)}: not quantised, and not counted in the energy")
     click.echo("images    " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
@@ -100,17 +104,6 @@ def inspect(library: str, signed: bool | None) -> None:
         click.echo(line)
 
 
-@contextmanager
-def _naming(config: Path) -> Iterator[None]:
-    """Put the configuration's name before the message of a mistake in what it says."""
-    try:
-        yield
-    except InputError as error:
-        if str(error).startswith("--"):  # the mistake is an option's
-            raise
-        raise InputError(f"{config}: {error}") from error
-
-
 def _print_report(folder: Path, written: Any) -> None:
     click.echo(written.summary)
     for what, paths in (
@@ -122,11 +115,12 @@ def _print_report(folder: Path, written: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failure, 2 a mistake in the input, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 failure, 2 a mistake in the input, 130 or 143 stopped by a signal."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is cleared away
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        print(f"dse: error: {' '.join(error.format_message().split())}", file=sys.stderr)
         sys.exit(error.exit_code)
     except InputError as error:
         print(f"dse: error: {' '.join(str(error).split())}", file=sys.stderr)

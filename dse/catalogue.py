@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from dse.config import space_folders
+from dse.config import read_toml, space_folders
+from dse.exceptions import InputError
 from dse.multipliers import Multiplier, builtin, load_library
 from dse.nn.datasets import DATASETS
 from dse.nn.models import MODELS
@@ -34,9 +35,16 @@ def _multipliers() -> Listing:
 def _spaces() -> Listing:
     for folder in space_folders():
         for file in sorted(folder.glob("*.toml")):
-            space = tomllib.loads(file.read_text(encoding="utf-8"))
-            parts = [str((space.get(key) or {}).get("name", "own")) for key in ("model", "dataset")]
-            yield file.stem, f"{' on '.join(parts)} ({file})"
+            yield file.stem, f"{_space_text(file)} ({file})"
+
+
+def _space_text(file: Path) -> str:
+    try:
+        space = read_toml(file)
+    except InputError:
+        return "cannot be read as TOML"
+    tables = [space.get(key) for key in ("model", "dataset")]
+    return " on ".join(str(table.get("name", "own")) if isinstance(table, dict) else "own" for table in tables)
 
 
 LISTS: dict[str, Callable[[], Listing]] = {

@@ -165,15 +165,15 @@ class SearchConfig(_Table):
     """Which methods run, and what each may spend."""
 
     methods: list[str] = Field(default=["nsga2", "alwann", "random"], min_length=1)
-    evaluations: int = Field(default=300, ge=1)  # distinct designs simulated, per method
-    population: int = Field(default=24, ge=2)
+    evaluations: int = Field(default=300, ge=1, le=10_000_000)  # distinct designs simulated, per method
+    population: int = Field(default=24, ge=2, le=10_000)
     reference: ReferenceConfig = ReferenceConfig()
 
 
 class RunConfig(_Table):
     """One run."""
 
-    name: str = "run"
+    name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
     seed: int = Field(default=0, ge=0)
     space: SpaceConfig
     robustness: RobustnessConfig = RobustnessConfig()
@@ -193,12 +193,12 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), seed: int | 
         InputError: One line that names file and key, for anything that is not as it should be.
     """
     path = Path(path)
-    data = _read_toml(path)
+    data = read_toml(path)
     if isinstance(data.get("space"), dict):
         data["space"] = _absolute_space(data["space"], path.parent)
     elif isinstance(data.get("space"), str):
         space_file = _find_space(data["space"], path)
-        data["space"] = {"name": space_file.stem, **_absolute_space(_read_toml(space_file), space_file.parent)}
+        data["space"] = {"name": space_file.stem, **_absolute_space(read_toml(space_file), space_file.parent)}
     data.setdefault("name", path.stem)
     for override in overrides:
         _override(data, override)
@@ -214,7 +214,7 @@ def parse_config(data: Mapping[str, Any], where: str = "configuration") -> RunCo
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{where}: {_first_fault(error, data)}") from None
+        raise InputError(f"{where}: {_first_fault(error)}") from None
 
 
 def space_folders(beside: Path | None = None) -> list[Path]:
@@ -235,7 +235,8 @@ def _find_space(name: str, config: Path) -> Path:
     return known[name]
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file; raises `InputError` if it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -274,7 +275,7 @@ def _override(data: dict[str, Any], text: str) -> None:
     target[last] = parsed
 
 
-def _first_fault(error: ValidationError, data: Mapping[str, Any]) -> str:
+def _first_fault(error: ValidationError) -> str:
     """Say the first fault of a pydantic error in one line, with the nearest valid key for an unknown one."""
     faults = error.errors(include_url=False)
     first = faults[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -12,6 +13,15 @@ class InputError(ValueError):
     The message is one line and says where (file and key), what was expected, what came, and what to do. The command
     line prints it and ends with exit code 2.
     """
+
+
+@contextmanager
+def under(place: str) -> Iterator[None]:
+    """Put `place` (a file or a key) before the message of an InputError raised in the body."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}{error}") from error
 
 
 def unknown_name(what: str, name: str, valid: Iterable[str]) -> InputError:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
 from dse.config import MultipliersConfig, RunConfig
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, under
 from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
-from dse.nn.convert import approximable_layers, quantize
+from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
 from dse.operands import operand_format
-from dse.search import METHODS
+from dse.search import Guidance, make_search
+from dse.space import SearchSpace
+from dse.study import DESIGN_COLUMNS
 from dse.workload import Untrained, Workload, open_workload
 
 
@@ -25,6 +28,7 @@ class Inputs:
     untrained: Untrained
     library: MultiplierLibrary
     layers: tuple[str, ...]  # qualified names of the approximable layers, in forward order
+    float_layers: tuple[str, ...]  # layers that multiply and are not quantised: neither searched nor counted
 
 
 def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: Dataset | None = None) -> Inputs:
@@ -37,15 +41,32 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     Raises:
         InputError: For anything that would stop the run later.
     """
-    for method in config.search.methods:
-        if method not in METHODS:
-            raise InputError(f"search.methods: {unknown_name('method', method, METHODS)}")
     if len(set(config.search.methods)) < len(config.search.methods):
         raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
-    library = open_library(config.space.multipliers, config.space.quantisation.format)
+    with under("space.multipliers: "):
+        library = open_library(config.space.multipliers, config.space.quantisation.format)
     untrained = open_workload(config.space, seed=config.seed, model=model, dataset=dataset)
-    layers = tuple(approximable_layers(quantized(config, untrained.workload)))
-    return Inputs(config, untrained, library, layers)
+    network = quantized(config, untrained.workload)
+    layers = tuple(approximable_layers(network))
+    _check_layer_names(layers)
+    _check_methods(config, layers, library)
+    return Inputs(config, untrained, library, layers, float_layers(network))
+
+
+def _check_layer_names(layers: tuple[str, ...]) -> None:
+    if "" in layers:
+        raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
+    if clash := sorted(set(layers) & set(DESIGN_COLUMNS)):
+        raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
+
+
+def _check_methods(config: RunConfig, layers: tuple[str, ...], library: MultiplierLibrary) -> None:
+    """Build every method once, on a space of the right size, so that what it refuses is refused now."""
+    space = SearchSpace(layers, library.names, np.ones(len(layers), int), library.rel_energy, 0, config.space.tiles)
+    guidance = Guidance(space.uniform(), np.ones((len(layers), len(library))), max_loss=1.0)
+    for method in config.search.methods:
+        with under("search.methods: "):
+            make_search(method, space, guidance, population=config.search.population, seed=config.seed)
 
 
 def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibrary:
@@ -69,4 +90,5 @@ def quantized(config: RunConfig, workload: Workload) -> nn.Module:
         quantisation.format, quantisation.weights, quantisation.calibration, quantisation.percentile
     )
     images = workload.parts.calibration.x
-    return quantize(workload.model, images, settings, include=layers.include, exclude=layers.exclude)
+    with under("space."):
+        return quantize(workload.model, images, settings, include=layers.include, exclude=layers.exclude)

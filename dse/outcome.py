@@ -13,16 +13,13 @@ import numpy as np
 from dse.compare import Scored
 from dse.config import RunConfig
 from dse.error_model import ErrorTable
-from dse.exceptions import InputError
 from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
 from dse.report import Report
 from dse.robustness import RobustnessProfile
 from dse.search import History
 from dse.space import SearchSpace
-from dse.study import write_csv, write_json, write_toml
-
-_DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "search_accuracy", "accuracy_loss_pp", "evaluation")
+from dse.study import DESIGN_COLUMNS, write_csv, write_json, write_toml
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,6 @@ class Outcome:
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write configuration, manifest, tables and metrics into an existing folder."""
-    space = outcome.space
-    if clash := sorted(set(space.layers) & set(_DESIGN_COLUMNS)):
-        raise InputError(f"layer '{clash[0]}' has the name of a column of front.csv; rename the module")
     write_toml(folder / "config.toml", json.loads(outcome.config.model_dump_json(exclude_none=True)))
     write_json(folder / "manifest.json", outcome.manifest)
     write_json(folder / "metrics.json", outcome.metrics)
@@ -87,15 +81,16 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
             method,
             float(front.rel_energy[i]),
             float(front.accuracy[i]),
-            float(front.search_accuracy[i]),
             float(front.accuracy_loss_pp[i]),
             int(front.evaluation[i]),
             *_names(outcome.space, front.population[i]),
+            float(front.search_accuracy[i]),
         ]
         for method, front in outcome.fronts.items()
         for i in range(len(front.population))
     ]
-    write_csv(path, (*_DESIGN_COLUMNS, *outcome.space.layers), rows)
+    *columns, last = DESIGN_COLUMNS
+    write_csv(path, (*columns, *outcome.space.layers, last), rows)
 
 
 def _write_uniform(outcome: Outcome, path: Path) -> None:

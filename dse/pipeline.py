@@ -104,6 +104,7 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
         **compare(space, histories, fronts, uniform, config.search.reference),
         "baselines": {"float_accuracy": accuracy(workload.model, parts.test), **exact},
         "error_model": {grade: asdict(agreement(table, measured)) for grade, table in predictions.items()},
+        "float_layers": list(inputs.float_layers),
         "images": {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")},
         "seconds": display.seconds,
     }
@@ -152,11 +153,11 @@ def _search(
 ) -> History:
     display.start(f"search {name}")
     search = make_search(name, space, guidance, population=config.search.population, seed=config.seed)
-    report = partial(_best_so_far, display, config.search.reference.accuracy_loss_pp)
+    report = partial(_best_so_far, display)
     return run_search(search, [scorer.energy, scorer.search_loss], config.search.evaluations, progress=report)
 
 
-def _best_so_far(display: ProgressDisplay, limit: float, done: int, total: int, objectives: Objectives) -> None:
+def _best_so_far(display: ProgressDisplay, done: int, total: int, objectives: Objectives) -> None:
     allowed = objectives[objectives[:, 1] <= 1.0]
     best = f"{100 * (1 - allowed[:, 0].min()):.1f} % saved at <= 1 pp" if len(allowed) else "none within 1 pp yet"
     display.update(done, total, best)

@@ -12,6 +12,7 @@ and the loss rewards noise in proportion to the layer's share of the multiplicat
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -29,6 +30,8 @@ from dse.nn.models import seeded
 from dse.nn.training import threads_for
 from dse.types import Floats
 
+_SETTLED = 0.3  # share of the steps, the last ones, over which sigma is averaged
+
 
 @dataclass(frozen=True)
 class RobustnessSettings:
@@ -40,8 +43,8 @@ class RobustnessSettings:
         strength: The loss's `lambda`: more means more noise, hence cheaper multipliers.
         sigma_max: Noise beyond this earns no reward.
         sigma_initial: Where every sigma starts; not 0, where the reward has no gradient.
-        lr: Step size of sigma (Adam: a layer with few multiplications earns little reward, and plain SGD leaves it at its
-            start).
+        lr: First step size of sigma, falling to 0 along a cosine (Adam: a layer with few multiplications earns little
+            reward, and plain SGD leaves it at its start; without the fall, sigmas near 0 would be the step's own size).
         train: Learn sigma alone on the frozen network, or all parameters as in the paper.
         weight_lr: Step size of the weights (SGD, momentum 0.9) when all parameters are trained.
     """
@@ -114,9 +117,11 @@ def learn_robustness(
     noises = [NoiseArithmetic(settings.sigma_initial) for _ in layers]
     for layer, noise in zip(layers.values(), noises, strict=True):
         layer.arithmetic = noise
-    _train(model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress)
+    path = _train(
+        model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress
+    )
     # beyond sigma_max nothing is earned: what lies there is the optimiser's momentum
-    sigma = np.minimum([abs(noise.sigma.item()) for noise in noises], settings.sigma_max)
+    sigma = np.minimum(path[-math.ceil(_SETTLED * len(path)) :].mean(axis=0), settings.sigma_max)
     if not np.isfinite(sigma).all():
         raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
     fake_quantized(model)
@@ -132,13 +137,16 @@ def _train(
     settings: RobustnessSettings,
     seed: int,
     progress: Callable[[int, int, str], None] | None,
-) -> None:
+) -> Floats:
+    """Train and return |sigma| after every step, `(steps, L)`."""
     sigmas = [noise.sigma for noise in noises]
     weights = [p for p in model.parameters() if not any(p is sigma for sigma in sigmas)]
     for weight in weights:
         weight.requires_grad_(settings.train == "all")
     model.train(settings.train == "all")  # a frozen network keeps its running statistics
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(sigmas, lr=settings.lr)]
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizers[0], settings.steps)
+    path = np.zeros((settings.steps, len(sigmas)))
     if settings.train == "all":
         optimizers.append(torch.optim.SGD(weights, lr=settings.weight_lr, momentum=0.9))
     with seeded(seed), threads_for(min(settings.batch_size, len(images)) * images[0].numel()):
@@ -151,7 +159,10 @@ def _train(
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
+            fall.step()
+            path[step] = [abs(sigma.item()) for sigma in sigmas]
             if progress:
                 progress(step + 1, settings.steps, f"reward {reward.item():.3f}")
     for weight in weights:
         weight.requires_grad_(True)
+    return path

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,7 +23,10 @@ import tomli_w
 
 from dse.exceptions import InputError
 
+# columns of front.csv and evaluations.csv beside one for each layer
+DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation", "search_accuracy")
 _MARK = "manifest.json"  # what makes a folder a run
+_LONGEST_NAME = 200  # leaves room for the scratch folder's name
 _VERSIONED = ("dse", "torch", "numpy", "pymoo", "moocore", "scikit-learn")
 
 
@@ -50,6 +54,14 @@ def run_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 def check_out(out: Path, *, overwrite: bool = False) -> None:
     """Raise InputError unless a run may be written to `out`."""
+    try:
+        out.exists()
+    except OSError as error:
+        raise InputError(f"--out {str(out)[:60]}: {error.strerror}; choose another folder") from None
+    if len(os.fsencode(out.name)) > _LONGEST_NAME:
+        raise InputError(
+            f"--out {str(out)[:60]}...: expected a name of at most {_LONGEST_NAME} bytes, choose a shorter one"
+        )
     if out.exists() and not overwrite:
         raise InputError(f"--out {out}: exists already; choose another folder, or add --overwrite to replace that run")
     if out.exists() and not (out / _MARK).is_file():
@@ -57,8 +69,12 @@ def check_out(out: Path, *, overwrite: bool = False) -> None:
             f"--out {out}: exists and is no run (no {_MARK}), so it is not overwritten; choose another folder"
         )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"--out {out}: '{parent}' is no folder that can be written to; choose another folder")
+    try:  # permissions alone do not tell: some file systems refuse all the same
+        os.rmdir(tempfile.mkdtemp(dir=parent, prefix=".dse-"))
+    except OSError:
+        raise InputError(
+            f"--out {out}: '{parent}' is no folder that can be written to; choose another folder"
+        ) from None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

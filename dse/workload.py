@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import importlib.util
@@ -16,10 +17,17 @@ from typing import Any
 from torch import nn
 
 from dse.config import DatasetConfig, ModelConfig, SpaceConfig
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, under, unknown_name
 from dse.nn.datasets import DATASETS, DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
 from dse.nn.models import MODELS, build_model, check_finite, load_weights
-from dse.nn.training import DEFAULT_SETTINGS, Progress, TrainingSettings, cached_training, default_cache_dir
+from dse.nn.training import (
+    DEFAULT_SETTINGS,
+    Progress,
+    TrainingSettings,
+    cached_training,
+    default_cache_dir,
+    require_fit,
+)
 
 
 @dataclass(frozen=True)
@@ -55,20 +63,25 @@ def open_workload(
         InputError: For a missing file, an unknown name, a part without images, weights that do not fit or are not finite.
     """
     dataset = dataset if dataset is not None else _dataset(config.dataset, seed)
-    parts = split_dataset(
-        dataset,
-        train=config.dataset.train_images,
-        calibration=config.dataset.calibration_images,
-        search=config.dataset.search_images,
-        test=config.dataset.test_images,
-        seed=seed,
-    )
+    with under("space."):
+        parts = split_dataset(
+            dataset,
+            train=config.dataset.train_images,
+            calibration=config.dataset.calibration_images,
+            search=config.dataset.search_images,
+            test=config.dataset.test_images,
+            seed=seed,
+        )
     model_seed = seed if config.model.seed is None else config.model.seed
     given = model is not None
-    network = model if model is not None else _model(config.model, dataset, model_seed)
-    if config.model.weights is not None and not given:
-        load_weights(network, config.model.weights)
-    check_finite(network)
+    network = copy.deepcopy(model) if model is not None else _model(config.model, dataset, model_seed)
+    with under("space.model.weights: "):
+        if config.model.weights is not None and not given:
+            load_weights(network, config.model.weights)
+        check_finite(network)
+    with under("space.model: "):
+        for part in (parts.train, parts.calibration, parts.search, parts.test):
+            require_fit(network, part)
     trained = (
         given or config.model.weights is not None or (config.model.factory is not None and config.training is None)
     )
@@ -116,8 +129,8 @@ def load_factory(path: str, key: str) -> Callable[..., Any]:
         raise InputError(f"{key}: expected 'package.module:function' or 'file.py:function', got '{path}'")
     try:
         module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
-    except (ImportError, FileNotFoundError) as error:
-        raise InputError(f"{key}: cannot import '{module_name}': {' '.join(str(error).split())}") from None
+    except Exception as error:  # the file is the caller's: it may raise anything
+        raise InputError(f"{key}: cannot import '{module_name}': {_one_line(error)}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise InputError(f"{key}: '{module_name}' has no function '{attribute}'")
@@ -130,11 +143,12 @@ def _import_module(name: str) -> Any:
 
 
 def _import_file(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # a name of its own: the file may be called like a module of the standard library
+    spec = importlib.util.spec_from_file_location(f"dse_user_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -154,7 +168,16 @@ def _call(factory: str, arguments: dict[str, Any], key: str) -> Any:
         inspect.signature(function).bind(**arguments)
     except TypeError as error:
         raise InputError(f"{key}: '{factory}' cannot be called with arguments {sorted(arguments)}: {error}") from None
-    return function(**arguments)
+    try:
+        return function(**arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{key}: '{factory}' failed: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
@@ -182,14 +205,15 @@ def _dataset(config: DatasetConfig, seed: int) -> Dataset:
     if config.name is not None:
         if config.name not in DATASETS:
             raise InputError(f"space.dataset.name: {unknown_name('data set', config.name, DATASETS)}")
-        return load_dataset(
-            config.name,
-            data_root=config.data_root,
-            path=config.path,
-            download=config.download,
-            seed=seed,
-            image_size=config.image_size,
-        )
+        with under("space."):
+            return load_dataset(
+                config.name,
+                data_root=config.data_root,
+                path=config.path,
+                download=config.download,
+                seed=seed,
+                image_size=config.image_size,
+            )
     made = _call(str(config.factory), config.arguments, "space.dataset.factory")
     name = str(config.factory).rpartition(":")[2]
     if isinstance(made, Dataset):

@@ -1,6 +1,6 @@
 """Run the demo on several seeds and hold the seeded search against the ALWANN-style one; writes `results/demo/`.
 
-    python experiments/demo_seeds.py [--seeds 5] [--out results/demo] [--set KEY=VALUE ...]
+    python experiments/demo_seeds.py [--seeds 5] [--first 0] [--out results/demo] [--set KEY=VALUE ...]
 
 The table says, for each seed, the hypervolume of every method on the search images and on the test images, and after how
 many evaluations our search reached the ALWANN-style search's final hypervolume.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,17 +22,12 @@ from dse.study import hardware, write_csv
 
 HERE = Path(__file__).resolve().parent
 KEPT = ("config.toml", "manifest.json", "metrics.json", "front.csv", "report.md")
-COLUMNS = (
-    "seed",
-    "nsga2",
-    "alwann",
-    "random",
-    "nsga2_test",
-    "alwann_test",
-    "random_test",
-    "evaluations",
-    "reached_alwann_after",
-)
+NOTE = """What was tuned on what: the share of unscreened offspring, the kernel and the fall of sigma's step size were chosen
+by hypervolumes on the search images of seeds 0 to 4, never by test images; other seeds are the fairer test of them.
+Fronts fall back on test images, the more the harder they were searched: 500 search images cannot tell designs apart that
+differ by a few tenths of a percentage point."""
+METHODS = ("nsga2", "alwann", "alwann-bounded", "random")
+COLUMNS = ("seed", *METHODS, *(f"{name}_test" for name in METHODS), "evaluations", "reached_alwann_after")
 
 
 def reached_after(outcome: Outcome) -> int | None:
@@ -43,37 +39,54 @@ def reached_after(outcome: Outcome) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
-def row_of(seed: int, outcome: Outcome) -> list[object]:
+def row_of(seed: int, outcome: Outcome) -> dict[str, Any]:
     """Return one line of the table."""
     search, test = outcome.metrics["hypervolume"], outcome.metrics["hypervolume_test"]
-    names = ("nsga2", "alwann", "random")
     after = reached_after(outcome)
-    budget = outcome.metrics["evaluations"]["alwann"]
-    return [seed, *(search[n] for n in names), *(test[n] for n in names), budget, "never" if after is None else after]
+    return {
+        "seed": seed,
+        **{name: search[name] for name in METHODS},
+        **{f"{name}_test": test[name] for name in METHODS},
+        "evaluations": outcome.metrics["evaluations"]["alwann"],
+        "reached_alwann_after": "never" if after is None else after,
+    }
 
 
-def summary(rows: list[list[object]], outcome: Outcome) -> str:
+def at_least(rows: list[dict[str, Any]], ours: str, theirs: str) -> str:
+    """Say on how many seeds one column is at least another."""
+    return f"{sum(row[ours] >= row[theirs] for row in rows)} of {len(rows)} seeds"
+
+
+def summary(rows: list[dict[str, Any]], outcome: Outcome) -> str:
     """Return the README of the results."""
     machine, images = hardware(), outcome.metrics["images"]
-    wins = sum(float(str(row[1])) >= float(str(row[2])) for row in rows)
-    half = sum(isinstance(row[8], int) and row[8] <= int(str(row[7])) / 2 for row in rows)
+    half = sum(
+        row["reached_alwann_after"] != "never" and 2 * row["reached_alwann_after"] <= row["evaluations"] for row in rows
+    )
+    cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     lines = [
         "# Demo on several seeds",
         "",
-        "Written by `make results`. Hypervolume (larger is better) of each method's front against one reference point; "
-        "every method simulated the same number of designs on the same images.",
+        "Written by `make results`. Hypervolume (larger is better) of each method's front against one reference point, on the",
+        "search images, which the methods optimised, and on the test images. Every method simulated the same number of designs",
+        "in the same space. `alwann-bounded` is the ALWANN-style search told the reference point's loss as a constraint: our",
+        "search knows it, the published one does not.",
         "",
-        "| seed | nsga2 | alwann | random | nsga2, test | alwann, test | random, test | evaluations | "
-        "ALWANN's final value reached after |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *("| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows),
+        "| " + " | ".join(name.replace("_", " ") for name in COLUMNS) + " |",
+        "|" + "---|" * len(COLUMNS),
+        *("| " + " | ".join(row) + " |" for row in cells),
         "",
-        f"Seeded search at least as good as the ALWANN-style one on the search images: {wins} of {len(rows)} seeds. "
-        f"ALWANN's final value reached with at most half of its evaluations: {half} of {len(rows)} seeds.",
+        f"- Search images, ours at least the ALWANN-style search: {at_least(rows, 'nsga2', 'alwann')}; "
+        f"at least its bounded variant: {at_least(rows, 'nsga2', 'alwann-bounded')}.",
+        f"- Test images: {at_least(rows, 'nsga2_test', 'alwann_test')}; bounded: "
+        f"{at_least(rows, 'nsga2_test', 'alwann-bounded_test')}.",
+        f"- The ALWANN-style search's final value reached with at most half of its evaluations: {half} of {len(rows)} seeds.",
         "",
         f"Images: {images['train']} train, {images['calibration']} calibration, {images['search']} search, "
         f"{images['test']} test, disjoint. Each seed draws its own split, network, noise and search. "
         f"Reference point: {outcome.metrics['reference_point']}. Hardware: {machine['cpu']}, {machine['cores']} cores.",
+        "",
+        NOTE,
         "",
     ]
     return "\n".join(lines)
@@ -83,23 +96,25 @@ def main() -> None:
     """Run, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "demo")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
-    rows: list[list[object]] = []
-    for seed in range(arguments.seeds):
-        config = dse.load_config(HERE / "demo.toml", overrides=arguments.overrides, seed=seed)
+    rows: list[dict[str, Any]] = []
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
+        overrides = [f"search.methods={list(METHODS)}", *arguments.overrides]
+        config = dse.load_config(HERE / "demo.toml", overrides=overrides, seed=seed)
         run = Path("runs") / f"demo-seed{seed}"
         outcome = dse.run(config, out=run, overwrite=True)
         rows.append(row_of(seed, outcome))
-        print(dict(zip(COLUMNS, rows[-1], strict=True)), flush=True)
+        print(rows[-1], flush=True)
         kept = arguments.out / f"seed{seed}"
         kept.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             shutil.copy(run / name, kept / name)
-        if seed == 0:
+        if seed == arguments.first:
             shutil.copytree(run / "figures", arguments.out / "figures", dirs_exist_ok=True)
-    write_csv(arguments.out / "seeds.csv", COLUMNS, rows)
+    write_csv(arguments.out / "seeds.csv", COLUMNS, [list(row.values()) for row in rows])
     (arguments.out / "README.md").write_text(summary(rows, outcome), encoding="utf-8")
 
 

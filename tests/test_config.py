@@ -134,7 +134,7 @@ def test_resolved_configuration_loads_again_from_anywhere(tmp_path: Path, elsewh
         (" search.evaluations = 7 ", "search.evaluations", 7),
         ("search.reference.rel_energy=0.5", "search.reference.rel_energy", 0.5),
         ("name=quick", "name", "quick"),  # no TOML value: taken as text
-        ('name="a=b"', "name", "a=b"),
+        ('space.name="a=b"', "space.name", "a=b"),
         ("search.methods=['random', 'nsga2']", "search.methods", ["random", "nsga2"]),
         ("space.training.epochs=2", "space.training.epochs", 2),  # a table that the file does not have
         ("space.dataset.download=true", "space.dataset.download", True),

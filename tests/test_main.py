@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,10 @@ def test_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         (["validate", "tiny.toml", "--set", "space.multipliers.library=nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
         (["multipliers", "inspect", "nowhere.npz"], "nowhere.npz"),
+        (["run", "tiny.toml", "--out", "x" * 250], "--out"),
+        (["run", "tiny.toml", "--out", "/proc/run"], "--out /proc/run"),
+        (["run", "tiny.toml", "--set", "name='../outside'"], "name"),
+        (["run", "tiny.toml", "--set", "search.population=100000000"], "search.population"),
         (["list", "nothing"], "models"),
         (["frobnicate"], "frobnicate"),
     ],
@@ -114,9 +119,32 @@ def test_mistakes_end_with_code_2_and_name_the_place(
 ) -> None:
     assert call(monkeypatch, *arguments) == 2
     out, err = capsys.readouterr()
-    assert message in err and "Traceback" not in err
+    assert message in err and len(err.splitlines()) == 1
     assert out == ""
     assert sorted(p.name for p in config.parent.iterdir()) == ["tiny.toml"]
+
+
+def test_odd_files_among_the_spaces_do_not_stop_the_list(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config.parent / "search_spaces").mkdir()
+    (config.parent / "search_spaces" / "broken.toml").write_text("= 3")
+    (config.parent / "search_spaces" / "odd.toml").write_text("model = 3")
+    assert call(monkeypatch, "list", "spaces") == 0
+    assert {"broken", "odd", "digits"} <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_without_leftovers(number: int, code: int, config: Path) -> None:
+    command = [sys.executable, "-m", "dse", "run", str(config), "--set", "robustness.steps=100000"]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert started.stderr is not None
+    while "quantise: done" not in started.stderr.readline():
+        assert started.poll() is None
+    started.send_signal(number)
+    started.communicate(timeout=60)
+    assert started.returncode == code
+    assert not (config.parent / "runs").exists()
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -73,8 +73,8 @@ def test_a_run_writes_what_the_readme_promises(tmp_path: Path) -> None:
         assert (folder / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     front = rows(folder / "front.csv")
     layers = ("conv1", "conv2", "conv3", "conv4", "conv5", "linear")
-    columns = ("method", "rel_energy", "accuracy", "search_accuracy", "accuracy_loss_pp", "evaluation")
-    assert tuple(front[0]) == (*columns, *layers)
+    columns = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation")
+    assert tuple(front[0]) == (*columns, *layers, "search_accuracy")
     assert {row["method"] for row in front} == {"nsga2", "alwann", "random"}
     assert all(len({row[layer] for layer in layers}) <= 3 for row in front)
     evaluations = rows(folder / "evaluations.csv")
@@ -185,6 +185,73 @@ def test_weights_that_are_not_finite_are_named() -> None:
         load_inputs(smoke(), model=network, dataset=load_dataset("digits"))
 
 
+FAULTY = """
+import torch
+def raises(): raise RuntimeError("no such luck")
+def three_channels(): return torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 10))
+def five_classes(): return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5))
+def double(): return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)).double()
+def single(): return torch.nn.Linear(8, 10)
+class Two(torch.nn.Module):
+    def __init__(self): super().__init__(); self.fc = torch.nn.Linear(64, 10)
+    def forward(self, x): return self.fc(x.flatten(1)), x
+class Clash(torch.nn.Module):
+    def __init__(self): super().__init__(); self.accuracy = torch.nn.Linear(64, 10)
+    def forward(self, x): return self.accuracy(x.flatten(1))
+number = 3
+def needs(n): return torch.nn.Linear(n, 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("raises", "no such luck"),
+        ("three_channels", "does not take images"),
+        ("five_classes", "n_classes"),
+        ("double", "does not take images"),
+        ("single", "space.model"),
+        ("Two", "does not take images"),
+        ("Clash", "accuracy"),
+        ("number", "no function"),
+        ("needs", "arguments"),
+        ("missing", "no function"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused_before_the_run(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text(FAULTY)  # called like a module of the standard library
+    config = smoke(space__model={"factory": f"{tmp_path / 'random.py'}:{name}"}, space__training={"epochs": 1})
+    with pytest.raises(InputError, match=message) as caught:
+        load_inputs(config)
+    assert "space.model" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_that_does_not_import_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def build(:\n")
+    with pytest.raises(InputError, match="space.model.factory.*broken.py.*SyntaxError"):
+        load_inputs(smoke(space__model={"factory": f"{tmp_path / 'broken.py'}:build"}))
+
+
+def test_what_stays_in_float_is_said() -> None:
+    class Own(nn.Linear):
+        pass
+
+    network = nn.Sequential(nn.Conv1d(8, 8, 1), nn.Flatten(), Own(64, 12), nn.Linear(12, 2))
+    x = np.random.default_rng(0).normal(size=(80, 8, 8)).astype(np.float32)
+    dataset = dse.arrays_dataset(x[:60], np.arange(60) % 2, x[60:], np.arange(20) % 2, name="rows")
+    config = smoke(space__model={}, space__dataset={"calibration_images": 8, "search_images": 16})
+    inputs = load_inputs(config, model=network, dataset=dataset)
+    assert (inputs.layers, inputs.float_layers) == (("3",), ("0", "2"))
+
+
+def test_the_callers_network_is_left_as_it_is() -> None:
+    network = build_model("digits-cnn", in_shape=(1, 8, 8), n_classes=10).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    load_inputs(smoke(), model=network, dataset=load_dataset("digits"))
+    assert network.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -195,7 +262,9 @@ def test_weights_that_are_not_finite_are_named() -> None:
         ({"space__multipliers": {"include": ["trunk5u"]}}, "trunc5u"),
         ({"space__layers": {"include": ["conv9"]}}, "conv"),
         ({"space__layers": {"exclude": ["*"]}}, "no approximable layer"),
-        ({"space__dataset": {"name": "digits", "search_images": 100000}}, "dataset.search_images"),
+        ({"space__dataset": {"name": "digits", "search_images": 100000}}, "space.dataset.search_images"),
+        ({"search__methods": ["exhaustive"]}, "search.methods: exhaustive"),
+        ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
         ({"space__model": {}}, "space.model"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dse
@@ -21,27 +22,26 @@ def test_the_example_has_at_most_15_lines() -> None:
     assert len([line for line in example().splitlines() if line.strip()]) <= 15
 
 
-def test_the_example_is_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[dse.RunConfig] = []
-    smaller = ["search.evaluations=30", "robustness.steps=20", "space.training.epochs=2"]
+def test_the_example_gives_the_front_of_the_demo(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """At smoke size: both configurations are made smaller in the same way, after they were found equal."""
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    smaller = {"search.evaluations": 30, "robustness.steps": 20, "space.training.epochs": 2}
+    demo = ROOT / "experiments" / "demo.toml"
+    parse = dse.parse_config
 
-    def small_run(config: dse.RunConfig) -> dse.Outcome:
-        asked.append(config)
-        outcome = dse.run(dse.load_config(ROOT / "experiments" / "demo.toml", overrides=smaller))
-        outcomes.append(outcome)
-        return outcome
+    def parse_smaller(data: dict) -> dse.RunConfig:
+        whole = parse(data)
+        assert whole.model_dump(exclude={"name"}) == dse.load_config(demo).model_dump(exclude={"name"})
+        data["search"]["evaluations"], data["robustness"], data["space"]["training"] = 30, {"steps": 20}, {"epochs": 2}
+        return parse(data)
 
-    outcomes: list[dse.Outcome] = []
-    namespace: dict[str, object] = {}
-    run = dse.run
-    monkeypatch.setattr(dse, "run", lambda config: small_run_through(run, config), raising=False)
-
-    def small_run_through(real: object, config: dse.RunConfig) -> dse.Outcome:
-        monkeypatch.setattr(dse, "run", real, raising=False)
-        return small_run(config)
-
-    code = compile(example(), "README.md", "exec")
-    exec(code, namespace)  # noqa: S102 the project's own README
-    demo = dse.load_config(ROOT / "experiments" / "demo.toml")
-    assert asked[0].model_dump(exclude={"name"}) == demo.model_dump(exclude={"name"})
-    assert len(capsys.readouterr().out.splitlines()) == len(outcomes[0].fronts["nsga2"].population)
+    monkeypatch.setattr(dse, "parse_config", parse_smaller, raising=False)
+    namespace: dict = {}
+    exec(compile(example(), "README.md", "exec"), namespace)
+    overrides = [f"{key}={value}" for key, value in smaller.items()]
+    front = dse.run(dse.load_config(demo, overrides=overrides)).fronts["nsga2"]
+    for name in ("population", "rel_energy", "accuracy", "evaluation"):
+        assert np.array_equal(getattr(namespace["front"], name), getattr(front, name))
+    assert len(capsys.readouterr().out.splitlines()) == len(front.population)

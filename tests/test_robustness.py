@@ -134,7 +134,8 @@ def test_reward_gradient(monkeypatch: pytest.MonkeyPatch, sigma_initial: float, 
     settings = replace(QUICK, steps=3, sigma_initial=sigma_initial, strength=0.4, lr=0.01)
     profile, _ = learn_robustness(quantized(NoneCounts(0.0)), *two_classes(), COUNTS, settings)
     assert profile.layers == ("counted", "ignored")
-    expected = [sigma_initial + 3 * 0.01 * 0.4 * slope for slope in slopes]
+    path = 0.01 * (1 + 0.75 + 0.25)  # the three steps of the falling learning rate
+    expected = [min(sigma_initial + path * 0.4 * slope, settings.sigma_max) for slope in slopes]
     assert profile.sigma.tolist() == pytest.approx(expected, rel=1e-5)
 
 
@@ -142,7 +143,7 @@ def test_layer_that_decides_bears_less_than_one_that_is_ignored() -> None:
     settings = RobustnessSettings(steps=120, batch_size=32)
     profile, _ = learn_robustness(quantized(OneCounts(20.0)), *two_classes(), np.array([100, 100]), settings)
     counted, ignored = profile.sigma
-    assert ignored > settings.sigma_max  # momentum carries it past the end of the reward, and nothing pulls it back
+    assert ignored == settings.sigma_max  # momentum may carry it past the end of the reward; the profile ends there
     assert counted < 0.1
 
 

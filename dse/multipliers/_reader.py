@@ -53,7 +53,10 @@ def load_library(path: str | PathLike[str], *, signed: bool | None = None) -> Mu
     if not chosen:
         raise InputError(f"{path}: holds no {'signed' if signed else 'unsigned'} multiplier; change signed")
     if len({m.x_signed for m in chosen}) > 1:
-        raise InputError(f"{path}: holds signed and unsigned multipliers; set signed = true or signed = false")
+        raise InputError(
+            f"{path}: holds signed and unsigned multipliers; set signed = true or signed = false "
+            "(inspect: --signed or --unsigned)"
+        )
     try:
         return MultiplierLibrary(chosen)
     except InputError as error:

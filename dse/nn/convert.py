@@ -17,6 +17,7 @@ from dse.operands import operand_format
 from dse.types import Table
 
 _BATCH = 128
+_WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear, nn.Bilinear, nn.MultiheadAttention, nn.RNNBase)
 
 
 def quantize(
@@ -69,6 +70,15 @@ def quantized_layers(model: nn.Module) -> dict[str, ApproxLayer]:
     """Return all quantised layers by qualified name, in forward order."""
     found = {name: module for name, module in model.named_modules() if isinstance(module, ApproxLayer)}
     return dict(sorted(found.items(), key=lambda item: item[1].position))
+
+
+def float_layers(model: nn.Module) -> tuple[str, ...]:
+    """Return the names of layers of a quantised model that multiply weights and yet stay in floating point.
+
+    These are neither `Conv2d` nor `Linear` themselves (other dimensions, subclasses, parametrised layers, attention,
+    recurrent layers), or the forward pass on the calibration images did not reach them.
+    """
+    return tuple(name for name, module in model.named_modules() if isinstance(module, _WEIGHTED))
 
 
 def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> None:
@@ -136,9 +146,9 @@ def _choose(names: list[str], include: Sequence[str], exclude: Sequence[str]) ->
     }
     if not chosen:
         raise InputError(
-            "the model has no approximable layer: its forward pass reaches "
+            "layers: no approximable layer: the model's forward pass reaches "
             + (
-                f"only {len(names)} Conv2d/Linear that layers.include and layers.exclude leave out"
+                f"only {len(names)} Conv2d/Linear, and include and exclude leave none of them"
                 if names
                 else "no Conv2d or Linear"
             )

@@ -99,7 +99,7 @@ class ActivationQuantizer(nn.Module):
         self.operands = operands
         if not (math.isfinite(low) and math.isfinite(high)):
             raise InputError(
-                f"calibration: expected finite inputs of every layer, got {low}..{high}; check images and weights"
+                f"dataset: expected finite inputs of every layer in calibration, got {low}..{high}; check images and weights"
             )
         low, high = min(low, 0.0), max(high, 0.0)
         steps = operands.x_high - operands.x_low if operands.x_affine else operands.x_high

@@ -9,6 +9,7 @@ import unicodedata
 KNOWN_METHODS = {
     "nsga2": "NSGA-II, seeded",
     "alwann": "ALWANN-style",
+    "alwann-bounded": "ALWANN-style, bounded",
     "random": "random",
     "exhaustive": "exhaustive",
 }

@@ -33,6 +33,10 @@ METHODS: dict[str, Method] = {
     "alwann": Method(
         "ALWANN-style NSGA-II over tiles (ICCAD 2019)", lambda s, g, p, r: Alwann(s, population=p, seed=r)
     ),
+    "alwann-bounded": Method(
+        "the same, told the largest loss of interest as our search is",
+        lambda s, g, p, r: Alwann(s, population=p, seed=r, max_loss=g.max_loss),
+    ),
     "random": Method("uniformly random designs", lambda s, g, p, r: RandomSearch(s, population=p, seed=r)),
     "exhaustive": Method("every design of a small space", lambda s, g, p, r: Exhaustive(s, population=p)),
 }

@@ -21,15 +21,16 @@ class Alwann:
         space: The search space; its tile limit is T.
         population: Designs in a generation.
         seed: Seed of all draws.
+        max_loss: The loss beyond which a design is of no interest, as a constraint. None, as published: no constraint.
     """
 
-    def __init__(self, space: SearchSpace, *, population: int, seed: int) -> None:
+    def __init__(self, space: SearchSpace, *, population: int, seed: int, max_loss: float | None = None) -> None:
         self._tiles = space.tile_limit
         n_layers, n_multipliers = len(space.layers), len(space.multipliers)
         levels = np.array([n_multipliers] * self._tiles + [self._tiles] * n_layers, dtype=np.int64)
         multipliers = np.repeat(np.arange(n_multipliers)[:, None], self._tiles, axis=1)
         initial = np.hstack([multipliers, np.zeros((n_multipliers, n_layers), dtype=np.int64)])
-        self._genetic = Genetic(initial, levels, population, seed)
+        self._genetic = Genetic(initial, levels, population, seed, max_loss=max_loss)
 
     def ask(self) -> Population:
         """Propose the next designs, decoded: `(P, L)` int64."""

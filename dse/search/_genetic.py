@@ -42,12 +42,22 @@ class Genetic:
         population: Survivors of a generation, and offspring asked for in the next.
         seed: Seed of all draws.
         offspring: Chromosomes bred in a generation; as many as survive when None.
+        max_loss: Constraint on the second objective: what exceeds it loses to all that does not. None: no constraint.
     """
 
     def __init__(
-        self, initial: Population, levels: Population, population: int, seed: int, *, offspring: int | None = None
+        self,
+        initial: Population,
+        levels: Population,
+        population: int,
+        seed: int,
+        *,
+        offspring: int | None = None,
+        max_loss: float | None = None,
     ) -> None:
-        problem = Problem(n_var=len(levels), n_obj=2, xl=np.zeros(len(levels)), xu=levels - 1, vtype=int)
+        self._max_loss = max_loss
+        bounds = {"xl": np.zeros(len(levels)), "xu": levels - 1, "vtype": int}
+        problem = Problem(n_var=len(levels), n_obj=2, n_ieq_constr=int(max_loss is not None), **bounds)
         self._algorithm = NSGA2(
             pop_size=population,
             n_offsprings=offspring,
@@ -76,8 +86,10 @@ class Genetic:
     def tell(self, objectives: Objectives) -> None:
         """Take the objectives `(P, K)` of the chromosomes asked last."""
         self._asked.set("F", objectives)
+        if self._max_loss is not None:
+            self._asked.set("G", objectives[:, 1:] - self._max_loss)
         for individual in self._asked:
-            individual.evaluated.add("F")
+            individual.evaluated.update(("F", "G", "H"))
         self._algorithm.tell(infills=self._asked)
 
 

@@ -14,7 +14,7 @@ class Guidance:
     """Seeds and a closed-form proxy of the loss, both from the profile without simulation, and what loss is of interest."""
 
     seeds: Population  # (S, L) matched assignments for a sweep of tolerance scales, cautious to bold
-    cost: Floats  # (L, M) what each multiplier costs in each layer; a design's proxy is the sum over its layers
+    cost: Floats  # (L, M) >= 0: each multiplier's cost in each layer; a design's proxy is the sum over its layers
     max_loss: float  # larger losses are of no interest, in the unit of the second objective
 
     def proxy(self, population: Population) -> Floats:

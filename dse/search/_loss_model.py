@@ -10,15 +10,17 @@ from dse.types import Floats, Population
 
 _NUGGET = 0.05  # share of the residual variance that even equal layers do not explain
 _MOST_KNOWN = 1000  # designs interpolated between, the latest ones: the cost grows with their cube
-_LAYERS_PER_LENGTH = 3  # the correlation of two residuals falls by e when a third of the layers differs
+_LENGTH = 0.5  # the correlation of two residuals falls by e for every half of their errors that is not common
+_NO_COST = 1e-9  # stands for the exact multiplier's, so that no design has a vector of length 0
 
 
 class LossModel:
     """A trend and what departs from it.
 
     The trend is isotonic in the proxy: a larger proxy never means a smaller loss. Its residuals are interpolated by kriging
-    (Gaussian-process regression) with the kernel `exp(-d / length)`, `d` the number of layers that differ: designs that
-    share layers share those layers' errors, hence the images that they get wrong.
+    (Gaussian-process regression): designs that share the layers with the largest errors get the same images wrong. The
+    kernel is `exp((s - 1) / length)` with `s` the share of their errors that two designs have in common, the cosine of the
+    vectors that hold `sqrt(cost)` at each (layer, multiplier) of a design.
 
     Args:
         guidance: The proxy.
@@ -33,15 +35,17 @@ class LossModel:
         near = np.flatnonzero(losses <= max(2 * guidance.max_loss, float(losses.min())))[-_MOST_KNOWN:]
         self._known = population[near]
         residuals = losses[near] - self._trend.predict(guidance.proxy(self._known))
-        covariance = _similarity(self._known, self._known) + _NUGGET * np.eye(len(self._known))
+        covariance = self._similarity(self._known, self._known) + _NUGGET * np.eye(len(self._known))
         self._weights = np.linalg.solve(covariance, residuals)
 
     def predict(self, population: Population) -> Floats:
         """Return the expected losses of designs `(P, L)` -> `(P,)`."""
         trend: Floats = self._trend.predict(self._guidance.proxy(population))
-        return trend + _similarity(population, self._known) @ self._weights
+        return trend + self._similarity(population, self._known) @ self._weights
 
-
-def _similarity(a: Population, b: Population) -> Floats:
-    differing = (a[:, None, :] != b[None, :, :]).sum(axis=2)
-    return np.exp(-differing * _LAYERS_PER_LENGTH / a.shape[1])
+    def _similarity(self, a: Population, b: Population) -> Floats:
+        """Return the kernel between designs: `(P, L)`, `(N, L)` -> `(P, N)`."""
+        costs = self._guidance.cost[np.arange(a.shape[1]), a] + _NO_COST  # (P, L)
+        norms = np.sqrt(costs.sum(axis=1)), np.sqrt(self._guidance.proxy(b) + _NO_COST * b.shape[1])
+        common = sum(costs[:, l, None] * (a[:, l, None] == b[None, :, l]) for l in range(a.shape[1]))
+        return np.exp((common / np.multiply.outer(*norms) - 1) / _LENGTH)

@@ -13,15 +13,17 @@ from dse.space import SearchSpace
 from dse.types import Floats, Objectives, Population
 
 _OFFSPRING = 30  # designs bred for each one that is simulated
+_UNSCREENED = 0.4  # share of a generation that the model does not choose
 
 
 class SeededNsga2:
     """NSGA-II whose first generation is the matching sweep of a robustness profile.
 
     Seeds are taken at equal distances along the sweep; when there are fewer than the population needs, mutated copies
-    follow. Later generations breed many more offspring than they simulate: a model of the loss, which is the profile's
+    follow. Later generations breed many more offspring than they simulate. A model of the loss, which is the profile's
     closed-form proxy corrected by the designs simulated so far, says which of them may move the front, and non-dominated
-    rank and crowding choose among those. Designs over the tile limit are repaired.
+    rank and crowding choose most of a generation among those. The rest are offspring as they come: where the model is
+    wrong, they are what teaches it. Designs over the tile limit are repaired.
 
     Args:
         space: The search space.
@@ -40,7 +42,8 @@ class SeededNsga2:
         self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)
         self._losses: Floats = np.zeros(0)
         levels = np.full(n_layers, len(space.multipliers), dtype=np.int64)
-        initial = _first_generation(space, guidance.seeds, population, np.random.default_rng(seed))
+        self._rng = np.random.default_rng(seed)
+        initial = _first_generation(space, guidance.seeds, population, self._rng)
         self._genetic = Genetic(initial, levels, population, seed, offspring=_OFFSPRING * population)
 
     def ask(self) -> Population:
@@ -63,16 +66,22 @@ class SeededNsga2:
         new = np.array(sorted(first.values()), dtype=np.int64)
         if len(new) <= self._size or not len(self._losses):
             return new
-        energy = self._space.energy(bred[new])
-        loss = LossModel(self._guidance, self._simulated, self._losses).predict(bred[new])
+        promising = self._most_promising(bred[new], self._size - round(_UNSCREENED * self._size))
+        others = np.setdiff1d(np.arange(len(new)), promising)
+        chance = self._rng.choice(others, self._size - len(promising), replace=False)
+        return np.sort(new[np.concatenate([promising, chance])])
+
+    def _most_promising(self, designs: Population, count: int) -> NDArray[np.int64]:
+        """Return the rows of `designs` that the model of the loss chooses, `(count,)`."""
+        rows = np.arange(len(designs))
+        energy = self._space.energy(designs)
+        loss = LossModel(self._guidance, self._simulated, self._losses).predict(designs)
         acceptable = loss <= self._guidance.max_loss
         for wanted in (acceptable & (loss < self._best_loss(energy)), acceptable):
-            if wanted.sum() >= self._size:
-                new, energy, loss = new[wanted], energy[wanted], loss[wanted]
-                break
-        else:  # hardly any is acceptable: the nearest to it
-            return np.sort(new[np.argsort(loss, kind="stable")[: self._size]])
-        return np.sort(new[best_by_rank_and_crowding(np.stack([energy, loss], axis=1), self._size)])
+            if wanted.sum() >= count:
+                objectives = np.stack([energy[wanted], loss[wanted]], axis=1)
+                return rows[wanted][best_by_rank_and_crowding(objectives, count)]
+        return np.argsort(loss, kind="stable")[:count]  # hardly any is acceptable: the nearest to it
 
     def _best_loss(self, energy: Floats) -> Floats:
         """Return the smallest loss simulated so far at no more than each of these energies; inf where there is none."""

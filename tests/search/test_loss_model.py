@@ -33,7 +33,9 @@ def brute_force(given: Guidance, known: Population, losses: Floats, asked: Popul
     near = [i for i in range(len(known)) if losses[i] <= max(2 * given.max_loss, losses.min())]
 
     def similar(a: np.ndarray, b: np.ndarray) -> float:
-        return math.exp(-3 * sum(p != q for p, q in zip(a, b, strict=True)) / len(a))
+        costs = [[given.cost[layer, m] + 1e-9 for layer, m in enumerate(design)] for design in (a, b)]
+        common = sum(cost for cost, p, q in zip(costs[0], a, b, strict=True) if p == q)
+        return math.exp((common / math.sqrt(sum(costs[0]) * sum(costs[1])) - 1) / 0.5)
 
     kernel = np.array([[similar(known[i], known[j]) + 0.05 * (i == j) for j in near] for i in near])
     weights = np.linalg.inv(kernel) @ [losses[i] - levels[i] for i in near]

@@ -4,7 +4,7 @@ from dse.nn.training._cache import cached_training, default_cache_dir
 from dse.nn.training._evaluate import accuracy, logits
 from dse.nn.training._settings import DEFAULT_SETTINGS, TrainingSettings
 from dse.nn.training._threads import threads_for
-from dse.nn.training._train import Progress, train
+from dse.nn.training._train import Progress, require_fit, train
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -14,6 +14,7 @@ __all__ = [
     "cached_training",
     "default_cache_dir",
     "logits",
+    "require_fit",
     "threads_for",
     "train",
 ]

@@ -42,7 +42,7 @@ def train(
     Raises:
         InputError: the model does not take these images or has too few outputs for the labels, or the loss diverged.
     """
-    _require_fit(model, part)
+    require_fit(model, part)
     device = device_of(model)
     optimiser = torch.optim.SGD(
         model.parameters(),
@@ -105,13 +105,17 @@ def _flip_crop(x: Tensor) -> Tensor:
     return padded[images, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
-def _require_fit(model: nn.Module, part: Part) -> None:
-    """Refuse images that the model does not take, and labels that it has no output for."""
+def require_fit(model: nn.Module, part: Part) -> None:
+    """Refuse images that the model does not take, and labels that it has no output for.
+
+    Raises:
+        InputError: If there are no images, the model raises anything, or its outputs are not (N, n_classes).
+    """
     if len(part) == 0:
         raise InputError("training: the training part has no images; give it some")
     try:
         shape = tuple(logits(model, part.x[:1]).shape)
-    except (RuntimeError, ValueError, LookupError, TypeError) as error:  # whatever a user's network raises
+    except Exception as error:  # whatever a user's network raises
         raise InputError(
             f"training: the model does not take images {tuple(part.x.shape[1:])} ({one_line(error)})"
         ) from error
