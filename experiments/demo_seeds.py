@@ -80,7 +80,8 @@ def summary(rows: list[dict[str, Any]], outcome: Outcome) -> str:
         f"at least its bounded variant: {at_least(rows, 'nsga2', 'alwann-bounded')}.",
         f"- Test images: {at_least(rows, 'nsga2_test', 'alwann_test')}; bounded: "
         f"{at_least(rows, 'nsga2_test', 'alwann-bounded_test')}.",
-        f"- The ALWANN-style search's final value reached with at most half of its evaluations: {half} of {len(rows)} seeds.",
+        "- The ALWANN-style search's final value reached with at most half of its evaluations: "
+        f"{half} of {len(rows)} seeds.",
         "",
         f"Images: {images['train']} train, {images['calibration']} calibration, {images['search']} search, "
         f"{images['test']} test, disjoint. Each seed draws its own split, network, noise and search. "

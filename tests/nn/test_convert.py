@@ -249,7 +249,7 @@ def test_refuses_an_empty_calibration() -> None:
 
 
 def test_refuses_a_model_without_layers() -> None:
-    with pytest.raises(InputError, match="no approximable layer: its forward pass reaches no Conv2d or Linear"):
+    with pytest.raises(InputError, match="no approximable layer: the model's forward pass reaches no Conv2d or Linear"):
         quantize(nn.Sequential(nn.Flatten(), nn.ReLU()), IMAGES)
 
 
