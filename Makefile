@@ -18,7 +18,7 @@ check: install  ## Lint and type-check
 	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments
 	$(BIN)/mypy
 
-results: install  ## Make the committed results again (5 to 10 minutes)
+results: install  ## Make the committed results again (10 to 15 minutes)
 	$(BIN)/python experiments/demo_seeds.py
 
 install: $(VENV)/installed

@@ -1,6 +1,6 @@
 """Run the demo on several seeds and hold the seeded search against the ALWANN-style one; writes `results/demo/`.
 
-    python experiments/demo_seeds.py [--seeds 5] [--first 0] [--out results/demo] [--set KEY=VALUE ...]
+    python experiments/demo_seeds.py [--seeds 10] [--first 0] [--out results/demo] [--set KEY=VALUE ...]
 
 The table says, for each seed, the hypervolume of every method on the search images and on the test images, and after how
 many evaluations our search reached the ALWANN-style search's final hypervolume.
@@ -96,7 +96,7 @@ def summary(rows: list[dict[str, Any]], outcome: Outcome) -> str:
 def main() -> None:
     """Run, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "demo")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
