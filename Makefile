@@ -23,11 +23,12 @@ results: install  ## Make the committed results again (10 to 15 minutes)
 
 install: $(VENV)/installed
 
+# compat: with the default editable mode, `import dse` beside a clone called dse finds the clone's folder and no package.
 # torch comes first and alone: another package's open-ended demand for it could fetch a build with GPU libraries
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 
 clean:  ## Remove the virtual environment

@@ -52,7 +52,7 @@ def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | 
 @cli.command()
 @_config_options
 def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None:
-    """Check CONFIG and everything it names without training or searching."""
+    """Check CONFIG and everything it names, calling its factories; nothing is searched or written."""
     from dse.config import load_config
     from dse.inputs import load_inputs
 

@@ -86,7 +86,7 @@ def open_workload(
         given or config.model.weights is not None or (config.model.factory is not None and config.training is None)
     )
     settings = None if trained else _training_settings(config)
-    model_name = type(network).__name__ if given else config.model.name or str(config.model.factory)
+    model_name = type(network).__name__ if given else config.model.name or _short(str(config.model.factory))
     return Untrained(Workload(network.eval(), parts, model_name, dataset.name), settings, model_seed)
 
 
@@ -130,7 +130,8 @@ def load_factory(path: str, key: str) -> Callable[..., Any]:
     try:
         module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
     except Exception as error:  # the file is the caller's: it may raise anything
-        raise InputError(f"{key}: cannot import '{module_name}': {_one_line(error)}") from error
+        hint = "" if module_name.endswith(".py") else "; a file is named with its ending, such as 'my_network.py:build'"
+        raise InputError(f"{key}: cannot import '{module_name}': {_one_line(error)}{hint}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise InputError(f"{key}: '{module_name}' has no function '{attribute}'")
@@ -174,6 +175,11 @@ def _call(factory: str, arguments: dict[str, Any], key: str) -> Any:
         raise
     except Exception as error:
         raise InputError(f"{key}: '{factory}' failed: {_one_line(error)}") from error
+
+
+def _short(factory: str) -> str:
+    """Return an import path without the folders of its file: results should not show where on a machine it lay."""
+    return factory.rpartition("/")[2]
 
 
 def _one_line(error: Exception) -> str:

@@ -82,14 +82,16 @@ def _table_files(path: Path) -> list[Path]:
 def _figures_file(path: Path) -> Path:
     """Return the CSV that belongs to `path`."""
     folder, own = (path, []) if path.is_dir() else (path.parent, [path.with_suffix(".csv")])
-    for candidate in (*own, folder / "multipliers.csv"):
+    wanted = (*own, folder / "multipliers.csv")
+    for candidate in wanted:
         if candidate.is_file():
             return candidate
     found = sorted(folder.glob("*.csv"))
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "none"
         raise InputError(
-            f"{folder}: expected the figures in multipliers.csv or in one CSV file, got {names}; add or rename"
+            f"{path}: expected the figures in {' or '.join(p.name for p in wanted)} beside the tables, or in the only CSV "
+            f"there, got {names}; add or rename"
         )
     return found[0]
 

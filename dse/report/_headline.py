@@ -64,9 +64,16 @@ def headline(run: RunData, curves: HypervolumeInfo) -> Headline:
     return Headline(methods, tuple(_choose(budget, *offer) for budget in BUDGETS_PP for offer in offers))
 
 
-def _choose(budget: float, label: str, rel_energy: Floats, search_loss: Floats, test_loss: Floats) -> Choice:
+def cheapest_within(budget: float, rel_energy: Floats, search_loss: Floats) -> int | None:
+    """Return the index of the cheapest design that loses at most `budget` pp on the search images; None without one."""
     allowed = np.flatnonzero(search_loss <= budget)
     if allowed.size == 0:
+        return None
+    return int(allowed[np.lexsort([search_loss[allowed], rel_energy[allowed]])[0]])
+
+
+def _choose(budget: float, label: str, rel_energy: Floats, search_loss: Floats, test_loss: Floats) -> Choice:
+    best = cheapest_within(budget, rel_energy, search_loss)
+    if best is None:
         return Choice(budget, label, None, None, None)
-    best = allowed[np.lexsort([search_loss[allowed], rel_energy[allowed]])[0]]
     return Choice(budget, label, float(rel_energy[best]), float(search_loss[best]), float(test_loss[best]))

@@ -43,7 +43,7 @@ def draw_robustness(info: RobustnessInfo) -> Figure:
     upper.bar(position, info.sigma, color="#0072B2")
     upper.set_ylabel("learned noise sigma\n(1 = std of the layer's output)")
     lower.bar(position, info.share, color="#999999")
-    lower.set_ylabel("share of the\nmultiplications (%)")
+    lower.set_ylabel("share of the searched\nmultiplications (%)")
     lower.set_xticks(position, layers, rotation=90 if n > 12 else 45)
     if n <= 12:
         for label in lower.get_xticklabels():

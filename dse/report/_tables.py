@@ -7,12 +7,12 @@ from pathlib import Path
 
 from dse.report._caption import caption
 from dse.report._files import JsonFile
-from dse.report._headline import BUDGETS_PP, Headline
+from dse.report._headline import BUDGETS_PP, Headline, cheapest_within
 from dse.report._hypervolume import BASELINE
 from dse.report._run import RunData
 from dse.report._text import markdown, method_label, number, plain
 
-_REACHED = f"{method_label(BASELINE)} final value"
+_REACHED = f"{method_label(BASELINE)} search's final value"
 _TITLES = {
     "fronts": "Fronts",
     "hypervolume": "Hypervolume over evaluations",
@@ -42,7 +42,8 @@ def summary_text(run: RunData, results: Headline) -> str:
     """Return the headline in a few lines of plain text."""
     lines = [caption(run)]
     for row in results.methods:
-        reached = f", {_REACHED} at evaluation {row.reached}" if row.reached is not None else ""
+        ahead = row.reached is not None and row.label != method_label(BASELINE)
+        reached = f"; had the {_REACHED} after {row.reached}" if ahead else ""
         values = f"hypervolume {row.hypervolume:.3f} (test {row.hypervolume_test:.3f})"
         lines.append(f"{row.label}: {values} after {row.evaluations} evaluations{reached}")
     for choice in results.choices:
@@ -55,7 +56,7 @@ def summary_text(run: RunData, results: Headline) -> str:
 def _headline_parts(run: RunData, results: Headline) -> list[str]:
     energy, loss = run.reference
     hypervolume = _table(
-        ["method", "hypervolume, search", "hypervolume, test", "evaluations", f"evaluations to {_REACHED}"],
+        ["method", "hypervolume, search", "hypervolume, test", "evaluations", f"had the {_REACHED} after"],
         (
             [r.label, number(r.hypervolume, 3), number(r.hypervolume_test, 3), f"{r.evaluations}", number(r.reached, 0)]
             for r in results.methods
@@ -74,17 +75,36 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
             for c in results.choices
         ),
     )
-    images = run.metrics.count("images", "search")
-    step = f"; one search image is {100 / images:.2g} pp" if images else ""
+    images, tested = run.metrics.count("images", "search"), run.metrics.count("images", "test")
+    step = (
+        f"; one search image is {100 / images:.2g} pp, one test image {100 / tested:.2g} pp"
+        if images and tested
+        else ""
+    )
     budgets = ", ".join(f"{b:g}" for b in BUDGETS_PP)
     return [
         "## Results",
         "Losses are in percentage points against the exact quantised network on the same images.",
         f"Hypervolume in relative energy × pp, reference point: relative energy {energy:g}, loss {loss:g} pp.",
         hypervolume,
+        "The methods see search images only. On test images every front falls back, the more the harder it was searched: "
+        "part of what looks good on a few hundred images is luck. Compare methods over several seeds.",
         f"The cheapest design within {budgets} pp, chosen by its loss on the search images alone{step}.",
         choices,
+        *_design_parts(run),
     ]
+
+
+def _design_parts(run: RunData) -> list[str]:
+    """Spell out one design: the cheapest of the first method within 1 pp on the search images."""
+    for method, front in run.fronts.items():
+        row = cheapest_within(1.0, front.rel_energy, front.search_loss_pp)
+        if row is not None:
+            label, energy = markdown(method_label(method)), front.rel_energy[row]
+            head = f"The {label} design within 1 pp, at relative energy {energy:.3f}:"
+            names = [markdown(run.multipliers[m]) for m in front.population[row]]
+            return [head, _table(["layer", "multiplier"], zip(map(markdown, run.layers), names, strict=True))]
+    return []
 
 
 def _baseline_parts(run: RunData) -> list[str]:

@@ -102,7 +102,9 @@ def test_missing_files(tmp_path: Path) -> None:
     assert "check the path" in refusal(tmp_path / "nowhere" / "x.npz")
     assert "expected a folder or an .npz file" in refusal(folder / "multipliers.csv")
     (folder / "multipliers.csv").unlink()
-    assert "expected the figures in multipliers.csv or in one CSV file, got none" in refusal(folder)
+    assert "expected the figures in multipliers.csv beside the tables, or in the only CSV there, got none" in refusal(
+        folder
+    )
     (folder / "lib.npz").unlink()
     assert "expected .npz files" in refusal(folder)
 
