@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from dse.pareto import hypervolume_curve
 from dse.study import hardware, write_csv
 
 HERE = Path(__file__).resolve().parent
-KEPT = ("config.toml", "manifest.json", "metrics.json", "front.csv", "report.md")
-NOTE = """What was tuned on what: the share of unscreened offspring, the kernel and the fall of sigma's step size were chosen
-by hypervolumes on the search images of seeds 0 to 4, never by test images; other seeds are the fairer test of them.
-Fronts fall back on test images, the more the harder they were searched: 500 search images cannot tell designs apart that
-differ by a few tenths of a percentage point."""
+KEPT = ("config.toml", "manifest.json", "metrics.json", "front.csv")
+TUNED = 5  # seeds below this one were looked at while parts of the search were chosen
+NOTE = """What was tuned: the share of unscreened offspring, the kernel and the fall of sigma's step size, by hypervolumes on
+the search images, never by test images. What is known of the misses: on seed 4 the profile overprices the first layer (its noise
+is learned for 2 % of the multiplications), and the search needs its unscreened offspring to find that out."""
 METHODS = ("nsga2", "alwann", "alwann-bounded", "random")
 COLUMNS = ("seed", *METHODS, *(f"{name}_test" for name in METHODS), "evaluations", "reached_alwann_after")
 
@@ -54,16 +55,39 @@ def row_of(seed: int, outcome: Outcome) -> dict[str, Any]:
 
 def at_least(rows: list[dict[str, Any]], ours: str, theirs: str) -> str:
     """Say on how many seeds one column is at least another."""
-    return f"{sum(row[ours] >= row[theirs] for row in rows)} of {len(rows)} seeds"
+    return f"{sum(row[ours] >= row[theirs] for row in rows)} of {len(rows)}"
 
 
-def summary(rows: list[dict[str, Any]], outcome: Outcome) -> str:
-    """Return the README of the results."""
-    machine, images = hardware(), outcome.metrics["images"]
-    half = sum(
-        row["reached_alwann_after"] != "never" and 2 * row["reached_alwann_after"] <= row["evaluations"] for row in rows
+def verdict(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the comparison of our search with the ALWANN-style one in a few lines."""
+    after = [row["reached_alwann_after"] for row in rows]
+    half = sum(n != "never" and 2 * n <= row["evaluations"] for n, row in zip(after, rows, strict=True))
+    return [
+        f"- hypervolume on search images at least ALWANN's: {at_least(rows, 'nsga2', 'alwann')} seeds "
+        f"(bounded variant: {at_least(rows, 'nsga2', 'alwann-bounded')})",
+        f"- on test images: {at_least(rows, 'nsga2_test', 'alwann_test')} "
+        f"(bounded variant: {at_least(rows, 'nsga2_test', 'alwann-bounded_test')})",
+        f"- ALWANN's final value reached with at most half of its evaluations: {half} of {len(rows)}",
+    ]
+
+
+def behind(rows: list[dict[str, Any]], metrics: Mapping[str, Any]) -> str:
+    """Say by how much our search stays below ALWANN's, and what one image is worth beside that."""
+    gaps = [f"{row['alwann'] - row['nsga2']:.3f} (seed {row['seed']})" for row in rows if row["nsga2"] < row["alwann"]]
+    image = 100 / metrics["images"]["search"]
+    worth = image * (metrics["reference_point"]["rel_energy"] - metrics["library_floor"])
+    return (
+        f"One search image is {image:.2g} pp; over all energies above the library's floor that is {worth:.2f} of\n"
+        f"hypervolume. Where our search ends below the ALWANN-style one, it is by {', '.join(gaps) or 'nothing'}: both\n"
+        "have come to where single images decide."
     )
+
+
+def summary(rows: list[dict[str, Any]], metrics: Mapping[str, Any]) -> str:
+    """Return the README of the results; `metrics` are those of any of the runs."""
+    machine, images = hardware(), metrics["images"]
     cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    tuned, others = [row for row in rows if row["seed"] < TUNED], [row for row in rows if row["seed"] >= TUNED]
     lines = [
         "# Demo on several seeds",
         "",
@@ -76,18 +100,15 @@ def summary(rows: list[dict[str, Any]], outcome: Outcome) -> str:
         "|" + "---|" * len(COLUMNS),
         *("| " + " | ".join(row) + " |" for row in cells),
         "",
-        f"- Search images, ours at least the ALWANN-style search: {at_least(rows, 'nsga2', 'alwann')}; "
-        f"at least its bounded variant: {at_least(rows, 'nsga2', 'alwann-bounded')}.",
-        f"- Test images: {at_least(rows, 'nsga2_test', 'alwann_test')}; bounded: "
-        f"{at_least(rows, 'nsga2_test', 'alwann-bounded_test')}.",
-        "- The ALWANN-style search's final value reached with at most half of its evaluations: "
-        f"{half} of {len(rows)} seeds.",
+        *([f"Seeds below {TUNED}, on which parts of the search were tuned:", "", *verdict(tuned), ""] if tuned else []),
+        *(["Other seeds:", "", *verdict(others), ""] if others else []),
+        behind(rows, metrics),
+        "",
+        NOTE,
         "",
         f"Images: {images['train']} train, {images['calibration']} calibration, {images['search']} search, "
         f"{images['test']} test, disjoint. Each seed draws its own split, network, noise and search. "
-        f"Reference point: {outcome.metrics['reference_point']}. Hardware: {machine['cpu']}, {machine['cores']} cores.",
-        "",
-        NOTE,
+        f"Reference point: {metrics['reference_point']}. Hardware: {machine['cpu']}, {machine['cores']} cores.",
         "",
     ]
     return "\n".join(lines)
@@ -116,7 +137,7 @@ def main() -> None:
         if seed == arguments.first:
             shutil.copytree(run / "figures", arguments.out / "figures", dirs_exist_ok=True)
     write_csv(arguments.out / "seeds.csv", COLUMNS, [list(row.values()) for row in rows])
-    (arguments.out / "README.md").write_text(summary(rows, outcome), encoding="utf-8")
+    (arguments.out / "README.md").write_text(summary(rows, outcome.metrics), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_smoke(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "of 2 seeds" in text and "40 search" in text
+    assert "of 2 seeds" in text and "40 search" in text and "One search image is 2.5 pp" in text
     assert len((tmp_path / "out" / "seeds.csv").read_text().splitlines()) == 3
     assert (tmp_path / "out" / "figures" / "fronts.png").exists()
     assert (tmp_path / "out" / "seed1" / "front.csv").exists()
