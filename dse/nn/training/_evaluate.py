@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dse.exceptions import InputError
 from dse.nn.datasets import Part
+from dse.nn.training._threads import threads_for
 
 
 def logits(model: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
@@ -30,7 +31,7 @@ def logits(model: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
         raise InputError(f"logits: expected inputs and a batch_size of at least 1, got {len(x)} and {batch_size}")
     device = device_of(model)
     # no_grad, not inference_mode: tensors that a layer keeps from an inference-mode pass can never be trained with.
-    with _evaluating(model), torch.no_grad():
+    with _evaluating(model), torch.no_grad(), threads_for(min(batch_size, len(x)) * x[0].numel()):
         return torch.cat([model(batch.to(device)).cpu() for batch in x.split(batch_size)])
 
 
