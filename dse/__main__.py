@@ -116,6 +116,7 @@ def _print_report(folder: Path, written: Any) -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failure, 2 a mistake in the input, 130 or 143 stopped by a signal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a parent process had it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is cleared away
     try:
         cli(standalone_mode=False)
