@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from dse.exceptions import InputError, under
+from dse.exceptions import InputError, one_line, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
 # before torch starts its threads.
@@ -124,7 +124,7 @@ def main() -> None:
         print(f"dse: error: {' '.join(error.format_message().split())}", file=sys.stderr)
         sys.exit(error.exit_code)
     except InputError as error:
-        print(f"dse: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"dse: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.exceptions.Abort):
         print("dse: interrupted; nothing was written", file=sys.stderr)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, one_line, unknown_name
 
 _PATHS = {
     "model": ("weights", "factory"),
@@ -242,7 +242,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: cannot be read as TOML: {one_line(error)}") from None
 
 
 def _absolute_space(space: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -15,6 +15,11 @@ class InputError(ValueError):
     """
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of `error` without line breaks, or its type when it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 @contextmanager
 def under(place: str) -> Iterator[None]:
     """Put `place` (a file or a key) before the message of an InputError raised in the body."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.exceptions import InputError
+from dse.exceptions import InputError, one_line
 from dse.multipliers._figures import Figures
 from dse.multipliers._metrics import error_metrics
 from dse.multipliers._multiplier import Multiplier
@@ -48,7 +48,7 @@ def read_tables(path: Path) -> dict[str, NDArray[np.generic]]:
             for key in archive.files:
                 tables[key] = archive[key]
     except BAD_FILE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise InputError(f"{path}: {key!r} cannot be read ({reason}); save plain integer arrays") from None
     for key, table in tables.items():
         if not isinstance(table, np.ndarray):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from dse.exceptions import InputError
+from dse.exceptions import InputError, one_line
 
 
 @contextmanager
@@ -34,8 +34,3 @@ def open_npz(path: Path) -> Iterator[NpzFile]:
         raise
     except (OSError, EOFError, ValueError, LookupError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable .npz of arrays ({one_line(error)}); write it anew") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return the message of `error` without line breaks, or its type when it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -8,8 +8,7 @@ from types import ModuleType
 
 import torch
 
-from dse.exceptions import InputError
-from dse.nn._archive import one_line
+from dse.exceptions import InputError, one_line
 
 # Kept for the life of the process: a torch.library.Library takes its definitions away when it is collected.
 _LIBRARIES: list[torch.library.Library] = []

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dse.exceptions import InputError
-from dse.nn._archive import one_line
+from dse.exceptions import InputError, one_line
 from dse.nn.datasets._arrays import arrays_dataset
 from dse.nn.datasets._normalise import IMAGENET, channels_first, normalised
 from dse.nn.datasets._request import Request

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.exceptions import InputError
-from dse.nn._archive import one_line
+from dse.exceptions import InputError, one_line
 from dse.nn._vision import import_torchvision
 from dse.nn.datasets._arrays import arrays_dataset
 from dse.nn.datasets._normalise import FASHION_MNIST, IMAGENET, MNIST, Statistics, channels_first, normalised

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dse.exceptions import InputError
-from dse.nn._archive import one_line, open_npz
+from dse.exceptions import InputError, one_line
+from dse.nn._archive import open_npz
 
 # Bytes that a member of an .npz may hold beyond eight per element: its header, at its most generous.
 _HEADER_BYTES = 4096

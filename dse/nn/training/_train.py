@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dse.exceptions import InputError
-from dse.nn._archive import one_line
+from dse.exceptions import InputError, one_line
 from dse.nn.datasets import Part
 from dse.nn.models import check_finite, seeded
 from dse.nn.training._evaluate import device_of, logits
