@@ -88,6 +88,15 @@ def list_names(what: str) -> None:
         click.echo(f"{name:<16} {text}")
 
 
+@cli.command()
+def doctor() -> None:
+    """Say what this installation can use, which simulation engine runs, and why not the others."""
+    from dse.doctor import findings
+
+    for what, finding in findings():
+        click.echo(f"{what:<18} {finding}")
+
+
 @cli.group()
 def multipliers() -> None:
     """Look at multiplier libraries."""

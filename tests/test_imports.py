@@ -22,7 +22,7 @@ ORDER = (
     ("matching", "objectives"),
     ("search",),
     ("compare", "inputs"),
-    ("outcome", "catalogue"),
+    ("outcome", "catalogue", "doctor"),
     ("pipeline",),
     ("__main__", "__init__"),
 )

@@ -1,10 +1,31 @@
 """Products of integer codes through a multiplier's table: one function, `lut_matmul`, whatever engine runs.
 
-`LutProduct` is the same with the weights prepared once, for a layer that is evaluated again and again.
+`LutProduct` is the same with the weights prepared once; `NativeLayer` a whole layer, from real inputs to real outputs.
 """
 
+from dse.kernels._engines import ENGINES, engine_name
+from dse.kernels._engines import VARIABLE as ENGINE_VARIABLE
 from dse.kernels._exact import exact_matmul
 from dse.kernels._lut import LutProduct, lut_matmul
+from dse.kernels._native import instruction_sets, use_instruction_set
+from dse.kernels._native_layers import Geometry, InputCodes, NativeLayer, Operands, Output
 from dse.kernels._reference import naive_lut_matmul
+from dse.kernels._table import LutTable
 
-__all__ = ["LutProduct", "exact_matmul", "lut_matmul", "naive_lut_matmul"]
+__all__ = [
+    "ENGINES",
+    "ENGINE_VARIABLE",
+    "Geometry",
+    "InputCodes",
+    "LutProduct",
+    "LutTable",
+    "NativeLayer",
+    "Operands",
+    "Output",
+    "engine_name",
+    "exact_matmul",
+    "instruction_sets",
+    "lut_matmul",
+    "naive_lut_matmul",
+    "use_instruction_set",
+]

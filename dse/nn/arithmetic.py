@@ -5,12 +5,15 @@ An arithmetic maps (layer, input) to the layer's output before the bias. Layers 
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
 from dse.exceptions import InputError
-from dse.kernels import LutProduct, exact_matmul
-from dse.nn.layers import ApproxLayer
+from dse.kernels import InputCodes, LutProduct, LutTable, NativeLayer, Operands, Output, engine_name, exact_matmul
+from dse.nn.layers import ApproxLayer, WeightMatrices
+from dse.operands import operand_format
 
 
 class FloatArithmetic(nn.Module):
@@ -48,61 +51,96 @@ class IntegerArithmetic(nn.Module):
 
     Args:
         layer: The layer it will serve.
-        table: The layer's table `(256, 2^Bw)` int32, or None for exact products.
+        table: The layer's table `(256, 2^Bw)` int32 (a `LutTable` where several layers share it), or None for exact products.
+        engine: Engine of the products, see `dse.kernels.LutProduct`; all give the same bits.
 
     Raises:
-        InputError: If the table's shape or dtype is not that of the layer's format.
+        InputError: If the table's shape or dtype is not that of the layer's format, or the engine cannot be used.
     """
 
-    def __init__(self, layer: ApproxLayer, table: Tensor | None = None) -> None:
+    def __init__(self, layer: ApproxLayer, table: Tensor | LutTable | None = None, *, engine: str | None = None) -> None:
         super().__init__()
+        lut = table.lut if isinstance(table, LutTable) else table
         shape = (256, 2**layer.operands.w_bits)
-        if table is not None and (tuple(table.shape) != shape or table.dtype != torch.int32):
+        if lut is not None and (tuple(lut.shape) != shape or lut.dtype != torch.int32):
             raise InputError(
-                f"table: expected {shape} int32, got {tuple(table.shape)} {table.dtype}; "
+                f"table: expected {shape} int32, got {tuple(lut.shape)} {lut.dtype}; "
                 f"take it from OperandFormat.table of format '{layer.operands.name}'"
             )
-        self._table = table
+        self.table = LutTable(table) if isinstance(table, Tensor) else table
+        self._engine = engine
+        self._product: LutProduct | None = None  # made when sums are asked for: the compiled engine does without
         self._prepare(layer)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the prepared table rows."""
-        return 0 if self._product is None else self._product.nbytes
+        """Bytes of what is prepared beside the table."""
+        held = 0 if self._product is None else self._product.nbytes
+        return held + sum(t.numel() * t.element_size() for t in (*self._source, self._weight.codes, self._weight.values))
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
         if not all(map(torch.equal, self._source, _source(layer))):
             self._prepare(layer)
         x = layer.prepare(x)
+        if self._native is not None and x.dtype == torch.float32 and x.device.type == "cpu":
+            return layer.through(self._native, x.detach())
         return layer.fold(self.sums(layer, layer.x_quantizer.codes(x)).float() * self._scale, x)
 
     def sums(self, layer: ApproxLayer, codes: Tensor) -> Tensor:
         """Return the zero-point-corrected sums: codes (B, ...) uint8 -> `(R, G, N)` int64."""
         patches = layer.patches(codes)
-        products = self._exact(patches) if self._product is None else self._product(patches)
-        return self._correct(products, patches)
+        if self.table is None:
+            return self._correct(self._exact(patches), patches)
+        if self._product is None:
+            self._product = LutProduct(self._weight.codes, self.table, engine=self._engine)
+        return self._correct(self._product(patches), patches)
 
     def _prepare(self, layer: ApproxLayer) -> None:
         # Compared by value: a version count misses `.data` and new parameters, and starts anew in a deep copy.
         self._source = tuple(tensor.detach().clone() for tensor in _source(layer))
-        weight = layer.matrices()
-        self._product = None if self._table is None else LutProduct(weight.codes, self._table)
-        self._values = weight.values
-        self._w_zero = weight.zero_point
+        self._weight = weight = layer.matrices()
+        self._product = None
         self._x_zero = int(layer.x_quantizer.zero_point)
         self._x_signed = layer.operands.x_low < 0
         self._scale = layer.x_quantizer.scale * weight.scale
         self._constant = self._x_zero * (layer.fan_in * weight.zero_point.long() - weight.values.sum(1))  # (G, N) int64
+        self._native = self._native_layer(layer)
+
+    def _native_layer(self, layer: ApproxLayer) -> NativeLayer | None:
+        """Return the whole layer on the compiled engine; None where another engine is wanted or a sum might leave int32."""
+        table, weight = self.table or exact_table(layer.operands.name), self._weight
+        if engine_name(self._engine, table, weight.codes.device) != "native":
+            return None
+        if layer.fan_in * _reach(table, weight, self._x_zero) >= 2**31:
+            return None
+        affine = bool(weight.zero_point.any())
+        operands = Operands(table, weight.codes, weight.zero_point.contiguous() if affine else None)
+        q = layer.x_quantizer
+        codes = InputCodes(float(q.scale), self._x_zero, layer.operands.x_low, layer.operands.x_high)
+        return NativeLayer(operands, codes, Output(self._constant, self._scale), layer.geometry)
 
     def _exact(self, patches: Tensor) -> Tensor:
         values = patches.view(torch.int8) if self._x_signed else patches
-        return exact_matmul(values.transpose(0, 1), self._values).transpose(0, 1)
+        return exact_matmul(values.transpose(0, 1), self._weight.values).transpose(0, 1)
 
     def _correct(self, products: Tensor, patches: Tensor) -> Tensor:
         """Take the zero points out: sum (x - zx)(w - zw) = sum xw - zw sum x - zx sum w + K zx zw (ALWANN's correction)."""
-        if self._w_zero.any():  # in int64, because the correction may exceed what the sum did not
-            products = products - self._w_zero * patches.sum(-1, keepdim=True, dtype=torch.int64)
+        zero_point = self._weight.zero_point
+        if zero_point.any():  # in int64, because the correction may exceed what the sum did not
+            products = products - zero_point * patches.sum(-1, keepdim=True, dtype=torch.int64)
         return products + self._constant
+
+
+@cache
+def exact_table(format_name: str) -> LutTable:
+    """Return the table of exact products of an operand format."""
+    return LutTable(torch.from_numpy(operand_format(format_name).exact))
+
+
+def _reach(table: LutTable, weight: WeightMatrices, x_zero: int) -> int:
+    """Return a bound of the corrected products: no entry `lut - zw x - zx w + zx zw` is larger."""
+    w_zero, w_value = (int(values.abs().max()) if values.numel() else 0 for values in (weight.zero_point, weight.values))
+    return table.reach + w_zero * (table.levels - 1) + x_zero * (w_value + w_zero)
 
 
 def _source(layer: ApproxLayer) -> tuple[Tensor, Tensor, Tensor]:

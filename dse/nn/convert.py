@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dse.exceptions import InputError, unknown_name
+from dse.kernels import LutTable
 from dse.nn.arithmetic import FloatArithmetic, IntegerArithmetic
 from dse.nn.layers import ApproxConv2d, ApproxLayer, ApproxLinear
 from dse.nn.quantizers import ActivationQuantizer, QuantizationSettings, RangeObserver, WeightQuantizer
@@ -103,8 +104,9 @@ def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> Non
         if name not in approximable:
             raise unknown_name("approximable layer", name, approximable)
     layers = quantized_layers(model)
-    copies = {name: torch.from_numpy(table.copy()) for name, table in tables.items()}
-    arithmetics = [IntegerArithmetic(layer, copies.get(name)) for name, layer in layers.items()]
+    shared = {id(table): LutTable(torch.from_numpy(table.copy())) for table in tables.values()}  # a uniform design has one
+    chosen = {name: shared[id(table)] for name, table in tables.items()}
+    arithmetics = [IntegerArithmetic(layer, chosen.get(name)) for name, layer in layers.items()]
     for layer, arithmetic in zip(layers.values(), arithmetics, strict=True):
         layer.arithmetic = arithmetic
 

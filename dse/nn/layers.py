@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dse.exceptions import InputError
+from dse.kernels import Geometry, NativeLayer
 from dse.nn.quantizers import ActivationQuantizer, WeightQuantizer
 
 
@@ -85,7 +87,7 @@ class ApproxLayer(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, x: Tensor) -> Tensor:
-        """Return the input with any padding that is not by zeros already applied."""
+        """Return the input with any padding that is not by zeros already applied; raises InputError if it does not fit."""
 
     @abstractmethod
     def patches(self, codes: Tensor) -> Tensor:
@@ -97,6 +99,15 @@ class ApproxLayer(nn.Module, ABC):
     @abstractmethod
     def fold(self, sums: Tensor, x: Tensor) -> Tensor:
         """Return `(R, G, N)` as the layer's output for the (prepared) input `x`."""
+
+    @property
+    @abstractmethod
+    def geometry(self) -> Geometry:
+        """Windows of the (prepared) input that are multiplied with the weight."""
+
+    @abstractmethod
+    def through(self, native: NativeLayer, x: Tensor) -> Tensor:
+        """Return what the compiled engine makes of the (prepared) input: the layer's output without bias."""
 
     @abstractmethod
     def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -111,6 +122,8 @@ class ApproxLinear(ApproxLayer):
         return 0
 
     def prepare(self, x: Tensor) -> Tensor:
+        if x.ndim == 0 or x.shape[-1] != self.fan_in:
+            raise InputError(f"linear layer: expected an input (..., {self.fan_in}), got shape {tuple(x.shape)}")
         return x
 
     def patches(self, codes: Tensor) -> Tensor:
@@ -118,6 +131,13 @@ class ApproxLinear(ApproxLayer):
 
     def fold(self, sums: Tensor, x: Tensor) -> Tensor:
         return sums.reshape(*x.shape[:-1], sums.shape[-1])
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry()
+
+    def through(self, native: NativeLayer, x: Tensor) -> Tensor:
+        return native.linear(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], len(self.weight))
 
     def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.linear(x, weight)
@@ -140,6 +160,15 @@ class ApproxConv2d(ApproxLayer):
         return 2
 
     def prepare(self, x: Tensor) -> Tensor:
+        channels = self.weight.shape[1] * self.groups
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise InputError(f"convolution: expected an input (B, {channels}, H, W), got shape {tuple(x.shape)}")
+        left, right, top, bottom = self._pad
+        if min(self._output_size(x.shape[2] + top + bottom, x.shape[3] + left + right)) < 1:
+            raise InputError(
+                f"convolution: expected images that a kernel of {self.kernel_size}, dilated by {self.dilation}, fits into, "
+                f"got {tuple(x.shape[2:])} padded by {(top, bottom, left, right)} (top, bottom, left, right)"
+            )
         return x if self.padding_mode == "zeros" else F.pad(x, self._pad, mode=self.padding_mode)
 
     def patches(self, codes: Tensor) -> Tensor:
@@ -162,6 +191,14 @@ class ApproxConv2d(ApproxLayer):
         rows, columns = self._output_size(x.shape[2] + top + bottom, x.shape[3] + left + right)
         # contiguous like the output of Conv2d: networks flatten it with `view`
         return sums.reshape(x.shape[0], rows, columns, len(self.weight)).permute(0, 3, 1, 2).contiguous()
+
+    @property
+    def geometry(self) -> Geometry:
+        left, right, top, bottom = self._pad if self.padding_mode == "zeros" else (0, 0, 0, 0)
+        return Geometry(self.kernel_size, self.stride, self.dilation, (left, right, top, bottom))
+
+    def through(self, native: NativeLayer, x: Tensor) -> Tensor:
+        return native.conv2d(x)
 
     def float_product(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.padding_mode == "zeros":

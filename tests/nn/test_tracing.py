@@ -208,7 +208,7 @@ def test_inputs_are_the_codes_of_each_call() -> None:
 
 def test_failed_pass_leaves_no_hooks() -> None:
     model = tiny()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InputError, match=r"expected an input \(B, 2, H, W\), got shape \(1, 3, 5, 6\)"):
         layer_inputs(model, torch.zeros(1, 3, 5, 6))
     assert not any(module._forward_pre_hooks for module in model.modules())
 

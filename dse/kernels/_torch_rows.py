@@ -1,0 +1,71 @@
+"""LUT products in plain torch: permuted rows summed by `embedding_bag`. Runs wherever torch does.
+
+For each reduction index `k` the table's columns are permuted once by the weights, `T_k[x, n] = lut[x, w[k, n]]`. An output
+row is then a sum of whole rows, `out[m, :] = sum_k T_k[x[m, k], :]`: vector adds instead of one lookup per product.
+`embedding_bag` does just that sum, in float32. It stays exact because the reduction is cut into blocks whose sums cannot
+exceed 2^24, and the entries are centred first, which doubles the length of a block.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dse.kernels._table import LutTable
+
+_FLOAT32_EXACT = 2**24
+_FLOAT64_EXACT = 2**53
+_CHUNK_INDICES = 2**17  # 512 KiB of int32 indices at a time: they stay in cache and are reused by the allocator
+
+
+class TorchProduct:
+    """Products with fixed weights in plain torch; see `dse.kernels.LutProduct`."""
+
+    def __init__(self, w_codes: Tensor, table: LutTable) -> None:
+        self._levels = table.levels
+        self._shape = tuple(w_codes.shape)
+        self._centre = (table.low + table.high) // 2
+        reach = max(table.high - self._centre, self._centre - table.low, 1)
+        self._out_dtype = table.sum_dtype(w_codes.shape[1])
+        dtype, limit = (
+            (torch.float32, _FLOAT32_EXACT) if reach * 32 < _FLOAT32_EXACT else (torch.float64, _FLOAT64_EXACT)
+        )
+        self._block = max(1, (limit - 1) // reach)
+        self._rows = _permuted_rows(w_codes, table.lut, self._centre, dtype)
+        index_dtype = torch.int32 if len(self._rows) < 2**31 else torch.int64  # half the traffic where it can
+        self._offsets = torch.arange(0, len(self._rows), self._levels, dtype=index_dtype, device=table.lut.device)
+        self._offsets = self._offsets.view(1, *self._shape[:2])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the prepared rows."""
+        return self._rows.numel() * self._rows.element_size()
+
+    def __call__(self, x_codes: Tensor) -> Tensor:
+        """Return the sums: codes `(M, G, K)` -> `(M, G, N)` int32, int64 where a sum could overflow."""
+        groups, depth, columns = self._shape
+        out = torch.zeros((x_codes.shape[0], groups, columns), dtype=self._out_dtype, device=x_codes.device)
+        if out.numel() == 0 or depth == 0:
+            return out
+        chunk = max(1, _CHUNK_INDICES // (groups * depth))
+        for start in range(0, x_codes.shape[0], chunk):
+            self._accumulate(x_codes[start : start + chunk], out[start : start + chunk])
+        return out.add_(depth * self._centre)
+
+    def _accumulate(self, x_codes: Tensor, out: Tensor) -> None:
+        groups, depth, columns = self._shape
+        indices = x_codes.to(self._offsets.dtype) + self._offsets
+        for start in range(0, depth, self._block):
+            bags = indices[:, :, start : start + self._block].reshape(-1, min(self._block, depth - start))
+            sums = F.embedding_bag(bags, self._rows, mode="sum")
+            out += sums.view(-1, groups, columns).to(out.dtype)
+
+
+def _permuted_rows(w_codes: Tensor, lut: Tensor, centre: int, dtype: torch.dtype) -> Tensor:
+    """Return `lut[x, w[g, k, n]] - centre` as rows `(G * K * 2^Bx, N)`, ordered by g, k, x."""
+    groups, depth, columns = w_codes.shape
+    centred = (lut.to(torch.int64) - centre).to(dtype)  # as integers: entries far from zero would round in float32
+    by_weight = centred.t().contiguous()  # (2^Bw, 2^Bx): one gather of whole rows per weight
+    picked = by_weight[w_codes.to(torch.int64)]  # (G, K, N, 2^Bx)
+    return picked.transpose(2, 3).reshape(groups * depth * len(lut), columns).contiguous()

@@ -1,0 +1,274 @@
+// Bit-exact sums of table entries for integer operands, on the CPU. See rows.inc.h for how, job.h for what.
+//
+// One thread computes one range of units; the caller splits the units among its threads. Nothing is allocated here and no
+// state is kept. Sums are formed modulo 2^32 unless the job is `wide`: the caller proves that they fit.
+#include "job.h"
+
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define TABLE_BYTES (128 * 1024)  // of transposed rows at a time: a part of the second-level cache
+
+#if defined(__clang__)
+#define SHUFFLE(type, a, b, ...) (eight)__builtin_shufflevector((type)(a), (type)(b), __VA_ARGS__)
+#else
+#define SHUFFLE(type, a, b, ...) (eight)__builtin_shuffle((type)(a), (type)(b), (type){__VA_ARGS__})
+#endif
+
+// Interleave the lower or upper halves of two vectors in units of 16, 32 or 64 bits. Each unit has a vector type of its own,
+// because compilers find the one instruction that does it only then.
+typedef uint16_t eight __attribute__((vector_size(16), may_alias));
+typedef uint16_t eight_anywhere __attribute__((vector_size(16), may_alias, aligned(2)));
+typedef uint32_t four __attribute__((vector_size(16)));
+typedef uint64_t two __attribute__((vector_size(16)));
+#define LOW16(a, b) SHUFFLE(eight, a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH16(a, b) SHUFFLE(eight, a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define LOW32(a, b) SHUFFLE(four, a, b, 0, 4, 1, 5)
+#define HIGH32(a, b) SHUFFLE(four, a, b, 2, 6, 3, 7)
+#define LOW64(a, b) SHUFFLE(two, a, b, 0, 2)
+#define HIGH64(a, b) SHUFFLE(two, a, b, 1, 3)
+#define ENTRIES(i) (eight)*(const eight_anywhere *)(column[i].strip + x)
+#define SLOPE(i) (column[i].base + column[i].slope * at)
+
+struct column { const uint16_t *strip; uint16_t base, slope; };
+struct scratch { char *rows; uint32_t *sums; int64_t *at; };
+
+// A row of bytes: most are too short for a call to pay.
+static inline void copy_row(uint8_t *restrict to, const uint8_t *restrict from, int64_t count) {
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) memcpy(to + i, from + i, 8);
+    for (; i < count; i++) to[i] = from[i];
+}
+
+#define TARGET
+#define NAME(f) f##_plain
+#include "planes.inc.h"
+#define NAME(f) f##_plain_16
+#define VB 16
+#define MR 4
+#define DOT 0
+#include "rows.inc.h"
+#undef TARGET
+
+#if defined(__x86_64__) || defined(__i386__)
+#define X86 1
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2")))
+#define NAME(f) f##_avx2
+#include "planes.inc.h"
+#define NAME(f) f##_avx2_16
+#define VB 16
+#define MR 4
+#define DOT 0
+#include "rows.inc.h"
+#define NAME(f) f##_avx2_32
+#define VB 32
+#define MR 4
+#define DOT 0
+#include "rows.inc.h"
+#undef TARGET
+
+#define TARGET __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq")))
+#define NAME(f) f##_avx512
+#include "planes.inc.h"
+#define NAME(f) f##_avx512_16
+#define VB 16
+#define MR 8
+#define DOT 0
+#include "rows.inc.h"
+#define NAME(f) f##_avx512_32
+#define VB 32
+#define MR 8
+#define DOT 0
+#include "rows.inc.h"
+#define NAME(f) f##_avx512_64
+#define VB 64
+#define MR 8
+#define DOT 0
+#include "rows.inc.h"
+#undef TARGET
+
+#define TARGET __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#define NAME(f) f##_vnni_16
+#define VB 16
+#define MR 8
+#define DOT 16
+#include "rows.inc.h"
+#define NAME(f) f##_vnni_32
+#define VB 32
+#define MR 8
+#define DOT 32
+#include "rows.inc.h"
+#define NAME(f) f##_vnni_64
+#define VB 64
+#define MR 8
+#define DOT 64
+#include "rows.inc.h"
+#undef TARGET
+#endif
+
+typedef void (*block_function)(const struct job *, int64_t, int64_t, int64_t, const struct scratch *);
+typedef void (*quantize_function)(const struct planes *, int64_t, int64_t);
+typedef void (*write_function)(const struct job *, int64_t, int64_t, int64_t, uint32_t, const uint32_t *, int64_t, int64_t);
+typedef void (*depthwise_function)(const struct job *, const struct windows *, int64_t, uint32_t *);
+
+// Functions of one instruction set; widths in columns of the narrow, middle and wide tile.
+struct instructions {
+    const char *name;
+    block_function block[3];
+    uint32_t shift;  // what rows lack for each reduction index, where the instruction wants them signed
+    quantize_function quantize;
+    write_function write;
+    depthwise_function depthwise;
+};
+
+static const struct instructions INSTRUCTIONS[] = {
+    {"plain", {block_plain_16}, 0, quantize_plain, write_plain, depthwise_plain},
+#ifdef X86
+    {"avx2", {block_avx2_16, block_avx2_32}, 0, quantize_avx2, write_avx2, depthwise_avx2},
+    {"avx512", {block_avx512_16, block_avx512_32, block_avx512_64}, 0, quantize_avx512, write_avx512, depthwise_avx512},
+    {"avx512-vnni", {block_vnni_16, block_vnni_32, block_vnni_64}, 32768, quantize_avx512, write_avx512, depthwise_avx512},
+#endif
+};
+
+// Number of instruction sets that this processor has; they are numbered from 0, each better than the one before.
+EXPORT int64_t dse_levels(void) {
+#ifdef X86
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2")) return 1;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")
+        || !__builtin_cpu_supports("avx512dq")) return 2;
+    return __builtin_cpu_supports("avx512vnni") ? 4 : 3;
+#else
+    return 1;
+#endif
+}
+
+// What a level wants taken off every entry of the strips, beside the smallest of each column.
+EXPORT int64_t dse_shift(int64_t level) { return INSTRUCTIONS[level].shift; }
+
+EXPORT const char *dse_level_name(int64_t level) { return INSTRUCTIONS[level].name; }
+
+// Tile widths go down from the widest that the level has, so that few columns are thrown away: 40 columns are 32 + 8.
+static int64_t tile_width(const struct instructions *with, int64_t columns, int *kind) {
+    *kind = 0;
+    for (int i = 2; i > 0; i--)
+        if (with->block[i] && columns > (4 << i)) { *kind = i; break; }
+    return 8 << *kind;
+}
+
+static int64_t tiles(const struct instructions *with, int64_t columns) {
+    int64_t count = 0;
+    for (int kind; columns > 0; count++) columns -= tile_width(with, columns, &kind);
+    return count;
+}
+
+// Where the operands of one position of all images begin.
+static int64_t place(const struct job *job, int64_t m) {
+    const int64_t image = m / job->positions, p = m % job->positions;
+    return image * job->image_stride + (job->position ? job->position[p] : p * job->position_stride);
+}
+
+static int64_t blocks(const struct job *job) {
+    return (job->images * job->positions + job->block - 1) / job->block;
+}
+
+// Units that dse_sum can be given ranges of.
+EXPORT int64_t dse_units(const struct job *job, int64_t level) {
+    return job->groups * tiles(&INSTRUCTIONS[level], job->columns) * blocks(job);
+}
+
+// Bytes of scratch that dse_sum needs.
+EXPORT int64_t dse_scratch_bytes(const struct job *job) {
+    const int64_t rows = job->levels * 64 + 64;
+    return (rows > TABLE_BYTES ? rows : TABLE_BYTES) + (job->block + 8) * (4 * 32 + 8) + 64;
+}
+
+static void write_block(
+    const struct job *job, const struct instructions *with, int64_t channel, int64_t columns, int64_t width, int64_t start,
+    int64_t count, const uint32_t *sums
+) {
+    while (count > 0) {  // image by image
+        const int64_t image = start / job->positions, p = start % job->positions;
+        const int64_t run = job->positions - p < count ? job->positions - p : count;
+        const int64_t out = image * job->out_image + p * job->out_position + channel * job->out_column;
+        with->write(job, channel, columns, width, with->shift * (uint32_t)job->depth, sums, run, out);
+        start += run, count -= run, sums += run * width;
+    }
+}
+
+// Compute units [first, last): tiles of columns of one group, for one block of positions each. `memory` is 64-byte aligned.
+EXPORT void dse_sum(const struct job *job, int64_t level, int64_t first, int64_t last, char *memory) {
+    const struct instructions *with = &INSTRUCTIONS[level];
+    const int64_t rows = job->levels * 64 + 64, per_group = tiles(with, job->columns), count = blocks(job);
+    struct scratch scratch;
+    scratch.rows = memory;
+    scratch.sums = (uint32_t *)(memory + (rows > TABLE_BYTES ? rows : TABLE_BYTES));
+    scratch.at = (int64_t *)(scratch.sums + (job->block + 8) * 32);
+    for (int64_t unit = first; unit < last; unit++) {
+        const int64_t start = unit % count * job->block, total = job->images * job->positions;
+        const int64_t length = total - start < job->block ? total - start : job->block;
+        const int64_t g = unit / count / per_group;
+        int64_t tile = 0, width, skip = unit / count % per_group;
+        int kind;
+        while (width = tile_width(with, job->columns - tile, &kind), skip-- > 0) tile += width;
+        for (int64_t i = 0; i < length; i++) scratch.at[i] = place(job, start + i);
+        for (int64_t i = length; i % 8; i++) scratch.at[i] = scratch.at[length - 1];
+        with->block[kind](job, g, tile, length, &scratch);
+        const int64_t columns = job->columns - tile < width ? job->columns - tile : width;
+        write_block(job, with, g * job->columns + tile, columns, width, start, length, scratch.sums);
+    }
+}
+
+// Sums of positions [first, last) entry by entry: for few positions, any entries, and sums that leave int32.
+EXPORT void dse_sum_directly(const struct job *job, int64_t first, int64_t last) {
+    for (int64_t m = first; m < last; m++)
+        for (int64_t g = 0; g < job->groups; g++) {
+            const int64_t image = m / job->positions, p = m % job->positions;
+            const uint8_t *x = job->x + g * job->group_stride + place(job, m);
+            for (int64_t n = 0; n < job->columns; n++) {
+                const int64_t channel = g * job->columns + n;
+                const int64_t slope = job->slope ? job->slope[channel] : 0;
+                const int16_t *w = job->w + g * job->depth * job->columns + n;
+                int64_t sum = job->wide ? 0 : job->offset[channel];
+                for (int64_t k = 0; k < job->depth; k++) {
+                    const int64_t code = x[job->tap[k]];
+                    sum += job->table[code * job->w_levels + w[k * job->columns]] - slope * code;
+                }
+                const int64_t out = image * job->out_image + p * job->out_position + channel * job->out_column;
+                if (job->wide) ((int64_t *)job->out)[out] = sum;
+                else if (job->scale) ((float *)job->out)[out] = (float)(int32_t)sum * job->scale[channel];
+                else ((int32_t *)job->out)[out] = (int32_t)sum;
+            }
+        }
+}
+
+// Smallest and largest entry of the column of every weight after its slope: (G, K, N) each. Returns the widest span.
+EXPORT int64_t dse_spans(const struct job *job, int32_t *lowest) {
+    int64_t widest = 0;
+    for (int64_t i = 0; i < job->groups * job->depth * job->columns; i++) {
+        const int64_t n = i / (job->depth * job->columns) * job->columns + i % job->columns;
+        int64_t low = INT64_MAX, high = INT64_MIN;
+        for (int64_t x = 0; x < job->levels; x++) {
+            const int64_t entry = job->table[x * job->w_levels + job->w[i]] - (int64_t)job->slope[n] * x;
+            low = entry < low ? entry : low;
+            high = entry > high ? entry : high;
+        }
+        lowest[i] = (int32_t)low;
+        widest = high - low > widest ? high - low : widest;
+    }
+    return widest;
+}
+
+// Depthwise planes [first, last); `memory` holds the scratch that NativeLayer._depthwise reckons, 64-byte aligned.
+EXPORT void dse_depthwise(
+    const struct job *job, const struct windows *windows, int64_t level, int64_t first, int64_t last, char *memory
+) {
+    for (int64_t g = first; g < last; g++) INSTRUCTIONS[level].depthwise(job, windows, g, (uint32_t *)memory);
+}
+
+// Images [first, last).
+EXPORT void dse_quantize(const struct planes *planes, int64_t level, int64_t first, int64_t last) {
+    INSTRUCTIONS[level].quantize(planes, first, last);
+}
