@@ -22,7 +22,7 @@ class Job(ctypes.Structure):
     """`struct job`."""
 
     _fields_ = (
-        *_fields("strips table lowest base slope w", c_void_p),
+        *_fields("strips table lowest base slope w rows", c_void_p),
         *_fields("levels w_levels groups depth columns", c_int64),
         *_fields("x position tap", c_void_p),
         *_fields("images image_stride group_stride positions position_stride", c_int64),
@@ -56,6 +56,9 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "dse_levels": (c_int64, ()),
     "dse_shift": (c_int64, (c_int64,)),
     "dse_level_name": (c_char_p, (c_int64,)),
+    "dse_tiles": (c_int64, (POINTER(Job), c_int64)),
+    "dse_row_bytes": (c_int64, (POINTER(Job), c_int64)),
+    "dse_lay_out": (None, (POINTER(Job), c_int64, c_int64, c_int64)),
     "dse_units": (c_int64, (POINTER(Job), c_int64)),
     "dse_scratch_bytes": (c_int64, (POINTER(Job),)),
     "dse_sum": (None, (POINTER(Job), c_int64, c_int64, c_int64, c_void_p)),

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from dse.exceptions import InputError, unknown_name
-from dse.kernels import _native
+from dse.kernels._compiled import why_not as _not_compiled
+from dse.kernels._native import NativeProduct
 from dse.kernels._reference import NaiveProduct
 from dse.kernels._table import LutTable
 from dse.kernels._torch_rows import TorchProduct
@@ -71,7 +72,7 @@ def _for_tests(table: LutTable, device: torch.device) -> str | None:
 
 # The first that runs here, takes the operands and does not decline is chosen.
 ENGINES: dict[str, Engine] = {
-    "native": Engine("compiled C: table rows summed in registers", _native.NativeProduct, _native.why_not, _native_refuses, _never),
+    "native": Engine("compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _never),
     "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct, _never, _never, _never),
     "naive": Engine("a Python loop over every product", NaiveProduct, _never, _never, _for_tests),
 }

@@ -1,133 +1,28 @@
-"""The compiled engine on torch tensors: products of codes, and whole convolutions from real input to real output.
-
-How the sums are formed is told in `native/rows.inc.h`. No patch matrix is ever made: a convolution's windows are read where
-they lie in the padded planes of codes.
-"""
+"""Running jobs of the compiled engine, and products of codes on it. How sums are formed is told in `native/rows.inc.h`."""
 
 from __future__ import annotations
 
 import ctypes
-import threading
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from dse.kernels._binding import Job, library
+from dse.kernels._binding import Job
+from dse.kernels._compiled import current_level, native_library, workspace
+from dse.kernels._operands import Operands
 from dse.kernels._table import LutTable
 from dse.kernels._workers import split
 
-_SPAN = 2**16 - 1  # of a column's entries: what 16 bits hold
 _BLOCK = 8192  # positions whose sums are kept while the rows of a few reduction indices are added: 1 MiB at most
 _FEW = 64  # positions below which laying out rows costs more than looking entries up one by one
+_REUSED = 8192  # positions up to which rows are kept for the next call: for more, they are laid out faster than read again
 _SMALL = 2**18  # products below which a second thread costs more than it saves
-
-_level: int | None = None  # instruction set to use; None: the best that the processor has
-
-
-class _Workspace(threading.local):
-    """Buffers of one thread, kept between calls: fresh ones would cost page faults every time."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, Tensor] = {}
-
-    def get(self, name: str, size: int) -> Tensor:
-        """Return at least `size` bytes, uint8, aligned to 64; their contents are whatever was left there."""
-        buffer = self._buffers.get(name)
-        if buffer is None or len(buffer) < size + 64:
-            self._buffers[name] = buffer = torch.empty(size + 64, dtype=torch.uint8)
-        return buffer[-buffer.data_ptr() % 64 :]
-
-
-workspace = _Workspace()
-
-
-def why_not() -> str | None:
-    """Return why the compiled engine cannot be used on this machine, None when it can."""
-    found = library()
-    return found if isinstance(found, str) else None
-
-
-def instruction_sets() -> tuple[str, ...]:
-    """Return the instruction sets that this processor offers the engine, best last; empty where it is not built."""
-    found = library()
-    if isinstance(found, str):
-        return ()
-    return tuple(found.dse_level_name(level).decode() for level in range(found.dse_levels()))
-
-
-def use_instruction_set(name: str | None) -> None:
-    """Use one of `instruction_sets()` from now on in all threads; None: the best. For tests and benchmarks."""
-    global _level
-    _level = None if name is None else instruction_sets().index(name)
-
-
-def native_library() -> ctypes.CDLL:
-    """Return the compiled engine; only where `why_not` has nothing to say."""
-    found = library()
-    assert not isinstance(found, str), "callers ask why_not first"
-    return found
-
-
-def current_level() -> int:
-    """Return the number of the instruction set to use."""
-    return native_library().dse_levels() - 1 if _level is None else _level
 
 
 def threads_for(products: int) -> int:
     """Return how many threads so many products deserve."""
     return 1 if products < _SMALL else torch.get_num_threads()
-
-
-@dataclass(frozen=True)
-class Operands:
-    """Weights and the table they go through, as the compiled code takes them.
-
-    Args:
-        table: The multiplier's table.
-        w_codes: Weight codes `(G, K, N)`, integers below `2^Bw`.
-        slope: What is taken off an entry for each unit of the activation's code `(G, N)` int32 (a weight zero point), or None.
-    """
-
-    table: LutTable
-    w_codes: Tensor
-    slope: Tensor | None = None
-
-    @cached_property
-    def w(self) -> Tensor:
-        """Weight codes `(G, K, N)` int16, contiguous."""
-        return self.w_codes.to(torch.int16).contiguous()
-
-    @cached_property
-    def _spans(self) -> tuple[Tensor, int]:
-        base = torch.empty(self.w.shape, dtype=torch.int32)
-        return base, int(native_library().dse_spans(ctypes.byref(self.job(with_base=False)), base.data_ptr()))
-
-    @property
-    def fits(self) -> bool:
-        """Whether every column spans at most 16 bits, so that rows can be laid out."""
-        return (self.table.span if self.slope is None else self._spans[1]) <= _SPAN
-
-    @cached_property
-    def base(self) -> Tensor:
-        """Sum of the smallest entries over the reduction `(G, N)` int32, modulo 2^32."""
-        lowest = self.table.lowest[self.w.long()] if self.slope is None else self._spans[0]
-        return lowest.sum(1, dtype=torch.int64).to(torch.int32)
-
-    def job(self, *, with_base: bool = True) -> Job:
-        """Return a job with these operands and nothing else. It holds addresses: keep this object while it is used."""
-        table, w = self.table, self.w
-        groups, depth, columns = w.shape
-        strips = table.strips(native_library().dse_shift(current_level()))
-        job = Job(strips=strips.data_ptr(), table=table.padded.data_ptr(), lowest=table.lowest.data_ptr(), w=w.data_ptr())
-        job.levels, job.w_levels = table.padded.shape
-        job.groups, job.depth, job.columns = groups, depth, columns
-        if self.slope is not None:
-            job.slope = self.slope.data_ptr()
-            if with_base:
-                job.base = self._spans[0].data_ptr()
-        return job
 
 
 def run_job(job: Job, operands: Operands, constant: Tensor | None = None) -> None:
@@ -149,6 +44,8 @@ def run_job(job: Job, operands: Operands, constant: Tensor | None = None) -> Non
     job.offset = offset.data_ptr()
     job.block = min(_BLOCK, -(-total // threads // 8) * 8)
     needed = library.dse_scratch_bytes(ctypes.byref(job))
+    rows = operands.rows(job, level, threads) if total <= _REUSED else None
+    job.rows = None if rows is None else rows.data_ptr()
 
     def compute(first: int, last: int) -> None:
         library.dse_sum(ctypes.byref(job), level, first, last, workspace.get("sums", needed).data_ptr())
@@ -165,8 +62,8 @@ class NativeProduct:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held beside the table: the codes."""
-        return self._operands.w.numel() * 2
+        """Bytes held beside the table."""
+        return self._operands.nbytes
 
     def __call__(self, x_codes: Tensor) -> Tensor:
         """Return the sums: codes `(M, G, K)` below `2^Bx` -> `(M, G, N)` int32, int64 where a sum could overflow."""

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from dse.exceptions import InputError
 from dse.kernels._binding import Job, Planes, Windows
-from dse.kernels._native import Operands, current_level, native_library, run_job, threads_for, workspace
+from dse.kernels._compiled import current_level, native_library, workspace
+from dse.kernels._native import run_job, threads_for
+from dse.kernels._operands import Operands
 from dse.kernels._workers import split
 
 _LANES = 4  # columns of a depthwise kernel that one vector holds
@@ -74,6 +76,11 @@ class NativeLayer:
         self._geometry = geometry
         self._scale = output.scale.to(torch.float32).contiguous()
         self._constant = output.constant.to(torch.int32).contiguous()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held beside the table."""
+        return self._operands.nbytes
 
     def linear(self, x: Tensor) -> Tensor:
         """Apply the layer to rows: `(R, F)` float32 on the CPU -> `(R, N)` float32; raises InputError for another shape."""

@@ -75,7 +75,7 @@ class IntegerArithmetic(nn.Module):
     @property
     def nbytes(self) -> int:
         """Bytes of what is prepared beside the table."""
-        held = 0 if self._product is None else self._product.nbytes
+        held = sum(made.nbytes for made in (self._product, self._native) if made is not None)
         return held + sum(t.numel() * t.element_size() for t in (*self._source, self._weight.codes, self._weight.values))
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:

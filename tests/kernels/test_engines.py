@@ -90,7 +90,7 @@ def test_unknown_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_forced_engine_that_cannot_be_used_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.kernels._native.library", lambda: "not built: no compiler")
+    monkeypatch.setattr("dse.kernels._compiled.library", lambda: "not built: no compiler")
     native = ENGINES["native"]
     assert native.missing() == "not built: no compiler"
     with pytest.raises(InputError, match="^engine: 'native' cannot be used: not built: no compiler"):

@@ -140,10 +140,10 @@ def test_unchanged_weight_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_bytes_of_the_prepared_rows() -> None:
     layer = linear()
     weights = 6 * 3 * (4 + 2 + 4)  # as real numbers, codes and values
-    assert 0 <= integer(layer, None).nbytes - weights < 100
+    assert 0 <= integer(layer, None).nbytes - weights < 150
     through_torch = IntegerArithmetic(layer, torch.from_numpy(layer.operands.exact), engine="torch")
     through_torch(layer, torch.zeros(2, 6))
-    assert 0 <= through_torch.nbytes - weights - 6 * 256 * 3 * 4 < 100
+    assert 0 <= through_torch.nbytes - weights - 6 * 256 * 3 * 4 < 150
 
 
 @formats

@@ -16,6 +16,7 @@ struct job {
     const int32_t *base;      // (G, K, N): smallest entry of each weight's column after its slope; null where `slope` is
     const int32_t *slope;     // (G, N): multiples of x taken off every entry (the weight's zero point), or null
     const int16_t *w;         // (G, K, N): weight codes
+    char *rows;               // what dse_lay_out has written for all of them, or null
     int64_t levels, w_levels, groups, depth, columns;
     // activations
     const uint8_t *x;

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define TABLE_BYTES (128 * 1024)  // of transposed rows at a time: a part of the second-level cache
+#define TABLE_BYTES (128 * 1024)  // of rows at a time: a part of the second-level cache
+// Rows of one reduction index: one line more than they need, so that the row of a frequent code does not lie in the same set
+// of the first-level cache for every index.
+#define ROW_BYTES(job, vector) ((job)->levels * (vector) + 64)
 
 #if defined(__clang__)
 #define SHUFFLE(type, a, b, ...) (eight)__builtin_shufflevector((type)(a), (type)(b), __VA_ARGS__)
@@ -108,7 +111,8 @@ static inline void copy_row(uint8_t *restrict to, const uint8_t *restrict from, 
 #undef TARGET
 #endif
 
-typedef void (*block_function)(const struct job *, int64_t, int64_t, int64_t, const struct scratch *);
+typedef void (*lay_out_function)(const struct job *, int64_t, int64_t, int64_t, int64_t, char *);
+typedef void (*block_function)(const struct job *, int64_t, int64_t, int64_t, const char *, const struct scratch *);
 typedef void (*quantize_function)(const struct planes *, int64_t, int64_t);
 typedef void (*write_function)(const struct job *, int64_t, int64_t, int64_t, uint32_t, const uint32_t *, int64_t, int64_t);
 typedef void (*depthwise_function)(const struct job *, const struct windows *, int64_t, uint32_t *);
@@ -117,6 +121,7 @@ typedef void (*depthwise_function)(const struct job *, const struct windows *, i
 struct instructions {
     const char *name;
     block_function block[3];
+    lay_out_function lay_out[3];
     uint32_t shift;  // what rows lack for each reduction index, where the instruction wants them signed
     quantize_function quantize;
     write_function write;
@@ -124,11 +129,14 @@ struct instructions {
 };
 
 static const struct instructions INSTRUCTIONS[] = {
-    {"plain", {block_plain_16}, 0, quantize_plain, write_plain, depthwise_plain},
+    {"plain", {block_plain_16}, {lay_out_plain_16}, 0, quantize_plain, write_plain, depthwise_plain},
 #ifdef X86
-    {"avx2", {block_avx2_16, block_avx2_32}, 0, quantize_avx2, write_avx2, depthwise_avx2},
-    {"avx512", {block_avx512_16, block_avx512_32, block_avx512_64}, 0, quantize_avx512, write_avx512, depthwise_avx512},
-    {"avx512-vnni", {block_vnni_16, block_vnni_32, block_vnni_64}, 32768, quantize_avx512, write_avx512, depthwise_avx512},
+    {"avx2", {block_avx2_16, block_avx2_32}, {lay_out_avx2_16, lay_out_avx2_32}, 0,
+     quantize_avx2, write_avx2, depthwise_avx2},
+    {"avx512", {block_avx512_16, block_avx512_32, block_avx512_64},
+     {lay_out_avx512_16, lay_out_avx512_32, lay_out_avx512_64}, 0, quantize_avx512, write_avx512, depthwise_avx512},
+    {"avx512-vnni", {block_vnni_16, block_vnni_32, block_vnni_64},
+     {lay_out_vnni_16, lay_out_vnni_32, lay_out_vnni_64}, 32768, quantize_avx512, write_avx512, depthwise_avx512},
 #endif
 };
 
@@ -150,18 +158,39 @@ EXPORT int64_t dse_shift(int64_t level) { return INSTRUCTIONS[level].shift; }
 
 EXPORT const char *dse_level_name(int64_t level) { return INSTRUCTIONS[level].name; }
 
-// Tile widths go down from the widest that the level has, so that few columns are thrown away: 40 columns are 32 + 8.
-static int64_t tile_width(const struct instructions *with, int64_t columns, int *kind) {
-    *kind = 0;
+// Columns that are summed together. Widths go down from the widest that the level has, so that few columns are thrown away:
+// 40 columns are 32 + 8.
+struct tile { int64_t start, width; int kind; };
+
+static struct tile next_tile(const struct instructions *with, int64_t columns, struct tile tile) {
+    tile.start += tile.width;
+    tile.kind = 0;
     for (int i = 2; i > 0; i--)
-        if (with->block[i] && columns > (4 << i)) { *kind = i; break; }
-    return 8 << *kind;
+        if (with->block[i] && columns - tile.start > (4 << i)) { tile.kind = i; break; }
+    tile.width = 8 << tile.kind;
+    return tile;
 }
 
 static int64_t tiles(const struct instructions *with, int64_t columns) {
     int64_t count = 0;
-    for (int kind; columns > 0; count++) columns -= tile_width(with, columns, &kind);
+    for (struct tile tile = {0}; tile.start + tile.width < columns; count++) tile = next_tile(with, columns, tile);
     return count;
+}
+
+static struct tile tile_at(const struct instructions *with, int64_t columns, int64_t index) {
+    struct tile tile = {0};
+    for (int64_t i = 0; i <= index; i++) tile = next_tile(with, columns, tile);
+    return tile;
+}
+
+// Where the rows of a tile of a group begin among all that are laid out.
+static int64_t rows_before(
+    const struct job *job, const struct instructions *with, int64_t g, int64_t index, struct tile tile
+) {
+    const int64_t per_group = tiles(with, job->columns), last = per_group - 1;
+    const struct tile end = tile_at(with, job->columns, last);
+    const int64_t group_bytes = (end.start + end.width) * 2 * job->levels + 64 * per_group;
+    return job->depth * (g * group_bytes + tile.start * 2 * job->levels + 64 * index);
 }
 
 // Where the operands of one position of all images begin.
@@ -174,15 +203,37 @@ static int64_t blocks(const struct job *job) {
     return (job->images * job->positions + job->block - 1) / job->block;
 }
 
+// Tiles of all groups, which dse_lay_out can be given ranges of.
+EXPORT int64_t dse_tiles(const struct job *job, int64_t level) {
+    return job->groups * tiles(&INSTRUCTIONS[level], job->columns);
+}
+
 // Units that dse_sum can be given ranges of.
-EXPORT int64_t dse_units(const struct job *job, int64_t level) {
-    return job->groups * tiles(&INSTRUCTIONS[level], job->columns) * blocks(job);
+EXPORT int64_t dse_units(const struct job *job, int64_t level) { return dse_tiles(job, level) * blocks(job); }
+
+// Bytes that the rows of all weights take.
+EXPORT int64_t dse_row_bytes(const struct job *job, int64_t level) {
+    return rows_before(job, &INSTRUCTIONS[level], job->groups, 0, (struct tile){0});
+}
+
+// Lay out the rows of tiles [first, last), counted over all groups, into job->rows, which is 64-byte aligned.
+EXPORT void dse_lay_out(const struct job *job, int64_t level, int64_t first, int64_t last) {
+    const struct instructions *with = &INSTRUCTIONS[level];
+    const int64_t per_group = tiles(with, job->columns);
+    for (int64_t i = first; i < last; i++) {
+        const struct tile tile = tile_at(with, job->columns, i % per_group);
+        char *rows = job->rows + rows_before(job, with, i / per_group, i % per_group, tile);
+        with->lay_out[tile.kind](job, i / per_group, tile.start, 0, job->depth, rows);
+    }
+}
+
+static int64_t table_bytes(const struct job *job) {
+    return ROW_BYTES(job, 64) > TABLE_BYTES ? ROW_BYTES(job, 64) : TABLE_BYTES;
 }
 
 // Bytes of scratch that dse_sum needs.
 EXPORT int64_t dse_scratch_bytes(const struct job *job) {
-    const int64_t rows = job->levels * 64 + 64;
-    return (rows > TABLE_BYTES ? rows : TABLE_BYTES) + (job->block + 8) * (4 * 32 + 8) + 64;
+    return table_bytes(job) + (job->block + 8) * (4 * 32 + 8);
 }
 
 static void write_block(
@@ -201,23 +252,21 @@ static void write_block(
 // Compute units [first, last): tiles of columns of one group, for one block of positions each. `memory` is 64-byte aligned.
 EXPORT void dse_sum(const struct job *job, int64_t level, int64_t first, int64_t last, char *memory) {
     const struct instructions *with = &INSTRUCTIONS[level];
-    const int64_t rows = job->levels * 64 + 64, per_group = tiles(with, job->columns), count = blocks(job);
+    const int64_t per_group = tiles(with, job->columns), count = blocks(job), total = job->images * job->positions;
     struct scratch scratch;
     scratch.rows = memory;
-    scratch.sums = (uint32_t *)(memory + (rows > TABLE_BYTES ? rows : TABLE_BYTES));
+    scratch.sums = (uint32_t *)(memory + table_bytes(job));
     scratch.at = (int64_t *)(scratch.sums + (job->block + 8) * 32);
     for (int64_t unit = first; unit < last; unit++) {
-        const int64_t start = unit % count * job->block, total = job->images * job->positions;
+        const int64_t start = unit % count * job->block, g = unit / count / per_group, index = unit / count % per_group;
         const int64_t length = total - start < job->block ? total - start : job->block;
-        const int64_t g = unit / count / per_group;
-        int64_t tile = 0, width, skip = unit / count % per_group;
-        int kind;
-        while (width = tile_width(with, job->columns - tile, &kind), skip-- > 0) tile += width;
+        const struct tile tile = tile_at(with, job->columns, index);
+        const char *rows = job->rows ? job->rows + rows_before(job, with, g, index, tile) : 0;
         for (int64_t i = 0; i < length; i++) scratch.at[i] = place(job, start + i);
         for (int64_t i = length; i % 8; i++) scratch.at[i] = scratch.at[length - 1];
-        with->block[kind](job, g, tile, length, &scratch);
-        const int64_t columns = job->columns - tile < width ? job->columns - tile : width;
-        write_block(job, with, g * job->columns + tile, columns, width, start, length, scratch.sums);
+        with->block[tile.kind](job, g, tile.start, length, rows, &scratch);
+        const int64_t columns = job->columns - tile.start < tile.width ? job->columns - tile.start : tile.width;
+        write_block(job, with, g * job->columns + tile.start, columns, tile.width, start, length, scratch.sums);
     }
 }
 

@@ -102,22 +102,29 @@ static void NAME(columns)(const struct job *job, int64_t g, int64_t k, int64_t t
     }
 }
 
-// One tile of columns for one block of positions: `count` of them, at `at` (padded to a multiple of MR).
-static void NAME(block)(const struct job *job, int64_t g, int64_t tile, int64_t count, const struct scratch *scratch) {
+// Lay out the rows of one tile for reduction indices [k, k + depth).
+static void NAME(lay_out)(const struct job *job, int64_t g, int64_t tile, int64_t k, int64_t depth, char *rows) {
     struct column column[VB / 2] = {{0}};
-    // one line more than the rows: the row of a frequent code must not lie in the same cache set for every k
-    const int64_t row_bytes = job->levels * VB + 64;
+    for (int64_t i = 0; i < depth; i++) {
+        NAME(columns)(job, g, k + i, tile, column);
+        NAME(transpose)(column, job->slope != 0, job->levels, rows + i * ROW_BYTES(job, VB));
+    }
+}
+
+// One tile of columns for one block of positions: `count` of them, at `at` (padded to a multiple of MR). `rows` are the
+// tile's if they have been laid out before, else null.
+static void NAME(block)(
+    const struct job *job, int64_t g, int64_t tile, int64_t count, const char *rows, const struct scratch *scratch
+) {
+    const int64_t row_bytes = ROW_BYTES(job, VB);
     int64_t step = TABLE_BYTES / row_bytes;
     if (step < 1) step = 1;
     for (int64_t k = 0; k < job->depth; k += step) {
         const int64_t depth = job->depth - k < step ? job->depth - k : step;
-        for (int64_t i = 0; i < depth; i++) {
-            NAME(columns)(job, g, k + i, tile, column);
-            NAME(transpose)(column, job->slope != 0, job->levels, scratch->rows + i * row_bytes);
-        }
+        if (!rows) NAME(lay_out)(job, g, tile, k, depth, scratch->rows);
         NAME(add_rows)(
-            scratch->rows, row_bytes, job->x + g * job->group_stride, scratch->at, (count + MR - 1) / MR * MR,
-            job->tap + k, depth, scratch->sums, k == 0, k + depth == job->depth
+            rows ? rows + k * row_bytes : scratch->rows, row_bytes, job->x + g * job->group_stride, scratch->at,
+            (count + MR - 1) / MR * MR, job->tap + k, depth, scratch->sums, k == 0, k + depth == job->depth
         );
     }
 }

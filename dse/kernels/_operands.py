@@ -1,0 +1,90 @@
+"""Fixed weights and the table they go through, as the compiled engine takes them."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dse.kernels._binding import Job
+from dse.kernels._compiled import aligned, current_level, native_library
+from dse.kernels._table import LutTable
+from dse.kernels._workers import split
+
+_SPAN = 2**16 - 1  # of a column's entries: what 16 bits hold
+_KEPT_BYTES = 2**25  # of rows kept for one product
+
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """Weights and the table they go through, as the compiled code takes them.
+
+    Args:
+        table: The multiplier's table.
+        w_codes: Weight codes `(G, K, N)`, integers below `2^Bw`.
+        slope: What is taken off an entry for each unit of the activation's code `(G, N)` int32 (a weight zero point), or None.
+    """
+
+    table: LutTable
+    w_codes: Tensor
+    slope: Tensor | None = None
+    _rows: dict[int, Tensor | None] = field(default_factory=dict, repr=False)  # by instruction set; None: asked for once
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held beside the table."""
+        return self.w.numel() * 2 + sum(rows.numel() for rows in self._rows.values() if rows is not None)
+
+    @cached_property
+    def w(self) -> Tensor:
+        """Weight codes `(G, K, N)` int16, contiguous."""
+        return self.w_codes.to(torch.int16).contiguous()
+
+    @cached_property
+    def _spans(self) -> tuple[Tensor, int]:
+        base = torch.empty(self.w.shape, dtype=torch.int32)
+        return base, int(native_library().dse_spans(ctypes.byref(self.job(with_base=False)), base.data_ptr()))
+
+    @property
+    def fits(self) -> bool:
+        """Whether every column spans at most 16 bits, so that rows can be laid out."""
+        return (self.table.span if self.slope is None else self._spans[1]) <= _SPAN
+
+    @cached_property
+    def base(self) -> Tensor:
+        """Sum of the smallest entries over the reduction `(G, N)` int32, modulo 2^32."""
+        lowest = self.table.lowest[self.w.long()] if self.slope is None else self._spans[0]
+        return lowest.sum(1, dtype=torch.int64).to(torch.int32)
+
+    def job(self, *, with_base: bool = True) -> Job:
+        """Return a job with these operands and nothing else. It holds addresses: keep this object while it is used."""
+        table, w = self.table, self.w
+        groups, depth, columns = w.shape
+        strips = table.strips(native_library().dse_shift(current_level()))
+        job = Job(strips=strips.data_ptr(), table=table.padded.data_ptr(), lowest=table.lowest.data_ptr(), w=w.data_ptr())
+        job.levels, job.w_levels = table.padded.shape
+        job.groups, job.depth, job.columns = groups, depth, columns
+        if self.slope is not None:
+            job.slope = self.slope.data_ptr()
+            if with_base:
+                job.base = self._spans[0].data_ptr()
+        return job
+
+    def rows(self, job: Job, level: int, threads: int) -> Tensor | None:
+        """Return the table rows of all weights, laid out once and kept.
+
+        None at the first call, because weights that are used once only are better laid out piece by piece in the cache,
+        and where they would take more than 32 MiB.
+        """
+        library, this = native_library(), ctypes.byref(job)
+        if level not in self._rows or library.dse_row_bytes(this, level) > _KEPT_BYTES:
+            self._rows[level] = None
+        elif self._rows[level] is None:
+            rows = aligned(torch.empty(library.dse_row_bytes(this, level) + 64, dtype=torch.uint8))
+            job.rows = rows.data_ptr()
+            split(library.dse_tiles(this, level), lambda first, last: library.dse_lay_out(this, level, first, last), threads)
+            self._rows[level] = rows
+        return self._rows[level]
