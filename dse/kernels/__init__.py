@@ -11,7 +11,9 @@ from dse.kernels._lut import LutProduct, lut_matmul
 from dse.kernels._native_layers import Geometry, InputCodes, NativeLayer, Output
 from dse.kernels._operands import Operands
 from dse.kernels._reference import naive_lut_matmul
+from dse.kernels._slope_sums import activation_slope_sums, weight_slope_sums
 from dse.kernels._table import LutTable
+from dse.kernels._table_gradient import WINDOW, TableGradient, smoothed, table_gradient
 
 __all__ = [
     "ENGINES",
@@ -23,10 +25,16 @@ __all__ = [
     "NativeLayer",
     "Operands",
     "Output",
+    "TableGradient",
+    "WINDOW",
+    "activation_slope_sums",
     "engine_name",
     "exact_matmul",
     "instruction_sets",
     "lut_matmul",
     "naive_lut_matmul",
+    "smoothed",
+    "table_gradient",
     "use_instruction_set",
+    "weight_slope_sums",
 ]

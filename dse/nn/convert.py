@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,19 @@ def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> Non
     Raises:
         InputError: If the model is not quantised, a name is no approximable layer of it, or a table does not fit.
     """
+    give_arithmetic(model, tables, IntegerArithmetic)
+
+
+def give_arithmetic(
+    model: nn.Module,
+    tables: Mapping[str, Table] | None,
+    make: Callable[[ApproxLayer, LutTable | None], nn.Module],
+) -> None:
+    """Give every quantised layer the arithmetic that `make` returns for it and its table, all of them or none.
+
+    Raises:
+        InputError: As for `simulate`.
+    """
     tables = dict(tables or {})
     approximable = approximable_layers(model)
     if not approximable:
@@ -104,10 +117,9 @@ def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> Non
         if name not in approximable:
             raise unknown_name("approximable layer", name, approximable)
     layers = quantized_layers(model)
-    shared = {id(table): LutTable(torch.from_numpy(table.copy())) for table in tables.values()}  # a uniform design has one
-    chosen = {name: shared[id(table)] for name, table in tables.items()}
-    arithmetics = [IntegerArithmetic(layer, chosen.get(name)) for name, layer in layers.items()]
-    for layer, arithmetic in zip(layers.values(), arithmetics, strict=True):
+    shared = {id(table): LutTable(torch.from_numpy(table.copy())) for table in tables.values()}  # one in a uniform design
+    made = [make(layer, shared[id(tables[name])] if name in tables else None) for name, layer in layers.items()]
+    for layer, arithmetic in zip(layers.values(), made, strict=True):
         layer.arithmetic = arithmetic
 
 

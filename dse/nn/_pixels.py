@@ -1,0 +1,119 @@
+"""A layer's products seen from its input: one row for each position, whatever outputs it contributes to.
+
+Products are formed from patches, where an activation appears once for each tap. From the input's side an activation meets
+all its taps and output channels at once: with `T = taps * N` the gradients of those outputs are a row `(G, T)`, the
+position's activations `(G, K)` and their weights `(G, K, T)`, K the channels of a group. Codes are then looked up once for
+each activation, and sums are long. Positions of zero padding have no row.
+
+With a stride `s` the positions fall into `s` phases for each axis, which meet different taps; in a phase, neighbours in the
+input belong to neighbours in the output. A linear layer is a convolution of one tap on images of one position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from dse.nn.layers import ApproxConv2d, ApproxLayer
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The positions of one phase along one axis, and the taps they meet."""
+
+    positions: slice  # of the input
+    taps: slice  # of the kernel
+    size: int  # number of positions
+    count: int  # number of taps
+    gap: int  # from a tap's output to the next tap's, backwards
+    first: int  # the output where the first position meets the first tap, possibly none
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Outputs from the first position's last tap to the last position's first one, `ends[1]` excluded."""
+        return self.first - (self.count - 1) * self.gap, self.first + self.size
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The positions of one phase along both axes: M of them in a batch of B images."""
+
+    groups: int
+    down: Axis
+    across: Axis
+
+    @property
+    def meetings(self) -> int:
+        """Pairs of a position and a tap in one image."""
+        return math.prod((self.down.size, self.down.count, self.across.size, self.across.count))
+
+    def output_gradients(self, grad: Tensor) -> Tensor:
+        """Return the rows `(M, G, T)` of an output gradient (B, C, H, W), 0 where a tap leads to no output."""
+        (top, bottom), (left, right) = self.down.ends, self.across.ends
+        height, width = grad.shape[2:]
+        # channels last, cut or filled up with 0 to the outputs that the phase can reach
+        grad = F.pad(grad.permute(0, 2, 3, 1), (0, 0, -left, right - width, -top, bottom - height)).contiguous()
+        (image, row, column, _), (batch, *_, channels) = grad.stride(), grad.shape
+        sizes = (self.down.size, self.across.size, self.groups, self.down.count, self.across.count)
+        steps = (row, column, channels // self.groups, row * self.down.gap, column * self.across.gap)
+        windows = grad.as_strided((batch, *sizes, channels // self.groups), (image, *steps, 1))
+        return windows.reshape(batch * self.down.size * self.across.size, self.groups, -1)
+
+    def activations(self, codes: Tensor) -> Tensor:
+        """Return the input's codes (B, C, H, W) as `(M, G, K)`."""
+        channels_last = self._inputs(codes).permute(0, 2, 3, 1)
+        return channels_last.reshape(-1, self.groups, codes.shape[1] // self.groups)
+
+    def weights(self, weight: Tensor) -> Tensor:
+        """Return a tensor of the weight's shape (C, K, kh, kw) as `(G, K, T)`."""
+        return self._taps(weight).flip(3, 4).permute(0, 2, 3, 4, 1).flatten(2)  # a window starts at the last tap
+
+    def put_activations(self, out: Tensor, rows: Tensor) -> None:
+        """Write `(M, G, K)` to where `activations` takes them from in `out` (B, C, H, W)."""
+        batch, channels = out.shape[:2]
+        self._inputs(out).copy_(rows.view(batch, self.down.size, self.across.size, channels).permute(0, 3, 1, 2))
+
+    def add_weights(self, out: Tensor, matrices: Tensor) -> None:
+        """Add `(G, K, T)` to where `weights` takes them from in `out` (C, K, kh, kw)."""
+        taps = matrices.unflatten(2, (self.down.count, self.across.count, -1))
+        self._taps(out).add_(taps.permute(0, 4, 1, 2, 3).flip(3, 4))
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        return images[:, :, self.down.positions, self.across.positions]
+
+    def _taps(self, weight: Tensor) -> Tensor:
+        return weight.unflatten(0, (self.groups, -1))[..., self.down.taps, self.across.taps]  # (G, N, K, kh, kw)
+
+
+def as_images(values: Tensor, layer: ApproxLayer) -> Tensor:
+    """Return an input, output or weight as (B, C, H, W); those of a linear layer (..., C) as (R, C, 1, 1)."""
+    return values if isinstance(layer, ApproxConv2d) else values.reshape(-1, values.shape[-1], 1, 1)
+
+
+def phases(layer: ApproxLayer, size: tuple[int, int]) -> list[Phase]:
+    """Return the phases of a layer with input images of `size`; a position in none meets no output."""
+    geometry = layer.geometry
+    left, _, top, _ = geometry.padding
+    each = zip(size, geometry.kernel, geometry.stride, geometry.dilation, (top, left), strict=True)
+    down, across = (list(_axis(*axis)) for axis in each)
+    return [Phase(layer.groups, row, column) for row in down for column in across]
+
+
+def _axis(size: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[Axis]:
+    """Position `p` meets tap `i` in output `(p + before - i * dilation) / stride`, where that is an integer."""
+    common = math.gcd(stride, dilation)
+    for start in range(min(stride, size)):
+        met = [tap for tap in range(kernel) if (start + before - tap * dilation) % stride == 0]
+        if met:
+            yield Axis(
+                positions=slice(start, None, stride),
+                taps=slice(met[0], None, stride // common),
+                size=len(range(start, size, stride)),
+                count=len(met),
+                gap=dilation // common,
+                first=(start + before - met[0] * dilation) // stride,
+            )

@@ -1,0 +1,96 @@
+"""From an output gradient to the gradients of a layer's rounded operands, by estimates of the multiplier's slope.
+
+With integers `x`, `w`, zero points `zx`, `zw[n]`, scales `sx`, `sw[n]` and the table `L` a layer computes
+
+    y[m, n] = sx sw[n] sum_k (L[x[m, k], w[k, n]] - zw[n] x[m, k] - zx w[k, n] + zx zw[n]).
+
+Rounding is passed straight through, so an integer moves by `1 / s` for each real unit:
+
+    dy[m, n] / dx_real[m, k] = sw[n] (dL/dx - zw[n]),        dy[m, n] / dw_real[k, n] = sx (dL/dw - zx).
+
+With the exact slopes `dL/dx = w` and `dL/dw = x` the right sides are the rounded operands of the float product. Slopes that
+depend on the same operand as the exact ones take its place there, at no further cost.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dse.kernels import TableGradient
+from dse.nn._pullback import input_gradient, weight_gradient
+from dse.nn.layers import ApproxLayer
+
+Needs = tuple[bool, bool]  # whether the gradients of the input and of the weight are wanted
+Gradients = tuple[Tensor | None, Tensor | None]  # of the input and of the weight, None where not wanted
+
+
+class Estimate(Protocol):
+    """An estimate of the multiplier's slopes, for one layer's table."""
+
+    def __call__(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+        """Return the gradients of the rounded operands; clipping is none of its business.
+
+        Args:
+            layer: The layer.
+            grad: Gradient of its output before the bias, float32.
+            x: Its input after `ApproxLayer.prepare`, rounded to the representable values.
+            weight: Its weight, not rounded: rounding a rounded weight again could move its scale.
+            needs: Which of the two gradients are wanted.
+        """
+
+
+def straight_through(layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+    """The slopes of the exact product, whatever the table says (Bengio et al., arXiv 1308.3432)."""
+    return (
+        input_gradient(layer, grad, x, layer.w_quantizer.fake(weight)) if needs[0] else None,
+        weight_gradient(layer, grad, x, weight) if needs[1] else None,
+    )
+
+
+class OneDimensional:
+    """Slopes that depend on the operand at rest only: LUT-1D after Meng et al., arXiv 2509.10519."""
+
+    def __init__(self, slopes: TableGradient) -> None:
+        self._x, self._w = torch.from_numpy(slopes.x1d), torch.from_numpy(slopes.w1d)
+
+    def __call__(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+        return (
+            input_gradient(layer, grad, x, self._instead_of_weight(layer, weight)) if needs[0] else None,
+            self._to_weight(layer, grad, x, weight) if needs[1] else None,
+        )
+
+    def _instead_of_weight(self, layer: ApproxLayer, weight: Tensor) -> Tensor:
+        quantized = layer.w_quantizer.quantize(weight)
+        slopes = self._x.to(weight.device)[quantized.values % len(self._x)]
+        return (slopes - column(quantized.zero_point, weight)) * column(quantized.scale, weight)
+
+    def _to_weight(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        slopes = self._w.to(grad.device)
+        at_zero = slopes[zero_code(layer)]
+        codes = layer.x_quantizer.codes(x).flatten().to(torch.int32)
+        instead_of_x = ((slopes - at_zero) * layer.x_quantizer.scale).index_select(0, codes).view_as(x)
+        sums = weight_gradient(layer, grad, instead_of_x, weight)
+        return sums + at_zero_activations(layer, grad, at_zero.expand_as(weight))
+
+
+def at_zero_activations(layer: ApproxLayer, grad: Tensor, slopes: Tensor) -> Tensor:
+    """Return what the weight's gradient would be were every activation 0, with its slopes (C, ...) there.
+
+    An activation of 0 has a slope in the table, and so has zero padding. Estimates sum the slopes less the one at 0, so that
+    padding may be left out of the sums, and add this for all.
+    """
+    total = grad.sum((0, 2, 3)) if layer.trailing_dims else grad.reshape(-1, grad.shape[-1]).sum(0)
+    return column(total, slopes) * (slopes - layer.x_quantizer.zero_point) * layer.x_quantizer.scale
+
+
+def zero_code(layer: ApproxLayer) -> int:
+    """Return the code of an activation of 0."""
+    return int(layer.x_quantizer.zero_point) % 256
+
+
+def column(per_channel: Tensor, like: Tensor) -> Tensor:
+    """View `(C,)` so that it broadcasts over the trailing dimensions of `like` (C, ...)."""
+    return per_channel.view(-1, *([1] * (like.ndim - 1)))
