@@ -15,8 +15,14 @@ setup(
             "dse.kernels._lut_native",  # loaded with ctypes: a shared library without any Python in it
             sources=[str(NATIVE / "lut.c")],
             depends=[str(path) for path in sorted(NATIVE.glob("*.h"))],
-            # instruction sets are chosen at run time; scaling must not be fused with an addition, which would round once less
-            extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"],
+            # instruction sets are chosen at run time; nothing may be fused with an addition, which would round once less
+            extra_compile_args=[
+                "-O3",
+                "-ffp-contract=off",
+                "-fno-math-errno",
+                "-fno-trapping-math",
+                "-fvisibility=hidden",
+            ],
             optional=True,
         )
     ]

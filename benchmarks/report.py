@@ -36,9 +36,10 @@ def write(tables: Sequence[Table], folder: Path, *, quick: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     machine = hardware()
     made = {"threads": torch.get_num_threads(), "instruction_sets": instruction_sets(), "quick": quick}
+    best = instruction_sets()[-1] if instruction_sets() else "nothing: it is not built"
     about = (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {made['threads']} threads, compiled engine on "
-        f"{(instruction_sets() or ('nothing: it is not built',))[-1]}, torch {torch.__version__}. Medians over turns of one run."
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {made['threads']} threads, compiled "
+        f"engine on {best}, torch {torch.__version__}. Medians over turns of one run."
     )
     small = "\n\n**Quick run: small sizes, a check that everything runs, no measurement.**" if quick else ""
     head = f"# Speed of the simulation engines\n\nMade by `make bench` (`{COMMAND}`). {about}{small}\n\n"

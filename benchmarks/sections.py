@@ -85,9 +85,11 @@ def products(quick: bool) -> Table:
         rows.append((f"({m}, {k}, {n})", rate / times["loop"], *(times["loop"] / times[name] for name in usable())))
     about = (
         "How many times faster `lut_matmul` with prepared weights is than a scalar lookup loop in C (`scalar_loop.c`, "
-        "`-O3 -march=native`, same threads, same operands, same results); the loop itself in billions of products per second."
+        "`-O3 -march=native`, same threads, same operands, same results); the loop itself in billions of products a second."
     )
-    return Table("Products", about, ("(M, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable())), rows)
+    return Table(
+        "Products", about, ("(M, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable())), rows
+    )
 
 
 def simulated(shape: Shape, conv: nn.Conv2d, x: Tensor, engine: str | None) -> Callable[[], object]:
@@ -119,8 +121,8 @@ def layers(quick: bool) -> Table:
         ratios = [times[name] / times["float"] for name in ("channels last", *usable())]
         rows.append((shape.name, rate / times["float"], *ratios))
     about = (
-        "Time of an approximate layer (quantise, products, scale) over that of torch's fp32 `conv2d` on the same images, both "
-        "contiguous; torch on channels-last images beside it. The fp32 convolution in billions of products per second."
+        "Time of an approximate layer (quantise, products, scale) over that of torch's fp32 `conv2d` on the same images, "
+        "both contiguous; torch on channels-last images beside it. The fp32 convolution in billions of products a second."
     )
     columns = ("layer", "fp32, 10^9/s", "fp32 channels last, ratio", *(f"{name}, ratio" for name in usable()))
     return Table("Layers", about, columns, rows)
@@ -144,10 +146,17 @@ def network(quick: bool) -> Table:
         ratios = [times[label] / times["float"] for label in ("exact", "approximate")]
         rows.append((f"{name}, batch {batch}", 1e3 * times["float"], *ratios, memory[0], memory[1] / memory[0]))
     about = (
-        "Time of a forward pass with every convolution and the linear layer through a table, over that of the float network; "
-        "and the peak memory that the pass needs beyond what was in use before it, each in a process of its own."
+        "Time of a forward pass with every convolution and the linear layer through a table, over that of the float "
+        "network; and the peak memory that the pass needs beyond what was in use before it, each in a process of its own."
     )
-    columns = ("network", "float, ms", "8-bit exact, ratio", "approximate, ratio", "float peak, MiB", "approximate peak, ratio")
+    columns = (
+        "network",
+        "float, ms",
+        "8-bit exact, ratio",
+        "approximate, ratio",
+        "float peak, MiB",
+        "approximate peak, ratio",
+    )
     return Table("Networks", about, columns, rows)
 
 
@@ -193,7 +202,9 @@ def population(quick: bool) -> Table:
         f"{count} designs of an ALWANN-style search (four tiles) on ResNet-8, {images} images: designs per minute evaluated "
         "together, and how many times faster that is than setting up and evaluating each from scratch."
     )
-    return Table("Population", about, ("designs", "together, 1/min", "one by one, times faster", "together, times faster"), rows)
+    return Table(
+        "Population", about, ("designs", "together, 1/min", "one by one, times faster", "together, times faster"), rows
+    )
 
 
 def training(quick: bool) -> Table:

@@ -25,7 +25,8 @@ class Shape:
         """Short description."""
         kind = "depthwise " if self.groups > 1 else ""
         step = f" /{self.stride}" if self.stride > 1 else ""
-        return f"{self.network}: {kind}{self.kernel}x{self.kernel}, {self.inputs} to {self.outputs}, {self.size}x{self.size}{step}"
+        size = f"{self.size}x{self.size}{step}"
+        return f"{self.network}: {kind}{self.kernel}x{self.kernel}, {self.inputs} to {self.outputs}, {size}"
 
     @property
     def products(self) -> int:

@@ -37,10 +37,12 @@ def _config_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, overwrite: bool) -> None:
     """Explore the space that CONFIG describes and write a folder of tables and figures."""
     from dse.config import load_config
+    from dse.memory import keep_freed_memory
     from dse.pipeline import run as run_pipeline
     from dse.progress import ProgressDisplay
     from dse.study import check_out
 
+    keep_freed_memory()
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
     check_out(out, overwrite=overwrite)

@@ -10,8 +10,8 @@ from importlib import metadata
 import torch
 
 from dse.exceptions import InputError
-from dse.kernels import ENGINES, LutTable, engine_name, instruction_sets
 from dse.kernels import ENGINE_VARIABLE as VARIABLE
+from dse.kernels import ENGINES, LutTable, engine_name, instruction_sets
 
 
 def findings() -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 
 # A part may import from rows above its own, and from itself.
 ORDER = (
-    ("exceptions", "types", "progress"),
+    ("exceptions", "types", "progress", "memory"),
     ("pareto", "config", "study", "multipliers", "kernels", "space"),
     ("operands", "report"),  # a report is made from files alone
     ("nn",),

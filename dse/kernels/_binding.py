@@ -35,7 +35,8 @@ class Windows(ctypes.Structure):
     """`struct windows`."""
 
     _fields_ = _fields(
-        "rows columns in_columns kernel_rows kernel_columns row_stride column_stride row_dilation column_dilation", c_int64
+        "rows columns in_columns kernel_rows kernel_columns row_stride column_stride row_dilation column_dilation",
+        c_int64,
     )
 
 
@@ -87,7 +88,9 @@ def library() -> ctypes.CDLL | str:
     here = Path(__file__).parent
     built = [path for suffix in EXTENSION_SUFFIXES if (path := here / f"{_STEM}{suffix}").is_file()]
     if not built:
-        return "not built: no C compiler (gcc or clang) was found at installation; install one and `pip install` dse again"
+        return (
+            "not built: no C compiler (gcc or clang) was found at installation; install one and `pip install` dse again"
+        )
     try:
         return open_library(built[0])
     except OSError as error:

@@ -72,7 +72,9 @@ def _for_tests(table: LutTable, device: torch.device) -> str | None:
 
 # The first that runs here, takes the operands and does not decline is chosen.
 ENGINES: dict[str, Engine] = {
-    "native": Engine("compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _never),
+    "native": Engine(
+        "compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _never
+    ),
     "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct, _never, _never, _never),
     "naive": Engine("a Python loop over every product", NaiveProduct, _never, _never, _for_tests),
 }
@@ -98,7 +100,11 @@ def engine_name(engine: str | None, table: LutTable, device: torch.device) -> st
     """Return the name of the engine to use for a table on a device; see `choose`."""
     wish = engine or os.environ.get(VARIABLE) or None
     if wish is None:
-        return next(name for name, e in ENGINES.items() if not (e.missing() or e.refuses(table, device) or e.declines(table, device)))
+        return next(
+            name
+            for name, e in ENGINES.items()
+            if not (e.missing() or e.refuses(table, device) or e.declines(table, device))
+        )
     source = "engine" if engine else VARIABLE
     if wish not in ENGINES:
         raise InputError(f"{source}: {unknown_name('engine', wish, ENGINES)}")

@@ -59,7 +59,9 @@ class LutProduct:
         table = lut if isinstance(lut, LutTable) else LutTable(lut)
         check_codes("w_codes", w_codes, table.w_levels)
         if w_codes.device != table.lut.device:
-            raise InputError(f"LutProduct: expected w_codes and lut on one device, got {w_codes.device}, {table.lut.device}")
+            raise InputError(
+                f"LutProduct: expected w_codes and lut on one device, got {w_codes.device}, {table.lut.device}"
+            )
         self._levels = table.levels
         self._shape = tuple(w_codes.shape)
         self._device = w_codes.device

@@ -145,7 +145,11 @@ class NativeLayer:
         planes = Planes(x.data_ptr(), channels, height, width, *x.stride(), *padding, c.scale, c.zero, c.low, c.high)
         planes.codes = codes.data_ptr()
         library, level = native_library(), current_level()
-        split(batch, lambda first, last: library.dse_quantize(ctypes.byref(planes), level, first, last), threads_for(size * 8))
+        split(
+            batch,
+            lambda first, last: library.dse_quantize(ctypes.byref(planes), level, first, last),
+            threads_for(size * 8),
+        )
         return codes
 
     def _depthwise(self, job: Job, size: tuple[int, int], in_columns: int) -> None:
@@ -165,7 +169,9 @@ class NativeLayer:
 def _require(x: Tensor, fits: bool, expected: str) -> None:
     """Raise InputError unless `x` is what the compiled code will take its memory for."""
     if not fits or x.dtype != torch.float32 or x.device.type != "cpu":
-        raise InputError(f"NativeLayer: expected {expected} float32 on the CPU, got {tuple(x.shape)} {x.dtype} on {x.device}")
+        raise InputError(
+            f"NativeLayer: expected {expected} float32 on the CPU, got {tuple(x.shape)} {x.dtype} on {x.device}"
+        )
 
 
 @lru_cache(maxsize=256)

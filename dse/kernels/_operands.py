@@ -25,13 +25,15 @@ class Operands:
     Args:
         table: The multiplier's table.
         w_codes: Weight codes `(G, K, N)`, integers below `2^Bw`.
-        slope: What is taken off an entry for each unit of the activation's code `(G, N)` int32 (a weight zero point), or None.
+        slope: What is taken off an entry for each unit of the activation's code `(G, N)` int32 (a zero point), or None.
     """
 
     table: LutTable
     w_codes: Tensor
     slope: Tensor | None = None
-    _rows: dict[int, Tensor | None] = field(default_factory=dict, repr=False)  # by instruction set; None: asked for once
+    _rows: dict[int, Tensor | None] = field(
+        default_factory=dict, repr=False
+    )  # by instruction set; None: asked for once
 
     @property
     def nbytes(self) -> int:
@@ -64,7 +66,9 @@ class Operands:
         table, w = self.table, self.w
         groups, depth, columns = w.shape
         strips = table.strips(native_library().dse_shift(current_level()))
-        job = Job(strips=strips.data_ptr(), table=table.padded.data_ptr(), lowest=table.lowest.data_ptr(), w=w.data_ptr())
+        job = Job(
+            strips=strips.data_ptr(), table=table.padded.data_ptr(), lowest=table.lowest.data_ptr(), w=w.data_ptr()
+        )
         job.levels, job.w_levels = table.padded.shape
         job.groups, job.depth, job.columns = groups, depth, columns
         if self.slope is not None:
@@ -85,6 +89,10 @@ class Operands:
         elif self._rows[level] is None:
             rows = aligned(torch.empty(library.dse_row_bytes(this, level) + 64, dtype=torch.uint8))
             job.rows = rows.data_ptr()
-            split(library.dse_tiles(this, level), lambda first, last: library.dse_lay_out(this, level, first, last), threads)
+            split(
+                library.dse_tiles(this, level),
+                lambda first, last: library.dse_lay_out(this, level, first, last),
+                threads,
+            )
             self._rows[level] = rows
         return self._rows[level]

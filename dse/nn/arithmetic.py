@@ -51,14 +51,16 @@ class IntegerArithmetic(nn.Module):
 
     Args:
         layer: The layer it will serve.
-        table: The layer's table `(256, 2^Bw)` int32 (a `LutTable` where several layers share it), or None for exact products.
+        table: The layer's table `(256, 2^Bw)` int32 (a `LutTable` where several share it), or None for exact products.
         engine: Engine of the products, see `dse.kernels.LutProduct`; all give the same bits.
 
     Raises:
         InputError: If the table's shape or dtype is not that of the layer's format, or the engine cannot be used.
     """
 
-    def __init__(self, layer: ApproxLayer, table: Tensor | LutTable | None = None, *, engine: str | None = None) -> None:
+    def __init__(
+        self, layer: ApproxLayer, table: Tensor | LutTable | None = None, *, engine: str | None = None
+    ) -> None:
         super().__init__()
         lut = table.lut if isinstance(table, LutTable) else table
         shape = (256, 2**layer.operands.w_bits)
@@ -76,7 +78,9 @@ class IntegerArithmetic(nn.Module):
     def nbytes(self) -> int:
         """Bytes of what is prepared beside the table."""
         held = sum(made.nbytes for made in (self._product, self._native) if made is not None)
-        return held + sum(t.numel() * t.element_size() for t in (*self._source, self._weight.codes, self._weight.values))
+        return held + sum(
+            t.numel() * t.element_size() for t in (*self._source, self._weight.codes, self._weight.values)
+        )
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
         if not all(map(torch.equal, self._source, _source(layer))):
@@ -139,7 +143,9 @@ def exact_table(format_name: str) -> LutTable:
 
 def _reach(table: LutTable, weight: WeightMatrices, x_zero: int) -> int:
     """Return a bound of the corrected products: no entry `lut - zw x - zx w + zx zw` is larger."""
-    w_zero, w_value = (int(values.abs().max()) if values.numel() else 0 for values in (weight.zero_point, weight.values))
+    w_zero, w_value = (
+        int(values.abs().max()) if values.numel() else 0 for values in (weight.zero_point, weight.values)
+    )
     return table.reach + w_zero * (table.levels - 1) + x_zero * (w_value + w_zero)
 
 

@@ -45,7 +45,9 @@ def aligned(size: int) -> tuple[np.ndarray, int]:
     return buffer, start
 
 
-def operands(binding: ModuleType, library: Any, level: int, rng: Any, groups: int, depth: int, columns: int, keep: list) -> Any:
+def operands(
+    binding: ModuleType, library: Any, level: int, rng: Any, groups: int, depth: int, columns: int, keep: list
+) -> Any:
     """Return a job with a random table and weights; `keep` holds the arrays it points to."""
     table = rng.integers(-40000, 40001, (16, 32)).astype(np.int32)
     table[rng.integers(16)] = np.where(rng.random(32) < 0.5, -25000, 40000)
@@ -103,7 +105,15 @@ def check_product(
 
 
 def check_depthwise(
-    binding: ModuleType, library: Any, level: int, rng: Any, size: int, images: int, kernel: int, stride: int, dilation: int
+    binding: ModuleType,
+    library: Any,
+    level: int,
+    rng: Any,
+    size: int,
+    images: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
 ) -> None:
     keep: list[np.ndarray] = []
     groups, height = 3, (size - 1) * stride + dilation * (kernel - 1) + 1
@@ -129,13 +139,23 @@ def check_depthwise(
 
 
 def check_quantize(
-    binding: ModuleType, library: Any, level: int, rng: Any, images: int, channels: int, height: int, width: int, pad: int
+    binding: ModuleType,
+    library: Any,
+    level: int,
+    rng: Any,
+    images: int,
+    channels: int,
+    height: int,
+    width: int,
+    pad: int,
 ) -> None:
     x = (rng.normal(size=(images, channels, height, width)) * 100).astype(np.float32)
     for array in (x, np.asfortranarray(x)):
         codes = np.zeros((images, channels, height + 2 * pad, width + 2 * pad), np.uint8)
         strides = [step // 4 for step in array.strides]
-        planes = binding.Planes(address(array), channels, height, width, *strides, pad, pad, pad, pad, 0.5, 3, 0, 255, address(codes))
+        planes = binding.Planes(
+            address(array), channels, height, width, *strides, pad, pad, pad, pad, 0.5, 3, 0, 255, address(codes)
+        )
         library.dse_quantize(ctypes.byref(planes), level, 0, images)
         values = np.pad(np.rint(x / np.float32(0.5)) + 3, ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=3)
         assert np.array_equal(codes, values.clip(0, 255).astype(np.uint8))

@@ -69,7 +69,11 @@ def test_threads_do_not_matter(engine: str, threads: int) -> None:
     assert np.array_equal(out.numpy(), by_indexing(x, w, lut))
 
 
-X, W, LUT = torch.zeros(2, 3, dtype=torch.uint8), torch.zeros(3, 4, dtype=torch.uint8), torch.zeros(16, 32, dtype=torch.int32)
+X, W, LUT = (
+    torch.zeros(2, 3, dtype=torch.uint8),
+    torch.zeros(3, 4, dtype=torch.uint8),
+    torch.zeros(16, 32, dtype=torch.int32),
+)
 
 
 def test_argument_and_environment_force_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:

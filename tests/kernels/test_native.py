@@ -41,7 +41,15 @@ def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("rows", "groups", "depth", "columns"),
-    [(1, 1, 1, 1), (63, 2, 5, 3), (64, 1, 300, 8), (65, 1, 7, 9), (200, 3, 11, 17), (9000, 1, 20, 40), (150, 1, 9, 100)],
+    [
+        (1, 1, 1, 1),
+        (63, 2, 5, 3),
+        (64, 1, 300, 8),
+        (65, 1, 7, 9),
+        (200, 3, 11, 17),
+        (9000, 1, 20, 40),
+        (150, 1, 9, 100),
+    ],
 )
 def test_every_instruction_set(instructions: str, kind: str, rows: int, groups: int, depth: int, columns: int) -> None:
     rng = np.random.default_rng(depth)
@@ -54,7 +62,7 @@ def test_every_instruction_set(instructions: str, kind: str, rows: int, groups: 
 
 
 def test_rows_are_kept_for_few_positions_only() -> None:
-    lut = table_tensor(random_table(np.random.default_rng(0), "products", (256, 512)))
+    lut = table_tensor(random_table(np.random.default_rng(0), "edge", (256, 512)))
     product = LutProduct(torch.zeros(1, 9, 33, dtype=torch.uint8), lut, engine="native")
     codes = 9 * 33 * 2
     for rows, kept in ((10_000, False), (10_000, False), (100, False), (100, True), (10_000, True)):
@@ -126,7 +134,9 @@ def test_whole_layers(
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     if seed % 3 == 0:
         per_group = columns = 1  # depthwise
-    height, width = (max(1, d * (k - 1) + 1 - 2 * p) + e for k, d, p, e in zip(kernel, dilation, padding, extra, strict=True))
+    height, width = (
+        max(1, d * (k - 1) + 1 - 2 * p) + e for k, d, p, e in zip(kernel, dilation, padding, extra, strict=True)
+    )
     conv = nn.Conv2d(groups * per_group, groups * columns, kernel, stride, padding, dilation, groups)
     x = torch.randn(batch, groups * per_group, height, width, generator=generator)
     x.flatten()[:: max(1, x.numel() // 3)] = 0.5  # halfway between two codes
@@ -135,7 +145,9 @@ def test_whole_layers(
     depth = kernel[0] * kernel[1] * per_group
     lut = table_tensor(random_table(rng, "products" if seed % 2 else "edge", (256, 512)))
     w = torch.from_numpy(rng.integers(0, 512, (groups, depth, columns)))
-    slope = torch.from_numpy(rng.integers(0, 256, (groups, columns)).astype(np.int32)) if sloped and not signed else None
+    slope = (
+        torch.from_numpy(rng.integers(0, 256, (groups, columns)).astype(np.int32)) if sloped and not signed else None
+    )
     codes = InputCodes(1 / 64, 0, -127, 127) if signed else InputCodes(1 / 64, 100, 0, 255)
     constant = torch.from_numpy(rng.integers(-(2**20), 2**20, (groups, columns)))
     output = Output(constant, torch.rand(groups, columns, generator=generator))
@@ -159,10 +171,17 @@ def test_whole_layers(
 def small_layer(kernel: tuple[int, int] = (3, 3), channels: int = 2) -> NativeLayer:
     w = torch.ones(1, channels * kernel[0] * kernel[1], 4, dtype=torch.int64)
     output = Output(torch.zeros(1, 4, dtype=torch.int64), torch.ones(1, 4))
-    return NativeLayer(Operands(LutTable(torch.ones(256, 4, dtype=torch.int32)), w), InputCodes(1.0, 0, 0, 255), output, Geometry(kernel))
+    return NativeLayer(
+        Operands(LutTable(torch.ones(256, 4, dtype=torch.int32)), w),
+        InputCodes(1.0, 0, 0, 255),
+        output,
+        Geometry(kernel),
+    )
 
 
-@pytest.mark.parametrize("x", [torch.zeros(1, 3, 5, 5), torch.zeros(2, 5, 5), torch.zeros(1, 2, 5, 5).double(), torch.zeros(1, 2, 2, 9)])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(1, 3, 5, 5), torch.zeros(2, 5, 5), torch.zeros(1, 2, 5, 5).double(), torch.zeros(1, 2, 2, 9)]
+)
 def test_images_that_do_not_fit(x: Tensor) -> None:
     with pytest.raises(InputError, match="NativeLayer: expected .* got"):
         small_layer().conv2d(x)

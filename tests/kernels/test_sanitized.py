@@ -18,7 +18,9 @@ FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 def sanitizer_runtime(compiler: str) -> str | None:
     """Return the path of the runtime to preload, None where the compiler has none."""
-    named = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False).stdout.strip()
+    named = subprocess.run(
+        [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return named if Path(named).is_absolute() else None
 
 

@@ -23,6 +23,9 @@
 typedef uint16_t eight __attribute__((vector_size(16), may_alias));
 typedef uint16_t eight_anywhere __attribute__((vector_size(16), may_alias, aligned(2)));
 typedef uint32_t four __attribute__((vector_size(16)));
+typedef uint32_t four_anywhere __attribute__((vector_size(16), may_alias, aligned(4)));
+typedef int32_t whole __attribute__((vector_size(16)));
+typedef float real __attribute__((vector_size(16)));
 typedef uint64_t two __attribute__((vector_size(16)));
 #define LOW16(a, b) SHUFFLE(eight, a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define HIGH16(a, b) SHUFFLE(eight, a, b, 4, 12, 5, 13, 6, 14, 7, 15)
@@ -32,6 +35,8 @@ typedef uint64_t two __attribute__((vector_size(16)));
 #define HIGH64(a, b) SHUFFLE(two, a, b, 1, 3)
 #define ENTRIES(i) (eight)*(const eight_anywhere *)(column[i].strip + x)
 #define SLOPE(i) (column[i].base + column[i].slope * at)
+
+#define REAL(p) (eight)(__builtin_convertvector((whole)(*(const four_anywhere *)(from + p * width) + offset), real) * scale)
 
 struct column { const uint16_t *strip; uint16_t base, slope; };
 struct scratch { char *rows; uint32_t *sums; int64_t *at; };

@@ -47,36 +47,51 @@ TARGET static void NAME(quantize)(const struct planes *p, int64_t first, int64_t
         }
 }
 
+// Real values of the sums of one tile in planes: out_position is 1. Four positions of four columns are turned at a time.
+TARGET static void NAME(write_planes)(
+    const struct job *job, int64_t channel, int64_t columns, int64_t width, uint32_t shift,
+    const uint32_t *restrict sums, int64_t count, float *restrict to
+) {
+    const int64_t fours = count / 4 * 4, next = job->out_column;
+    int64_t n = 0;
+    for (; n + 4 <= columns; n += 4) {
+        four offset;
+        real scale;
+        memcpy(&offset, job->offset + channel + n, sizeof offset);
+        memcpy(&scale, job->scale + channel + n, sizeof scale);
+        offset += shift;
+        float *line = to + n * next;
+        for (int64_t p = 0; p < fours; p += 4, line += 4) {
+            const uint32_t *from = sums + p * width + n;
+            const eight r0 = REAL(0), r1 = REAL(1), r2 = REAL(2), r3 = REAL(3);
+            const eight s0 = LOW32(r0, r1), s1 = HIGH32(r0, r1), s2 = LOW32(r2, r3), s3 = HIGH32(r2, r3);
+            *(eight_anywhere *)line = LOW64(s0, s2), *(eight_anywhere *)(line + next) = HIGH64(s0, s2);
+            *(eight_anywhere *)(line + 2 * next) = LOW64(s1, s3), *(eight_anywhere *)(line + 3 * next) = HIGH64(s1, s3);
+        }
+    }
+    for (int64_t i = 0; i < columns; i++)  // what is left: the last positions of all columns, all positions of the last ones
+        for (int64_t p = i < n ? fours : 0; p < count; p++) {
+            const uint32_t sum = sums[p * width + i] + (uint32_t)job->offset[channel + i] + shift;
+            to[p + i * next] = (float)(int32_t)sum * job->scale[channel + i];
+        }
+}
+
 // Write the sums of one tile, (count, width) in scratch, to where they belong. Positions p .. p + count lie in one image.
 TARGET static void NAME(write)(
     const struct job *job, int64_t channel, int64_t columns, int64_t width, uint32_t shift,
     const uint32_t *restrict sums, int64_t count, int64_t out
 ) {
-    if (!job->scale) {
-        int32_t *restrict to = (int32_t *)job->out + out;
-        for (int64_t p = 0; p < count; p++)
-            for (int64_t n = 0; n < columns; n++) {
-                const uint32_t offset = (uint32_t)job->offset[channel + n] + shift;
-                to[p * job->out_position + n * job->out_column] = (int32_t)(sums[p * width + n] + offset);
-            }
+    if (job->scale && job->out_position == 1) {
+        NAME(write_planes)(job, channel, columns, width, shift, sums, count, (float *)job->out + out);
         return;
     }
-    float *restrict to = (float *)job->out + out;
-    enum { STRIP = 64 };  // positions read again and again, column by column, while they are in the first cache
-    for (int64_t p = 0; p < count; p += STRIP) {
-        const int64_t end = count - p < STRIP ? count - p : STRIP;
+    for (int64_t p = 0; p < count; p++)
         for (int64_t n = 0; n < columns; n++) {
-            const uint32_t offset = (uint32_t)job->offset[channel + n] + shift;
-            const float scale = job->scale[channel + n];
-            const uint32_t *restrict from = sums + p * width + n;
-            float *restrict line = to + p * job->out_position + n * job->out_column;
-            if (job->out_position == 1)
-                for (int64_t i = 0; i < end; i++) line[i] = (float)(int32_t)(from[i * width] + offset) * scale;
-            else
-                for (int64_t i = 0; i < end; i++)
-                    line[i * job->out_position] = (float)(int32_t)(from[i * width] + offset) * scale;
+            const int32_t sum = (int32_t)(sums[p * width + n] + (uint32_t)job->offset[channel + n] + shift);
+            const int64_t to = out + p * job->out_position + n * job->out_column;
+            if (job->scale) ((float *)job->out)[to] = (float)sum * job->scale[channel + n];
+            else ((int32_t *)job->out)[to] = sum;
         }
-    }
 }
 
 // Depthwise windows. All products of one input code with one row of the kernel stand side by side, so that a single vector
