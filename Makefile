@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test check results install clean
+.PHONY: help demo test check results bench install clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -15,11 +15,14 @@ test: install  ## Run every test
 	$(BIN)/python -m pytest
 
 check: install  ## Lint and type-check
-	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments
+	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments benchmarks setup.py
 	$(BIN)/mypy
 
 results: install  ## Make the committed results again (10 to 15 minutes)
 	$(BIN)/python experiments/demo_seeds.py
+
+bench: install  ## Measure the simulation engines again, into results/kernels (10 minutes)
+	$(BIN)/python benchmarks/bench_kernels.py
 
 install: $(VENV)/installed
 

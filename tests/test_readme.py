@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dse
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def example() -> str:
+def example(contains: str = "import dse") -> str:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    return next(block for block in blocks if "import dse" in block)
+    return next(block for block in blocks if contains in block)
 
 
 def test_the_example_has_at_most_15_lines() -> None:
@@ -45,3 +46,10 @@ def test_the_example_gives_the_front_of_the_demo(
     for name in ("population", "rel_energy", "accuracy", "evaluation"):
         assert np.array_equal(getattr(namespace["front"], name), getattr(front, name))
     assert len(capsys.readouterr().out.splitlines()) == len(front.population)
+
+
+def test_the_example_of_products() -> None:
+    namespace: dict = {}
+    exec(compile(example("lut_matmul"), "README.md", "exec"), namespace)
+    x, w, sums = (namespace[name].numpy().astype(np.int64) for name in ("x", "w", "sums"))
+    assert namespace["sums"].dtype == torch.int32 and np.array_equal(sums, x @ w)  # its table is that of exact products
