@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dse.exceptions import InputError, unknown_name
+from dse.kernels import _low_rank, _triton
 from dse.kernels._compiled import why_not as _not_compiled
 from dse.kernels._native import NativeProduct
 from dse.kernels._reference import NaiveProduct
@@ -33,6 +34,10 @@ class Product(Protocol):
         ...
 
 
+def _never(*_: object) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Engine:
     """One way to compute products.
@@ -42,18 +47,14 @@ class Engine:
         prepare: Makes the product of weight codes `(G, K, N)` with a table.
         missing: What this machine lacks for it, None where it can run.
         refuses: Why it cannot take this table on this device, None where it can.
-        declines: Why it is not chosen unless named; None where it is the best choice. Asked only when it does not refuse.
+        declines: Why it is not chosen unless named; None where it may be. Asked only when it does not refuse.
     """
 
     text: str
     prepare: Callable[[Tensor, LutTable], Product]
-    missing: Callable[[], str | None]
-    refuses: Callable[[LutTable, torch.device], str | None]
-    declines: Callable[[LutTable, torch.device], str | None]
-
-
-def _never(*_: object) -> str | None:
-    return None
+    missing: Callable[[], str | None] = _never
+    refuses: Callable[[LutTable, torch.device], str | None] = _never
+    declines: Callable[[LutTable, torch.device], str | None] = _never
 
 
 def _native_refuses(table: LutTable, device: torch.device) -> str | None:
@@ -66,17 +67,43 @@ def _native_refuses(table: LutTable, device: torch.device) -> str | None:
     return None
 
 
+def _low_rank_declines(table: LutTable, device: torch.device) -> str | None:
+    return _low_rank.why_not(table.lut, device)
+
+
+def _triton_missing() -> str | None:
+    return _triton.why_not(torch.device("cuda"))
+
+
+def _triton_refuses(table: LutTable, device: torch.device) -> str | None:
+    return _triton.why_not(device)
+
+
+def _triton_product(w_codes: Tensor, table: LutTable) -> Product:
+    return _triton.TritonProduct(w_codes, table.lut)
+
+
 def _for_tests(table: LutTable, device: torch.device) -> str | None:
     return "is a slow reference for tests"
 
 
+def _low_rank_product(w_codes: Tensor, table: LutTable, max_rank: int | None = None) -> Product:
+    product = _low_rank.LowRankProduct(w_codes, table.lut, max_rank=max_rank)
+    if max_rank is None and not product.report.is_exact:
+        raise InputError(
+            f"engine: 'low-rank' cannot be exact for this table with {product.report.rank} columns; "
+            "give max_rank to have it approximated, or use another engine"
+        )
+    return product
+
+
 # The first that runs here, takes the operands and does not decline is chosen.
 ENGINES: dict[str, Engine] = {
-    "native": Engine(
-        "compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _never
-    ),
-    "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct, _never, _never, _never),
-    "naive": Engine("a Python loop over every product", NaiveProduct, _never, _never, _for_tests),
+    "low-rank": Engine("one matrix product of factors of the table", _low_rank_product, declines=_low_rank_declines),
+    "native": Engine("compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses),
+    "triton": Engine("look-ups on a GPU", _triton_product, _triton_missing, _triton_refuses),
+    "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct),
+    "naive": Engine("a Python loop over every product", NaiveProduct, declines=_for_tests),
 }
 
 
@@ -87,24 +114,34 @@ def choose(engine: str | None, w_codes: Tensor, table: LutTable, max_rank: int |
         engine: The caller's wish; None: what DSE_ENGINE names, else the first of `ENGINES` that is exact and suits.
         w_codes: Weight codes `(G, K, N)`, checked.
         table: The table.
-        max_rank: For "low-rank" only.
+        max_rank: Most columns of the factors of "low-rank", which is then not exact for tables that need more.
 
     Raises:
         InputError: For an unknown engine, one that cannot run here or take this table, or a max_rank for another engine.
     """
     name = engine_name(engine, table, w_codes.device)
-    return name, ENGINES[name].prepare(w_codes, table)
+    if max_rank is None:
+        return name, ENGINES[name].prepare(w_codes, table)
+    if engine != "low-rank":
+        raise InputError(f"max_rank: only engine='low-rank' has one, got max_rank={max_rank} with engine={engine!r}")
+    return name, _low_rank_product(w_codes, table, max_rank)
 
 
-def engine_name(engine: str | None, table: LutTable, device: torch.device) -> str:
-    """Return the name of the engine to use for a table on a device; see `choose`."""
+def engine_name(engine: str | None, table: LutTable, device: torch.device, *, layer: bool = False) -> str:
+    """Return the name of the engine to use for a table on a device; see `choose`.
+
+    Args:
+        engine: The caller's wish.
+        table: The table.
+        device: Where the operands are.
+        layer: Whether a whole layer is wanted, real numbers in and out: an engine that takes it as one is then preferred.
+    """
     wish = engine or os.environ.get(VARIABLE) or None
     if wish is None:
-        return next(
-            name
-            for name, e in ENGINES.items()
-            if not (e.missing() or e.refuses(table, device) or e.declines(table, device))
-        )
+        key = (device.type, layer)
+        if key not in table.engines:  # asked again for every layer with the table
+            table.engines[key] = _suitable(table, device, layer)
+        return table.engines[key]
     source = "engine" if engine else VARIABLE
     if wish not in ENGINES:
         raise InputError(f"{source}: {unknown_name('engine', wish, ENGINES)}")
@@ -112,3 +149,10 @@ def engine_name(engine: str | None, table: LutTable, device: torch.device) -> st
     if reason:
         raise InputError(f"{source}: '{wish}' cannot be used: {reason}; leave it unset to have one chosen")
     return wish
+
+
+def _suitable(table: LutTable, device: torch.device, layer: bool) -> str:
+    names = [name for name, e in ENGINES.items() if not (e.missing() or e.refuses(table, device))]
+    if layer and "native" in names:
+        return "native"
+    return next(name for name in names if not ENGINES[name].declines(table, device))

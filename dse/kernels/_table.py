@@ -28,6 +28,7 @@ class LutTable:
         self.lut = lut.detach().clone(memory_format=torch.contiguous_format)
         self.levels, self.w_levels = lut.shape
         self.low, self.high = (int(bound) for bound in torch.aminmax(lut))
+        self.engines: dict[tuple[str, bool], str] = {}  # the one to use, by device and whether for a whole layer
         self._strips: dict[int, Tensor] = {}
 
     @property
@@ -56,6 +57,11 @@ class LutTable:
     def lowest(self) -> Tensor:
         """Smallest entry of every column: `(2^Bw,)` int32."""
         return self.lut.amin(0).contiguous()
+
+    @cached_property
+    def spans(self) -> Tensor:
+        """What the entries of every column span, at most 2^16 - 1: `(2^Bw,)` int16 with the bits of the unsigned number."""
+        return (self.lut.amax(0).long() - self.lowest.long()).clamp(max=2**16 - 1).to(torch.int16).contiguous()
 
     @cached_property
     def span(self) -> int:

@@ -113,7 +113,7 @@ class IntegerArithmetic(nn.Module):
     def _native_layer(self, layer: ApproxLayer) -> NativeLayer | None:
         """Return the whole layer on the compiled engine; None where another engine is wanted or a sum might leave int32."""
         table, weight = self.table or exact_table(layer.operands.name), self._weight
-        if engine_name(self._engine, table, weight.codes.device) != "native":
+        if engine_name(self._engine, table, weight.codes.device, layer=True) != "native":
             return None
         if layer.fan_in * _reach(table, weight, self._x_zero) >= 2**31:
             return None

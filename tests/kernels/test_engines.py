@@ -69,11 +69,8 @@ def test_threads_do_not_matter(engine: str, threads: int) -> None:
     assert np.array_equal(out.numpy(), by_indexing(x, w, lut))
 
 
-X, W, LUT = (
-    torch.zeros(2, 3, dtype=torch.uint8),
-    torch.zeros(3, 4, dtype=torch.uint8),
-    torch.zeros(16, 32, dtype=torch.int32),
-)
+X, W = torch.zeros(2, 3, dtype=torch.uint8), torch.zeros(3, 4, dtype=torch.uint8)
+LUT = table_tensor(random_table(np.random.default_rng(0), "edge", (16, 32)))  # without factors of low rank
 
 
 def test_argument_and_environment_force_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +101,7 @@ def test_forced_engine_that_cannot_be_used_says_why(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(ENGINES["native"].missing() is not None, reason="the compiled engine is not built")
 def test_compiled_engine_leaves_wide_activations_to_others() -> None:
-    table = LutTable(torch.zeros(512, 16, dtype=torch.int32))
+    table = LutTable(table_tensor(random_table(np.random.default_rng(0), "edge", (512, 16))))
     assert engine_name(None, table, torch.device("cpu")) == "torch"
     with pytest.raises(InputError, match="at most 8 bits, the table has 512 rows"):
         engine_name("native", table, torch.device("cpu"))
@@ -116,3 +113,25 @@ def test_a_table_is_a_copy() -> None:
     table = LutTable(lut)
     lut[:] = 7
     assert lut_matmul(X, W, table).unique().tolist() == [3]
+
+
+def test_low_rank_is_chosen_where_it_is_exact_and_taken_at_its_word() -> None:
+    x_values, w_values = np.arange(256), np.arange(-256, 256)
+    exact = LutTable(table_tensor(np.multiply.outer(x_values, w_values)))
+    assert engine_name(None, exact, torch.device("cpu")) == "low-rank"
+    assert engine_name(None, LutTable(LUT), torch.device("cpu")) != "low-rank"
+    noise = table_tensor(random_table(np.random.default_rng(0), "edge", (256, 256)))
+    with pytest.raises(InputError, match="'low-rank' cannot be exact for this table .* give max_rank"):
+        lut_matmul(X, W, noise, engine="low-rank")
+    product = LutProduct(W[None], noise, engine="low-rank", max_rank=8)
+    assert product.report is not None and product(X[:, None]).shape == (2, 1, 4)
+    assert LutProduct(W[None], noise, engine="torch").report is None
+    with pytest.raises(InputError, match="only engine='low-rank' has one, got max_rank=8 with engine=None"):
+        lut_matmul(X, W, noise, max_rank=8)
+
+
+@pytest.mark.skipif(ENGINES["native"].missing() is not None, reason="the compiled engine is not built")
+def test_whole_layers_are_left_to_the_compiled_engine() -> None:
+    exact = LutTable(table_tensor(np.multiply.outer(np.arange(256), np.arange(256))))
+    assert engine_name(None, exact, torch.device("cpu"), layer=True) == "native"
+    assert engine_name("torch", exact, torch.device("cpu"), layer=True) == "torch"

@@ -1,0 +1,81 @@
+"""LUT products on a GPU by look-ups: a Triton kernel in which every program sums a block of outputs over the whole depth.
+
+Triton leaves shared memory to its compiler, so the table can only be kept near by being small: its entries are centred and
+stored in 16 bits wherever they span no more, which halves a 256 x 256 table to the 128 KiB that a recent GPU's L1 holds.
+Nothing is permuted or laid out beforehand, and sums are integers throughout.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+_BLOCK_OUTPUTS = 2048  # per program, 16 for each of its 128 threads; untuned, there was no GPU to try others on
+_MAX_BLOCK_COLUMNS = 64  # weights' codes side by side in one program; untuned too
+
+
+class TritonProduct:
+    """Products with fixed weights on a CUDA device: same arguments and results as `LutProduct`.
+
+    Usable where `why_not` is None. Codes and table have been checked by the caller, as has that all lie on one device.
+
+    Args:
+        w_codes: Weight codes `(G, K, N)`, integers below `2^Bw`.
+        lut: Table `(2^Bx, 2^Bw)` int32.
+    """
+
+    def __init__(self, w_codes: Tensor, lut: Tensor) -> None:
+        self._groups, self._depth, self._columns = w_codes.shape
+        self._w = w_codes.to(torch.int16).contiguous()
+        low, high = (int(bound) for bound in torch.aminmax(lut))
+        self._centre = (low + high + 1) // 2  # -2^15..2^15-1 then takes a span of up to 2^16-1
+        dtype = torch.int16 if high - low < 2**16 else torch.int32
+        centre = self._centre if dtype == torch.int16 else 0
+        self._constant = self._depth * centre
+        self._lut = (lut.to(torch.int64) - centre).to(dtype).contiguous()
+        self._out_dtype = torch.int32 if self._depth * max(abs(low), abs(high)) < 2**31 else torch.int64
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held: the codes and the table."""
+        return sum(held.numel() * held.element_size() for held in (self._w, self._lut))
+
+    def __call__(self, x_codes: Tensor) -> Tensor:
+        """Return the sums: codes `(M, G, K)` below `2^Bx` -> `(M, G, N)` int32, int64 where a sum could overflow."""
+        shape = (len(x_codes), self._groups, self._columns)
+        out = torch.zeros(shape, dtype=self._out_dtype, device=x_codes.device)
+        if out.numel() == 0 or self._depth == 0:
+            return out
+        self._launch(x_codes.permute(1, 2, 0).contiguous(), out)
+        return out
+
+    def _launch(self, x: Tensor, out: Tensor) -> None:
+        """Fill `out (M, G, N)` from codes `(G, K, M)`."""
+        from dse.kernels._triton_kernel import lut_sums  # here, so that this file can be imported without Triton
+
+        rows, groups, columns = out.shape
+        block_columns = min(_MAX_BLOCK_COLUMNS, _power_of_two(columns))
+        block_rows = min(_BLOCK_OUTPUTS // block_columns, _power_of_two(rows))
+        programs = groups * -(-rows // block_rows) * -(-columns // block_columns)
+        sizes = (rows, groups, self._depth, columns, self._lut.shape[1])
+        with torch.cuda.device_of(out):  # Triton launches on the current device
+            lut_sums[(programs,)](x, self._w, self._lut, out, *sizes, self._constant, block_rows, block_columns)
+
+
+def why_not(device: torch.device) -> str | None:
+    """Return why the kernel cannot run on `device`, None where it can: on CUDA, or anywhere in Triton's interpreter."""
+    if find_spec("triton") is None:
+        return "triton is not installed"
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return None
+    if device.type != "cuda":
+        return f"its kernel runs on CUDA devices, not on {device.type}"
+    return None if torch.cuda.is_available() else "PyTorch finds no CUDA device"
+
+
+def _power_of_two(size: int) -> int:
+    """Return the smallest power of two that is not below `size`."""
+    return 1 << (size - 1).bit_length()

@@ -1,0 +1,56 @@
+"""The Triton program behind `dse.kernels._triton`, which imports it only where Triton is installed."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def lut_sums(
+    x: tl.tensor,
+    w: tl.tensor,
+    lut: tl.tensor,
+    out: tl.tensor,
+    rows: tl.tensor,
+    groups: tl.tensor,
+    depth: tl.tensor,
+    columns: tl.tensor,
+    w_levels: tl.tensor,
+    constant: tl.tensor,
+    block_rows: tl.constexpr,
+    block_columns: tl.constexpr,
+) -> None:
+    """Write one block of `out[m, g, n] = constant + sum_k lut[x[g, k, m], w[g, k, n]]`.
+
+    Programs are counted columns first, then rows, then groups, in one dimension: the others end at 65,535.
+
+    Args:
+        x: Codes `(G, K, M)`, any integer type; m runs fastest, so that a block's codes lie side by side.
+        w: Codes `(G, K, N)`, any integer type.
+        lut: Entries `(2^Bx, 2^Bw)`, int16 or int32, those of the table less a constant.
+        out: Sums `(M, G, N)`, int32 or int64, which is also the type they are formed in.
+        rows, groups, depth, columns, w_levels: M, G, K, N and 2^Bw.
+        constant: Added to every sum: K times what was taken off the entries.
+        block_rows, block_columns: Outputs of one program, powers of two.
+    """
+    program = tl.program_id(0).to(tl.int64)
+    wide = tl.cdiv(columns, block_columns)
+    high = tl.cdiv(rows, block_rows)
+    group = program // (wide * high)
+    m = (program // wide % high) * block_rows + tl.arange(0, block_rows)
+    n = (program % wide) * block_columns + tl.arange(0, block_columns)
+    in_rows, in_columns = m < rows, n < columns
+    x += group * depth * rows + m
+    w += group * depth * columns + n
+    inside = in_rows[:, None] & in_columns[None, :]
+    sums = tl.zeros((block_rows, block_columns), dtype=out.dtype.element_ty)
+    for _ in range(depth):
+        # Masked codes are 0, and so a valid place in the table.
+        row = tl.load(x, mask=in_rows, other=0).to(tl.int32) * w_levels
+        column = tl.load(w, mask=in_columns, other=0).to(tl.int32)
+        sums += tl.load(lut + row[:, None] + column[None, :]).to(sums.dtype)
+        x += rows
+        w += columns
+    place = (m[:, None] * groups + group) * columns + n[None, :]
+    tl.store(out + place, sums + constant, mask=inside)
