@@ -21,7 +21,15 @@ from dse.kernels._factors import exact_factors, factor
 from dse.kernels._low_rank_plan import LowRankReport, as_integers, conversion, plan
 from dse.kernels._tensor_cores import half_bmm
 
-# Billions of products per second for (M, K, N) = (65536, 144, 16), (16384, 288, 32), (4096, 576, 64)
+# Highest rank at which the engine is chosen unasked. Billions of products per second for (M, K, N) = (65536, 144, 16),
+# (16384, 288, 32) and (4096, 576, 64), on two cores with AVX-512 of which other work took about one:
+#   rank 1, activations cast          22.2  30.8  32.9        compiled engine           19.9  20.9  19.3
+#   rank 1, activations looked up      5.0   9.2  13.4        embedding_bag in torch     4.8   6.1   4.4
+#   rank 3                             4.0   7.0   6.2        float32 GEMM, no more     24.9  46.3  51.6
+#   rank 8                             2.7   1.7   2.8
+# Looking up takes 1 to 2 ns for each of M K r factors, whatever N is. Pairs of codes looked up together gained too little.
+# For GPUs the limit is an estimate, there was none to measure on: shared memory serves a few look-ups per multiprocessor
+# and cycle, float32 alone 64 to 128 products, and the factors' traffic then allows a few columns.
 MAX_RANK = {"cpu": 1, "cuda": 8}
 _CHUNK = {"cpu": 2**19, "cuda": 2**26}  # factors laid out at a time: 2 MiB, near the cache, or 256 MiB at most
 
