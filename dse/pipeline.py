@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +17,6 @@ from dse.error_model import Grade, agreement, measure_errors, predict_errors
 from dse.inputs import Inputs, load_inputs, quantized
 from dse.matching import matching_sweep, sensitivity
 from dse.multipliers import MultiplierLibrary
-from dse.nn.convert import simulate
 from dse.nn.datasets import Dataset
 from dse.nn.tracing import Trace, trace
 from dse.nn.training import TrainingSettings, accuracy, train
@@ -140,10 +140,11 @@ def _scorer(
 ) -> tuple[Scorer, dict[str, float]]:
     """Return the objectives, and the exact quantised network's accuracy on search and test images."""
     tables = [None if m.is_exact else seen.operands.table(m) for m in library]
-    simulate(model)
-    search_exact, test_exact = (accuracy(model, part) for part in (workload.parts.search, workload.parts.test))
-    search_loss = AccuracyLoss(Simulator(model, workload.parts.search, tables).accuracy, search_exact)
-    test_loss = AccuracyLoss(Simulator(model, workload.parts.test, tables).accuracy, test_exact)
+    search, test = (Simulator(model, part, tables) for part in (workload.parts.search, workload.parts.test))
+    exact_design = np.zeros(len(space.layers), dtype=np.int64)
+    search_exact, test_exact = search.accuracy(exact_design), test.accuracy(exact_design)
+    search_loss = AccuracyLoss(search.accuracies, search_exact)
+    test_loss = AccuracyLoss(test.accuracies, test_exact)
     exact = {"quantised_accuracy": test_exact, "quantised_search_accuracy": search_exact}
     return Scorer(RelativeEnergy(space), search_loss, test_loss), exact
 

@@ -11,22 +11,22 @@ from dse.compare import Scored, Scorer, best_uniform, compare, hypervolumes
 from dse.config import ReferenceConfig
 from dse.objectives import AccuracyLoss, RelativeEnergy
 from dse.search import History
-from dse.types import Assignment
+from dse.types import Floats, Population
 from tests.small import space
 
 SPACE = space(2, 3)  # op counts 10, 20; energies 1, 0.55, 0.1
 
 
 class Accuracy:
-    """Falls with every step to a cheaper multiplier, faster on the test images; counts its calls."""
+    """Falls with every step to a cheaper multiplier, faster on the test images; counts the designs it is asked for."""
 
     def __init__(self, step: float) -> None:
         self._step = step
-        self.calls = 0
+        self.designs = 0
 
-    def __call__(self, assignment: Assignment) -> float:
-        self.calls += 1
-        return 0.9 - self._step * float(assignment.sum())
+    def __call__(self, population: Population) -> Floats:
+        self.designs += len(population)
+        return 0.9 - self._step * population.sum(axis=1)
 
 
 def scorer() -> tuple[Scorer, Accuracy, Accuracy]:
@@ -50,7 +50,7 @@ def test_score() -> None:
     assert found.accuracy_loss_pp == pytest.approx([1, 7, 1])  # against the exact network on the same images
     assert found.objectives(test=True) == pytest.approx(np.array([[1, 1], [0.25, 7], [1, 1]]))
     assert found.objectives(test=False) == pytest.approx(np.array([[1, 0], [0.25, 3], [1, 0]]))
-    assert (search.calls, test.calls) == (2, 2)
+    assert (search.designs, test.designs) == (2, 2)
 
 
 def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
@@ -60,7 +60,7 @@ def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
     assert front.population.tolist() == [[0, 0], [0, 1], [2, 2]]  # (1, 0) is dominated
     assert front.evaluation.tolist() == [3, 2, 1]
     assert front.rel_energy == pytest.approx([1, 0.7, 0.1])
-    assert search.calls == 3
+    assert search.designs == 3
 
 
 def test_front_of_a_method_that_found_nothing() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from dse.exceptions import InputError
 from dse.types import Objective, Objectives, Population, Search
 
+_TOGETHER = 32  # designs handed to an objective at once: they share work, and progress waits for the last of them
 _PATIENCE = 200  # asks in a row without one new design before a method is taken to have converged
 
 
@@ -36,12 +37,13 @@ def run_search(
 
     Args:
         search: The method.
-        objectives: K figures of merit.
+        objectives: K figures of merit, each asked for the new designs of a batch together.
         budget: Distinct designs to evaluate, at least 1.
-        progress: Called as (done, budget, objectives so far) after every new design.
+        progress: Called as (done, budget, objectives so far) for every new design, up to 32 in a row.
 
     Raises:
-        InputError: If the budget is below 1, or a method asks for something that is no population.
+        InputError: If the budget is below 1, a method asks for something that is no population, or an objective does not
+            score every design.
     """
     if budget < 1:
         raise InputError(f"search.evaluations: expected at least 1, got {budget}")
@@ -54,18 +56,32 @@ def run_search(
         if len(population) == 0:
             return _history(known, "exhausted", population.shape[1], len(objectives))
         before = len(known)
-        for row in population:
-            key = tuple(row.tolist())
-            if key in known:
-                continue
-            if len(known) == budget:
-                return _history(known, "budget", population.shape[1], len(objectives))
-            known[key] = [float(objective(row[None])[0]) for objective in objectives]
-            if progress:
-                progress(len(known), budget, np.array(list(known.values())))
+        asked = [tuple(row.tolist()) for row in population]
+        new = list(dict.fromkeys(key for key in asked if key not in known))
+        affordable = new[: budget - len(known)]
+        for start in range(0, len(affordable), _TOGETHER):
+            designs = affordable[start : start + _TOGETHER]
+            for design, figures in zip(designs, _score(np.array(designs, dtype=np.int64), objectives), strict=True):
+                known[design] = figures
+                if progress:
+                    progress(len(known), budget, np.array(list(known.values())))
+        if len(affordable) < len(new):
+            return _history(known, "budget", population.shape[1], len(objectives))
         idle = 0 if len(known) > before else idle + 1
-        search.tell(population, np.array([known[tuple(row.tolist())] for row in population]))
+        search.tell(population, np.array([known[key] for key in asked]))
     return _history(known, "converged", population.shape[1], len(objectives))
+
+
+def _score(population: Population, objectives: Sequence[Objective]) -> list[list[float]]:
+    """Return the K figures of each of some distinct designs `(P, L)`."""
+    scores = np.empty((len(population), len(objectives)))
+    for column, objective in enumerate(objectives):
+        found = np.asarray(objective(population))
+        if found.shape != (len(population),):
+            raise InputError(f"objective '{objective.name}': expected ({len(population)},), got {found.shape}")
+        scores[:, column] = found
+    figures: list[list[float]] = scores.tolist()
+    return figures
 
 
 def _history(known: dict[tuple[int, ...], list[float]], stopped: str, layers: int, n_objectives: int) -> History:

@@ -10,7 +10,7 @@ import pytest
 from dse.exceptions import InputError
 from dse.search import run_search
 from dse.search._loop import _PATIENCE
-from dse.types import Objectives, Population
+from dse.types import Floats, Objectives, Population
 from tests.small import AdditiveLoss
 
 
@@ -75,6 +75,72 @@ def test_progress_after_every_new_design() -> None:
     search = Scripted([[0, 1], [0, 1], [1, 0]], NONE)
     run_search(search, [AdditiveLoss(LOSS)], 5, progress=lambda d, t, o: told.append((d, t, o.tolist())))
     assert told == [(1, 5, [[10]]), (2, 5, [[10], [1]])]
+
+
+class Counting:
+    """Scores a design by its sum and remembers how many it was asked for at a time."""
+
+    name = "sum"
+    unit = "1"
+
+    def __init__(self) -> None:
+        self.calls: list[list[list[int]]] = []
+
+    def __call__(self, population: Population) -> Floats:
+        assert population.dtype == np.int64 and population.ndim == 2
+        self.calls.append(population.tolist())
+        return population.sum(axis=1).astype(np.float64)
+
+
+def test_new_designs_of_a_batch_are_evaluated_together() -> None:
+    first, second = Counting(), Counting()
+    search = Scripted([[0, 1], [0, 1], [1, 0]], [[1, 0], [2, 2], [0, 0], [3, 3]], NONE)
+    run_search(search, [first, second], 4)
+    assert first.calls == second.calls == [[[0, 1], [1, 0]], [[2, 2], [0, 0]]]  # without what the budget does not pay
+
+
+def test_large_batches_are_evaluated_in_parts_that_progress_can_follow() -> None:
+    told: list[int] = []
+    objective = Counting()
+    batch = [[i, i] for i in range(70)]
+
+    def progress(done: int, total: int, objectives: Objectives) -> None:
+        told.append(done)
+        assert total == 99 and objectives.tolist() == [[2.0 * i] for i in range(done)]
+
+    history = run_search(Scripted(batch, NONE), [objective], 99, progress=progress)
+    assert [len(call) for call in objective.calls] == [32, 32, 6]
+    assert told == list(range(1, 71)) and history.population.tolist() == batch
+
+
+def test_one_call_with_many_designs_is_many_calls_with_one() -> None:
+    """Against the loop as it reads: each new design is charged and scored by itself."""
+    rng = np.random.default_rng(0)
+    batches = [rng.integers(0, 3, (rng.integers(1, 50), 4)) for _ in range(12)]
+    for budget in (1, 7, 32, 33, 60, 81, 200):
+        known: dict[tuple[int, ...], list[float]] = {}
+        told = 0
+        for batch in batches:
+            for row in batch:
+                if tuple(row.tolist()) not in known and len(known) < budget:
+                    known[tuple(row.tolist())] = [float(row.sum())]
+            if not all(tuple(row.tolist()) in known for row in batch):
+                break
+            told += 1
+        search = Scripted(*batches, np.zeros((0, 4)))
+        history = run_search(search, [Counting()], budget)
+        assert history.population.tolist() == [list(row) for row in known]
+        assert history.objectives.tolist() == list(known.values())
+        assert len(search.told) == told
+
+
+def test_an_objective_scores_every_design() -> None:
+    class Short(Counting):
+        def __call__(self, population: Population) -> Floats:
+            return np.zeros(1)
+
+    with pytest.raises(InputError, match=r"objective 'sum': expected \(2,\), got \(1,\)"):
+        run_search(Scripted([[0, 1], [1, 0]], NONE), [Short()], 5)
 
 
 @pytest.mark.parametrize("budget", [0, -3])

@@ -30,8 +30,7 @@ def logits(model: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
     if len(x) == 0 or batch_size < 1:
         raise InputError(f"logits: expected inputs and a batch_size of at least 1, got {len(x)} and {batch_size}")
     device = device_of(model)
-    # no_grad, not inference_mode: tensors that a layer keeps from an inference-mode pass can never be trained with.
-    with _evaluating(model), torch.no_grad(), threads_for(min(batch_size, len(x)) * x[0].numel()):
+    with evaluating(model, x[:batch_size].numel()):
         return torch.cat([model(batch.to(device)).cpu() for batch in x.split(batch_size)])
 
 
@@ -50,12 +49,19 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and each back into the mode it was in (some may be frozen)."""
+def evaluating(model: nn.Module, values: int) -> Iterator[None]:
+    """Put every module into evaluation mode without gradients, and each back into the mode it was in (some may be frozen).
+
+    Args:
+        model: the network.
+        values: input values per forward pass, which decide how many threads it deserves.
+    """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        yield
+        # no_grad, not inference_mode: tensors that a layer keeps from an inference-mode pass can never be trained with.
+        with torch.no_grad(), threads_for(values):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode
