@@ -22,7 +22,7 @@ class Job(ctypes.Structure):
     """`struct job`."""
 
     _fields_ = (
-        *_fields("strips table lowest span base slope w rows", c_void_p),
+        *_fields("strips table lowest base slope w rows", c_void_p),
         *_fields("levels w_levels groups depth columns", c_int64),
         *_fields("x position tap", c_void_p),
         *_fields("images image_stride group_stride positions position_stride", c_int64),

@@ -71,9 +71,7 @@ class Operands:
         )
         job.levels, job.w_levels = table.padded.shape
         job.groups, job.depth, job.columns = groups, depth, columns
-        if self.slope is None:
-            job.span = table.spans.data_ptr()
-        else:
+        if self.slope is not None:
             job.slope = self.slope.data_ptr()
             if with_base:
                 job.base = self._spans[0].data_ptr()

@@ -59,11 +59,6 @@ class LutTable:
         return self.lut.amin(0).contiguous()
 
     @cached_property
-    def spans(self) -> Tensor:
-        """What the entries of every column span, at most 2^16 - 1: `(2^Bw,)` int16 with the bits of the unsigned number."""
-        return (self.lut.amax(0).long() - self.lowest.long()).clamp(max=2**16 - 1).to(torch.int16).contiguous()
-
-    @cached_property
     def span(self) -> int:
         """Largest difference between two entries of one column."""
         return int((self.lut.amax(0).long() - self.lowest.long()).max())

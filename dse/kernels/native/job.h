@@ -13,7 +13,6 @@ struct job {
     const uint16_t *strips;   // (2^Bw, levels): columns less their smallest entry and dse_shift(level), modulo 2^16
     const int32_t *table;     // (levels, 2^Bw): the table itself; levels is a multiple of 8
     const int32_t *lowest;    // (2^Bw,): smallest entry of each column
-    const uint16_t *span;     // (2^Bw,): what each column's entries span; null where `slope` is not
     const int32_t *base;      // (G, K, N): smallest entry of each weight's column after its slope; null where `slope` is
     const int32_t *slope;     // (G, N): multiples of x taken off every entry (the weight's zero point), or null
     const int16_t *w;         // (G, K, N): weight codes

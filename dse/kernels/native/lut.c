@@ -10,9 +10,7 @@
 #define TABLE_BYTES (192 * 1024)  // of rows at a time: a part of the second-level cache
 // Rows of one reduction index: one line more than they need, so that the row of a frequent code does not lie in the same set
 // of the first-level cache for every index.
-#define ROW_BYTES(job, vector) ((job)->levels * (vector) + GROUP_BYTES)
-#define GROUP_BYTES 64
-#define GROUP 4  // reduction indices whose rows may be added in 16 bits
+#define ROW_BYTES(job, vector) ((job)->levels * (vector) + 64)
 
 #if defined(__clang__)
 #define SHUFFLE(type, a, b, ...) (eight)__builtin_shufflevector((type)(a), (type)(b), __VA_ARGS__)
@@ -40,7 +38,7 @@ typedef uint64_t two __attribute__((vector_size(16)));
 
 #define REAL(p) (eight)(__builtin_convertvector((whole)(*(const four_anywhere *)(from + p * width) + offset), real) * scale)
 
-struct column { const uint16_t *strip; uint16_t base, slope, span; };
+struct column { const uint16_t *strip; uint16_t base, slope; };
 struct scratch { char *rows; uint32_t *sums; int64_t *at; };
 
 // A row of bytes: most are too short for a call to pay.
@@ -196,8 +194,8 @@ static int64_t rows_before(
 ) {
     const int64_t per_group = tiles(with, job->columns), last = per_group - 1;
     const struct tile end = tile_at(with, job->columns, last);
-    const int64_t group_bytes = (end.start + end.width) * 2 * job->levels + GROUP_BYTES * per_group;
-    return job->depth * (g * group_bytes + tile.start * 2 * job->levels + GROUP_BYTES * index);
+    const int64_t group_bytes = (end.start + end.width) * 2 * job->levels + 64 * per_group;
+    return job->depth * (g * group_bytes + tile.start * 2 * job->levels + 64 * index);
 }
 
 // Where the operands of one position of all images begin.

@@ -12,25 +12,9 @@
 // another 32,768, because the instruction takes its operands as signed.
 //
 // Two neighbouring 16-bit columns share a 32-bit lane and are widened without being separated: with v = odd * 2^16 + even,
-// all += v and odd += v >> 16 give sum(odd), and sum(even) = all - (sum(odd) << 16) modulo 2^32. Where the columns' spans
-// allow it, up to GROUP rows of neighbouring reduction indices are first added in 16 bits: most weights are small.
+// all += v and odd += v >> 16 give sum(odd), and sum(even) = all - (sum(odd) << 16) modulo 2^32.
 
 typedef uint32_t NAME(wide) __attribute__((vector_size(VB), may_alias));
-typedef uint16_t NAME(part) __attribute__((vector_size(VB), may_alias));
-#if DOT == 64
-#define DOT_PRODUCT(sum, v, by) (NAME(wide))_mm512_dpwssd_epi32((__m512i)sum, (__m512i)v, _mm512_set1_epi32(by))
-#elif DOT == 32
-#define DOT_PRODUCT(sum, v, by) (NAME(wide))_mm256_dpwssd_epi32((__m256i)sum, (__m256i)v, _mm256_set1_epi32(by))
-#elif DOT == 16
-#define DOT_PRODUCT(sum, v, by) (NAME(wide))_mm_dpwssd_epi32((__m128i)sum, (__m128i)v, _mm_set1_epi32(by))
-#endif
-#define ADD_GROUP(rows) \
-    _Pragma("GCC unroll 8") for (int r = 0; r < MR; r++) { \
-        const NAME(wide) v = (NAME(wide))(rows); \
-        all[r] += v; \
-        odd[r] += v >> 16; \
-    }
-#define ROW(r, i) *(const NAME(part) *)(table + (i) * row_bytes + (int64_t)p[r][tap[k + (i)]] * VB)
 
 // Write the rows of one reduction index: (levels, VB / 2) from its VB / 2 columns, eight columns and eight levels at a time.
 TARGET static void NAME(transpose)(const struct column *column, int sloped, int64_t levels, char *rows) {
@@ -73,24 +57,25 @@ TARGET static void NAME(add_rows)(
             if (!first) all[r] = sum[2 * r], odd[r] = sum[2 * r + 1];
         }
         const char *table = rows;
-        for (int64_t k = 0; k < depth;) {
-#if DOT
-            const int64_t o = tap[k++];
+        for (int64_t k = 0; k < depth; k++, table += row_bytes) {
+            const int64_t o = tap[k];
 #pragma GCC unroll 8
             for (int r = 0; r < MR; r++) {
                 const NAME(wide) v = *(const NAME(wide) *)(table + (int64_t)p[r][o] * VB);
-                all[r] = DOT_PRODUCT(all[r], v, 1);
-                odd[r] = DOT_PRODUCT(odd[r], v, 1 << 16);
-            }
-            table += row_bytes;
+#if DOT == 64
+                all[r] = (NAME(wide))_mm512_dpwssd_epi32((__m512i)all[r], (__m512i)v, _mm512_set1_epi32(1));
+                odd[r] = (NAME(wide))_mm512_dpwssd_epi32((__m512i)odd[r], (__m512i)v, _mm512_set1_epi32(1 << 16));
+#elif DOT == 32
+                all[r] = (NAME(wide))_mm256_dpwssd_epi32((__m256i)all[r], (__m256i)v, _mm256_set1_epi32(1));
+                odd[r] = (NAME(wide))_mm256_dpwssd_epi32((__m256i)odd[r], (__m256i)v, _mm256_set1_epi32(1 << 16));
+#elif DOT == 16
+                all[r] = (NAME(wide))_mm_dpwssd_epi32((__m128i)all[r], (__m128i)v, _mm_set1_epi32(1));
+                odd[r] = (NAME(wide))_mm_dpwssd_epi32((__m128i)odd[r], (__m128i)v, _mm_set1_epi32(1 << 16));
 #else
-            const int64_t size = *(const int64_t *)(table + row_bytes - GROUP_BYTES);
-            if (size == 1) ADD_GROUP(ROW(r, 0))
-            else if (size == 2) ADD_GROUP(ROW(r, 0) + ROW(r, 1))
-            else if (size == 3) ADD_GROUP(ROW(r, 0) + ROW(r, 1) + ROW(r, 2))
-            else ADD_GROUP(ROW(r, 0) + ROW(r, 1) + ROW(r, 2) + ROW(r, 3))
-            table += size * row_bytes, k += size;
+                all[r] += v;
+                odd[r] += v >> 16;
 #endif
+            }
         }
 #pragma GCC unroll 8
         for (int r = 0; r < MR; r++) {
@@ -110,7 +95,6 @@ static void NAME(columns)(const struct job *job, int64_t g, int64_t k, int64_t t
         if (n >= job->columns) n = job->columns - 1;  // the rest of the last tile is computed and thrown away
         const int64_t code = job->w[row + n];
         column[lane].strip = job->strips + code * job->levels;
-        column[lane].span = job->span ? job->span[code] : UINT16_MAX;
         if (job->slope) {
             column[lane].slope = (uint16_t)job->slope[g * job->columns + n];
             column[lane].base = (uint16_t)(job->base[row + n] - job->lowest[code]);  // the strip has its own taken off
@@ -118,26 +102,12 @@ static void NAME(columns)(const struct job *job, int64_t g, int64_t k, int64_t t
     }
 }
 
-// Reduction indices whose rows are laid out at a time.
-static int64_t NAME(step)(const struct job *job) {
-    const int64_t step = TABLE_BYTES / ROW_BYTES(job, VB);
-    return step < 1 ? 1 : step;
-}
-
-// Lay out the rows of one tile for reduction indices [k, k + depth), k a multiple of the step, and note behind the first
-// rows of each group how many indices it has.
+// Lay out the rows of one tile for reduction indices [k, k + depth).
 static void NAME(lay_out)(const struct job *job, int64_t g, int64_t tile, int64_t k, int64_t depth, char *rows) {
     struct column column[VB / 2] = {{0}};
-    uint32_t spans[VB / 2] = {0};
-    int64_t *size = 0;
-    for (int64_t i = 0; i < depth; i++, rows += ROW_BYTES(job, VB)) {
+    for (int64_t i = 0; i < depth; i++) {
         NAME(columns)(job, g, k + i, tile, column);
-        NAME(transpose)(column, job->slope != 0, job->levels, rows);
-        int fits = size && *size < GROUP && i % NAME(step)(job);
-        for (int lane = 0; lane < VB / 2; lane++) fits = fits && spans[lane] + column[lane].span <= UINT16_MAX;
-        if (!fits) size = (int64_t *)(rows + job->levels * VB), *size = 0;
-        for (int lane = 0; lane < VB / 2; lane++) spans[lane] = (*size ? spans[lane] : 0) + column[lane].span;
-        ++*size;
+        NAME(transpose)(column, job->slope != 0, job->levels, rows + i * ROW_BYTES(job, VB));
     }
 }
 
@@ -146,7 +116,9 @@ static void NAME(lay_out)(const struct job *job, int64_t g, int64_t tile, int64_
 static void NAME(block)(
     const struct job *job, int64_t g, int64_t tile, int64_t count, const char *rows, const struct scratch *scratch
 ) {
-    const int64_t row_bytes = ROW_BYTES(job, VB), step = NAME(step)(job);
+    const int64_t row_bytes = ROW_BYTES(job, VB);
+    int64_t step = TABLE_BYTES / row_bytes;
+    if (step < 1) step = 1;
     for (int64_t k = 0; k < job->depth; k += step) {
         const int64_t depth = job->depth - k < step ? job->depth - k : step;
         if (!rows) NAME(lay_out)(job, g, tile, k, depth, scratch->rows);
@@ -157,9 +129,6 @@ static void NAME(block)(
     }
 }
 
-#undef DOT_PRODUCT
-#undef ADD_GROUP
-#undef ROW
 #undef NAME
 #undef VB
 #undef MR
