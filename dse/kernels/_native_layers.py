@@ -61,7 +61,8 @@ class Output:
 class NativeLayer:
     """A convolution or linear layer through a table, from real numbers to real numbers.
 
-    The caller has proven that no corrected sum leaves int32. Weights' K runs over taps, then channels of the group.
+    The caller has proven that no corrected sum leaves int32. The weights' K runs over channels of the group, then taps: the
+    operands that are read one after the other then lie near each other.
 
     Args:
         operands: Weight codes `(G, K, N)`, table, and what zero points take off its entries.
@@ -176,12 +177,12 @@ def _require(x: Tensor, fits: bool, expected: str) -> None:
 
 @lru_cache(maxsize=256)
 def _taps(kernel: tuple[int, int], dilation: tuple[int, int], row: int, plane: int, channels: int) -> Tensor:
-    """Return where the operands of a window lie: `(K,)` int64 bytes from its first, taps before channels."""
+    """Return where the operands of a window lie: `(K,)` int64 bytes from its first, channels before taps."""
     if plane == 0:  # a row of features
         return torch.arange(channels)
     (kh, kw), (dh, dw) = kernel, dilation
     rows, columns = torch.arange(kh) * dh * row, torch.arange(kw) * dw
-    return (rows[:, None, None] + columns[:, None] + torch.arange(channels) * plane).flatten()
+    return (torch.arange(channels)[:, None, None] * plane + rows[:, None] + columns).flatten()
 
 
 @lru_cache(maxsize=256)

@@ -118,7 +118,10 @@ class IntegerArithmetic(nn.Module):
         if layer.fan_in * _reach(table, weight, self._x_zero) >= 2**31:
             return None
         affine = bool(weight.zero_point.any())
-        operands = Operands(table, weight.codes, weight.zero_point.contiguous() if affine else None)
+        groups, depth, columns = weight.codes.shape
+        channels = layer.weight.shape[1]
+        by_channel = weight.codes.view(groups, -1, channels, columns).transpose(1, 2).reshape(groups, depth, columns)
+        operands = Operands(table, by_channel, weight.zero_point.contiguous() if affine else None)
         q = layer.x_quantizer
         codes = InputCodes(float(q.scale), self._x_zero, layer.operands.x_low, layer.operands.x_high)
         return NativeLayer(operands, codes, Output(self._constant, self._scale), layer.geometry)

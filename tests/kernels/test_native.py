@@ -88,14 +88,14 @@ def test_longest_sums_of_extreme_entries(instructions: str) -> None:
 def layer_by_definition(
     x: Tensor, conv: nn.Conv2d, lut: Tensor, w: Tensor, slope: Tensor | None, codes: InputCodes, output: Output
 ) -> Tensor:
-    """Return what a layer gives by unfolding and indexing: `w` (G, K, N) with K over taps, then channels."""
+    """Return what a layer gives by unfolding and indexing: `w` (G, K, N) with K over channels, then taps."""
     values = (torch.round(x / torch.tensor(codes.scale)) + codes.zero).clamp(codes.low, codes.high)
     (ph, pw), groups = conv.padding, conv.groups
     padded = F.pad(values, (pw, pw, ph, ph), value=codes.zero)
-    patches = F.unfold(padded, conv.kernel_size, conv.dilation, 0, conv.stride)  # (B, C taps, P), channels before taps
+    patches = F.unfold(padded, conv.kernel_size, conv.dilation, 0, conv.stride)  # (B, C taps, P)
     batch, _, positions = patches.shape
     per_group, taps = x.shape[1] // groups, conv.kernel_size[0] * conv.kernel_size[1]
-    patches = patches.reshape(batch, groups, per_group, taps, positions).permute(0, 4, 1, 3, 2)
+    patches = patches.reshape(batch, groups, per_group * taps, positions).permute(0, 3, 1, 2)
     patches = patches.reshape(batch * positions, groups, taps * per_group).long() % 256
     sums = torch.from_numpy(by_indexing(patches.numpy(), w.numpy(), lut.numpy()))
     if slope is not None:

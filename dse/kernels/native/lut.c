@@ -204,6 +204,15 @@ static int64_t place(const struct job *job, int64_t m) {
     return image * job->image_stride + (job->position ? job->position[p] : p * job->position_stride);
 }
 
+// The same for `count` positions from m on, with one division for all.
+static void places(const struct job *job, int64_t m, int64_t count, int64_t *at) {
+    int64_t p = m % job->positions, image = place(job, m) - (job->position ? job->position[p] : p * job->position_stride);
+    for (int64_t i = 0; i < count; i++) {
+        at[i] = image + (job->position ? job->position[p] : p * job->position_stride);
+        if (++p == job->positions) p = 0, image += job->image_stride;
+    }
+}
+
 static int64_t blocks(const struct job *job) {
     return (job->images * job->positions + job->block - 1) / job->block;
 }
@@ -267,7 +276,7 @@ EXPORT void dse_sum(const struct job *job, int64_t level, int64_t first, int64_t
         const int64_t length = total - start < job->block ? total - start : job->block;
         const struct tile tile = tile_at(with, job->columns, index);
         const char *rows = job->rows ? job->rows + rows_before(job, with, g, index, tile) : 0;
-        for (int64_t i = 0; i < length; i++) scratch.at[i] = place(job, start + i);
+        places(job, start, length, scratch.at);
         for (int64_t i = length; i % 8; i++) scratch.at[i] = scratch.at[length - 1];
         with->block[tile.kind](job, g, tile.start, length, rows, &scratch);
         const int64_t columns = job->columns - tile.start < tile.width ? job->columns - tile.start : tile.width;
