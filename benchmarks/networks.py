@@ -15,6 +15,9 @@ from dse.space import SearchSpace
 from dse.types import Population
 
 
+GENERATIONS = (1, 10, 40)  # of an ALWANN-style search, whose designs are evaluated
+
+
 def float_network(name: str) -> nn.Module:
     """Return a CIFAR network with random weights, in evaluation mode."""
     return build_model(name, in_shape=(3, 32, 32), n_classes=10, seed=0).eval()
@@ -31,16 +34,16 @@ def random_images(count: int) -> Tensor:
 
 
 def alwann_designs(model: nn.Module, library: MultiplierLibrary, count: int) -> dict[str, Population]:
-    """Return distinct designs that an ALWANN-style search asks for, early and late, guided by an additive loss."""
+    """Return distinct designs that an ALWANN-style search asks for, early and late, guided by a made-up additive loss."""
     names = tuple(approximable_layers(model))
     space = SearchSpace(names, library.names, trace(model, random_images(16)).op_counts, library.rel_energy, tiles=4)
     guidance = Guidance(space.uniform(), np.ones((len(names), len(library))), max_loss=10.0)
     search = make_search("alwann", space, guidance, population=count, seed=0)
     cost = np.random.default_rng(0).random(len(names))[:, None] * (1 - library.rel_energy)[None] ** 2
     designs: dict[str, Population] = {}
-    for generation in range(21):
+    for generation in range(GENERATIONS[-1] + 1):
         asked = search.ask()
-        if generation in (1, 20):
+        if generation in GENERATIONS:
             distinct = np.unique(asked, axis=0)
             designs[f"generation {generation}, {len(distinct[:count])} distinct"] = distinct[:count]
         loss = cost[np.arange(len(names)), asked].sum(axis=1)

@@ -48,11 +48,13 @@ class PrefixMemo:
     outputs are written to through torch, which counts it, not through `.data` or `.numpy()`.
 
     Args:
-        layers: The quantised layers of the network, approximable and exact.
+        model: The network.
+        layers: Its quantised layers, approximable and exact.
         limit: Bytes of outputs kept; what does not fit is computed again.
     """
 
-    def __init__(self, layers: Sequence[ApproxLayer], limit: int) -> None:
+    def __init__(self, model: nn.Module, layers: Sequence[ApproxLayer], limit: int) -> None:
+        self._model = model
         self._layers = layers
         self._limit = limit
         self._written: set[ApproxLayer] = set()  # layers whose output the network writes to
@@ -68,11 +70,10 @@ class PrefixMemo:
         """Bytes of the outputs kept."""
         return sum(call.nbytes for call in self._calls)
 
-    def run(self, model: nn.Module, x: Tensor, changing: Collection[ApproxLayer] = ()) -> Tensor:
+    def run(self, x: Tensor, changing: Collection[ApproxLayer] = ()) -> Tensor:
         """Return what the model says of a batch.
 
         Args:
-            model: The network that has the layers.
             x: The images `(B, ...)`, the same since the last `clear`. The model gets a copy, for it may write to its input.
             changing: Layers that will have another arithmetic in the next pass: nothing is kept from the first of them on.
         """
@@ -81,7 +82,7 @@ class PrefixMemo:
         self._keeping = True
         # outputs made in inference mode would not count what is written to them
         with torch.inference_mode(False), _redirected(self._layers, partial(self._call, changing)):
-            y: Tensor = model(x.clone())
+            y: Tensor = self._model(x.clone())
         return y
 
     def _call(

@@ -16,6 +16,7 @@ from dse.nn.training import device_of, evaluating
 from dse.objectives._early_stop import EarlyStop
 from dse.objectives._prefix import PrefixMemo
 from dse.objectives._prepared import PreparedLayers
+from dse.objectives._resume import ResumedPass, resumed_pass
 from dse.types import Assignment, Floats, Population, Table
 
 _TABLE_BYTES = 2**30  # prepared tables of (layer, multiplier) pairs kept between designs
@@ -56,6 +57,7 @@ class Simulator:
         self._choices = len(tables)
         self._layers = list(approximable_layers(model).values())
         self._prepared = PreparedLayers(self._layers, tables, _TABLE_BYTES)
+        self._passes: ResumedPass | PrefixMemo | None = None
 
     def accuracy(self, assignment: Assignment) -> float:
         """Return the share of images classified correctly under `assignment` (L,)."""
@@ -93,11 +95,11 @@ class Simulator:
         self, rows: Population, floors: Floats, stop: EarlyStop | None, right: NDArray[np.int64], seen: NDArray[np.int64]
     ) -> None:
         """Fill in right answers and images seen of distinct, sorted designs."""
-        memo = PrefixMemo(list(quantized_layers(self._model).values()), _PREFIX_BYTES)
+        passes = self._shared_passes()
         alive, total = np.arange(len(rows)), len(self._part)
         looks = 0 if stop is None else (total - 1) // stop.every  # after every batch but the last
         for x, y in self._batches(stop):
-            right[alive] += self._right_answers(memo, rows[alive], x, y)
+            right[alive] += self._right_answers(passes, rows[alive], x, y)
             seen[alive] += len(y)
             done = int(seen[alive[0]])
             if stop is not None and done < total:
@@ -105,15 +107,26 @@ class Simulator:
             if len(alive) == 0:
                 return
 
-    def _right_answers(self, memo: PrefixMemo, rows: Population, x: Tensor, y: Tensor) -> list[int]:
+    def _right_answers(
+        self, passes: ResumedPass | PrefixMemo, rows: Population, x: Tensor, y: Tensor
+    ) -> list[int]:
         """Return how many images of one batch each of the sorted designs classifies right."""
-        memo.clear()
+        passes.clear()
         counts = []
         for row, shared in zip(rows, _shared_with_next(rows), strict=True):
             self._prepared.assign(row)
-            logits = memo.run(self._model, x, changing=set(self._layers[shared:]))
+            logits = passes.run(x, changing=set(self._layers[shared:]))
             counts.append(int((logits.argmax(dim=1) == y).sum()))
+        passes.clear()
         return counts
+
+    def _shared_passes(self) -> ResumedPass | PrefixMemo:
+        """Return what shares the beginnings of passes: the faster way where the network allows it."""
+        if self._passes is None:
+            few = self._part.x[:8].to(device_of(self._model))
+            layers = list(quantized_layers(self._model).values())
+            self._passes = resumed_pass(self._model, few, _PREFIX_BYTES) or PrefixMemo(self._model, layers, _PREFIX_BYTES)
+        return self._passes
 
     def _batches(self, stop: EarlyStop | None) -> Iterator[tuple[Tensor, Tensor]]:
         device, x, y, batch = device_of(self._model), self._part.x, self._part.y, _BATCH

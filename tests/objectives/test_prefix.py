@@ -140,12 +140,12 @@ class Walk:
         simulate(self.model)
         self.layers = list(approximable_layers(self.model).values())
         self.prepared = PreparedLayers(self.layers, TABLES, LARGE)
-        self.memo = PrefixMemo(list(quantized_layers(self.model).values()), limit)
+        self.memo = PrefixMemo(self.model, list(quantized_layers(self.model).values()), limit)
 
     def __call__(self, design: tuple[int, ...], x: Tensor, changing: set[int] = frozenset()) -> Tensor:  # type: ignore[assignment]
         self.prepared.assign(np.array(design))
         with torch.no_grad():
-            return self.memo.run(self.model, x, {self.layers[i] for i in changing})
+            return self.memo.run(x, {self.layers[i] for i in changing})
 
     def computes(self, design: tuple[int, ...], x: Tensor) -> list[str]:
         """Return the names of the layers that a pass computes."""
