@@ -14,7 +14,6 @@ from dse.search import Guidance, make_search
 from dse.space import SearchSpace
 from dse.types import Population
 
-
 GENERATIONS = (1, 10, 40)  # of an ALWANN-style search, whose designs are evaluated
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,31 @@ def peak_memory(name: str, batch: int, kind: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+def side_by_side(quick: bool) -> Table:
+    """Two evaluations at once against one alone."""
+    network, batch, passes = ("resnet8", 8, 2) if quick else ("resnet8", 256, 12)
+    alone = statistics.median(_processes(1, network, batch, passes)[0] for _ in range(1 if quick else 3))
+    both = statistics.median(max(_processes(2, network, batch, passes)) for _ in range(1 if quick else 3))
+    about = (
+        "Seconds that one process needs for some simulated forward passes with all threads, alone and beside another that "
+        "does the same at the same time. Sharing the cores fairly doubles the time."
+    )
+    row = (f"{network}, batch {batch}, {passes} passes", alone, both, both / alone)
+    return Table("Side by side", about, ("passes", "alone, s", "two at once, s", "ratio"), [row])
+
+
+def _processes(count: int, network: str, batch: int, passes: int) -> list[float]:
+    command = [sys.executable, str(HERE / "side_by_side.py"), network, str(batch), str(passes)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(count)]  # type: ignore[call-overload]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return [float(process.communicate()[0]) for process in running]
+
+
 @NO_GRADIENT
 def population(quick: bool) -> Table:
     """Fifty designs of ResNet-8 evaluated together, one by one, and each from scratch."""
@@ -239,4 +265,4 @@ def _step(net: nn.Module, x: Tensor, y: Tensor) -> None:
     nn.functional.cross_entropy(net(x), y).backward()
 
 
-ALL = (products, layers, network, population, training)
+ALL = (products, layers, network, side_by_side, population, training)

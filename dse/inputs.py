@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from dse.config import MultipliersConfig, RunConfig
 from dse.exceptions import InputError, under
+from dse.kernels import engine_name
 from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
+from dse.nn.arithmetic import exact_table
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
@@ -43,6 +46,7 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     """
     if len(set(config.search.methods)) < len(config.search.methods):
         raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
+    simulation_engine(config.space.quantisation.format)
     with under("space.multipliers: "):
         library = open_library(config.space.multipliers, config.space.quantisation.format)
     untrained = open_workload(config.space, seed=config.seed, model=model, dataset=dataset)
@@ -51,6 +55,15 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     _check_layer_names(layers)
     _check_methods(config, layers, library)
     return Inputs(config, untrained, library, layers, float_layers(network))
+
+
+def simulation_engine(format_name: str) -> str:
+    """Return the name of the engine that layers of an operand format are simulated with on the CPU.
+
+    Raises:
+        InputError: If the environment forces one that cannot be used.
+    """
+    return engine_name(None, exact_table(format_name), torch.device("cpu"), layer=True)
 
 
 def _check_layer_names(layers: tuple[str, ...]) -> None:

@@ -30,6 +30,15 @@ class LutTable:
         self.low, self.high = (int(bound) for bound in torch.aminmax(lut))
         self.engines: dict[tuple[str, bool], str] = {}  # the one to use, by device and whether for a whole layer
         self._strips: dict[int, Tensor] = {}
+        self._elsewhere: dict[torch.device, LutTable] = {}
+
+    def on(self, device: torch.device) -> LutTable:
+        """Return this table on a device: itself where it is there already, else a copy made once."""
+        if device == self.lut.device:
+            return self
+        if device not in self._elsewhere:
+            self._elsewhere[device] = LutTable(self.lut.to(device))
+        return self._elsewhere[device]
 
     @property
     def reach(self) -> int:

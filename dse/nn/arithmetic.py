@@ -96,7 +96,8 @@ class IntegerArithmetic(nn.Module):
         if self.table is None:
             return self._correct(self._exact(patches), patches)
         if self._product is None:
-            self._product = LutProduct(self._weight.codes, self.table, engine=self._engine)
+            codes = self._weight.codes
+            self._product = LutProduct(codes, self.table.on(codes.device), engine=self._engine)
         return self._correct(self._product(patches), patches)
 
     def _prepare(self, layer: ApproxLayer) -> None:
@@ -112,7 +113,8 @@ class IntegerArithmetic(nn.Module):
 
     def _native_layer(self, layer: ApproxLayer) -> NativeLayer | None:
         """Return the whole layer on the compiled engine; None where another engine is wanted or a sum might leave int32."""
-        table, weight = self.table or exact_table(layer.operands.name), self._weight
+        weight = self._weight
+        table = (self.table or exact_table(layer.operands.name)).on(weight.codes.device)
         if engine_name(self._engine, table, weight.codes.device, layer=True) != "native":
             return None
         if layer.fan_in * _reach(table, weight, self._x_zero) >= 2**31:

@@ -20,6 +20,7 @@ def test_quick_run(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     written = json.loads((tmp_path / "kernels" / "bench.json").read_text(encoding="utf-8"))
-    assert [table["title"] for table in written["tables"]] == ["Products", "Layers", "Networks", "Population", "Training"]
+    titles = ["Products", "Layers", "Networks", "Side by side", "Population", "Training"]
+    assert [table["title"] for table in written["tables"]] == titles
     assert all(table["rows"] for table in written["tables"])
     assert "Quick run" in (tmp_path / "kernels" / "README.md").read_text(encoding="utf-8")

@@ -75,7 +75,8 @@ def test_code_types_and_layouts(dtype: torch.dtype) -> None:
     rng = np.random.default_rng(0)
     lut = rng.integers(-9, 9, (16, 32))
     x, w = rng.integers(0, 16, (4, 1, 6)), rng.integers(0, 32, (1, 6, 3))
-    product = TritonProduct(torch.from_numpy(w).to(dtype).transpose(1, 2).contiguous().transpose(1, 2), torch.from_numpy(lut).int())
+    columns_first = torch.from_numpy(w).to(dtype).transpose(1, 2).contiguous()
+    product = TritonProduct(columns_first.transpose(1, 2), torch.from_numpy(lut).int())
     out = product(torch.from_numpy(x).to(dtype).transpose(0, 2).contiguous().transpose(0, 2))
     assert np.array_equal(out[:, 0].numpy(), naive_lut_matmul(x[:, 0], w[0], lut))
 

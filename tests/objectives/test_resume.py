@@ -77,7 +77,9 @@ def walk(kind: Callable[[], nn.Module]) -> Walk:
 
 @given(data=st.data(), limit=st.sampled_from([0, 5000, 9000, LARGE]))
 @pytest.mark.parametrize("kind", [Residual, Late, Shared, Plain])
-def test_a_pass_says_what_its_design_says_by_itself(kind: Callable[[], nn.Module], data: st.DataObject, limit: int) -> None:
+def test_a_pass_says_what_its_design_says_by_itself(
+    kind: Callable[[], nn.Module], data: st.DataObject, limit: int
+) -> None:
     made = walk(kind)
     made.passes._limit = limit
     n_layers = len(made.layers)
