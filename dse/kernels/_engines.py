@@ -67,6 +67,10 @@ def _native_refuses(table: LutTable, device: torch.device) -> str | None:
     return None
 
 
+def _native_declines(table: LutTable, device: torch.device) -> str | None:
+    return None if table.fits_rows else "would look entries up one by one: a column of the table spans more than 16 bits"
+
+
 def _low_rank_declines(table: LutTable, device: torch.device) -> str | None:
     return _low_rank.why_not(table.lut, device)
 
@@ -100,7 +104,9 @@ def _low_rank_product(w_codes: Tensor, table: LutTable, max_rank: int | None = N
 # The first that runs here, takes the operands and does not decline is chosen.
 ENGINES: dict[str, Engine] = {
     "low-rank": Engine("one matrix product of factors of the table", _low_rank_product, declines=_low_rank_declines),
-    "native": Engine("compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses),
+    "native": Engine(
+        "compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _native_declines
+    ),
     "triton": Engine("look-ups on a GPU", _triton_product, _triton_missing, _triton_refuses),
     "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct),
     "naive": Engine("a Python loop over every product", NaiveProduct, declines=_for_tests),
@@ -152,7 +158,9 @@ def engine_name(engine: str | None, table: LutTable, device: torch.device, *, la
 
 
 def _suitable(table: LutTable, device: torch.device, layer: bool) -> str:
-    names = [name for name, e in ENGINES.items() if not (e.missing() or e.refuses(table, device))]
-    if layer and "native" in names:
-        return "native"
-    return next(name for name in names if not ENGINES[name].declines(table, device))
+    names = [
+        name
+        for name, e in ENGINES.items()
+        if not (e.missing() or e.refuses(table, device) or e.declines(table, device))
+    ]
+    return "native" if layer and "native" in names else names[0]

@@ -16,9 +16,7 @@ from dse.kernels._workers import split
 
 _BLOCK = 8192  # positions whose sums are kept while the rows of a few reduction indices are added: 1 MiB at most
 _FEW = 64  # positions below which laying out rows costs more than looking entries up one by one
-_REUSED = (
-    8192  # positions up to which rows are kept for the next call: for more, they are laid out faster than read again
-)
+_REUSED = 8192  # positions up to which rows are kept for the next call: for more, laying out again is as fast
 _SMALL = 2**18  # products below which a second thread costs more than it saves
 
 

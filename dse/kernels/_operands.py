@@ -11,10 +11,9 @@ from torch import Tensor
 
 from dse.kernels._binding import Job
 from dse.kernels._compiled import aligned, current_level, native_library
-from dse.kernels._table import LutTable
+from dse.kernels._table import MAX_SPAN, LutTable
 from dse.kernels._workers import split
 
-_SPAN = 2**16 - 1  # of a column's entries: what 16 bits hold
 _KEPT_BYTES = 2**25  # of rows kept for one product
 
 
@@ -31,9 +30,7 @@ class Operands:
     table: LutTable
     w_codes: Tensor
     slope: Tensor | None = None
-    _rows: dict[int, Tensor | None] = field(
-        default_factory=dict, repr=False
-    )  # by instruction set; None: asked for once
+    _rows: dict[int, Tensor | None] = field(default_factory=dict)  # by instruction set; None: asked for once
 
     @property
     def nbytes(self) -> int:
@@ -53,7 +50,7 @@ class Operands:
     @property
     def fits(self) -> bool:
         """Whether every column spans at most 16 bits, so that rows can be laid out."""
-        return (self.table.span if self.slope is None else self._spans[1]) <= _SPAN
+        return self.table.fits_rows if self.slope is None else self._spans[1] <= MAX_SPAN
 
     @cached_property
     def base(self) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dse.exceptions import InputError
 
+MAX_SPAN = 2**16 - 1  # of a column's entries, where rows of 16 bits are to hold them
 _CODE_DTYPES = (torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
@@ -68,9 +69,9 @@ class LutTable:
         return self.lut.amin(0).contiguous()
 
     @cached_property
-    def span(self) -> int:
-        """Largest difference between two entries of one column."""
-        return int((self.lut.amax(0).long() - self.lowest.long()).max())
+    def fits_rows(self) -> bool:
+        """Whether the entries of every column span at most 16 bits, as those of all plausible multipliers do."""
+        return int((self.lut.amax(0).long() - self.lowest.long()).max()) <= MAX_SPAN
 
 
 def check_codes(name: str, codes: Tensor, levels: int) -> None:
