@@ -16,7 +16,8 @@ from dse.kernels._table import LutTable
 
 _FLOAT32_EXACT = 2**24
 _FLOAT64_EXACT = 2**53
-_CHUNK_INDICES = 2**17  # 512 KiB of int32 indices at a time: they stay in cache and are reused by the allocator
+_CHUNK_INDICES = 2**21  # 8 MiB of int32 indices at a time: fewer, and waking the threads takes longer than the sums
+_BLOCK_PER_COLUMN = 4  # reduction indices in a block for each column: short rows want a small table, long ones few calls
 
 
 class TorchProduct:
@@ -31,7 +32,7 @@ class TorchProduct:
         dtype, limit = (
             (torch.float32, _FLOAT32_EXACT) if reach * 32 < _FLOAT32_EXACT else (torch.float64, _FLOAT64_EXACT)
         )
-        self._block = max(1, (limit - 1) // reach)
+        self._block = max(1, min((limit - 1) // reach, max(32, _BLOCK_PER_COLUMN * w_codes.shape[2])))
         self._rows = _permuted_rows(w_codes, table.lut, self._centre, dtype)
         index_dtype = torch.int32 if len(self._rows) < 2**31 else torch.int64  # half the traffic where it can
         self._offsets = torch.arange(0, len(self._rows), self._levels, dtype=index_dtype, device=table.lut.device)
@@ -48,18 +49,19 @@ class TorchProduct:
         out = torch.zeros((x_codes.shape[0], groups, columns), dtype=self._out_dtype, device=x_codes.device)
         if out.numel() == 0 or depth == 0:
             return out
-        chunk = max(1, _CHUNK_INDICES // (groups * depth))
-        for start in range(0, x_codes.shape[0], chunk):
-            self._accumulate(x_codes[start : start + chunk], out[start : start + chunk])
+        chunk = max(1, _CHUNK_INDICES // (groups * min(depth, self._block)))
+        for first in range(0, depth, self._block):
+            block = slice(first, min(first + self._block, depth))
+            for start in range(0, len(x_codes), chunk):
+                self._accumulate(x_codes[start : start + chunk, :, block], block, out[start : start + chunk])
         return out.add_(depth * self._centre)
 
-    def _accumulate(self, x_codes: Tensor, out: Tensor) -> None:
-        groups, depth, columns = self._shape
-        indices = x_codes.to(self._offsets.dtype) + self._offsets
-        for start in range(0, depth, self._block):
-            bags = indices[:, :, start : start + self._block].reshape(-1, min(self._block, depth - start))
-            sums = F.embedding_bag(bags, self._rows, mode="sum")
-            out += sums.view(-1, groups, columns).to(out.dtype)
+    def _accumulate(self, x_codes: Tensor, block: slice, out: Tensor) -> None:
+        """Add the sums over a block of the reduction to `out (m, G, N)`."""
+        bags = x_codes.to(self._offsets.dtype, copy=True, memory_format=torch.contiguous_format)
+        bags += self._offsets[:, :, block]
+        sums = F.embedding_bag(bags.view(-1, block.stop - block.start), self._rows, mode="sum")
+        out += sums.view(out.shape).to(out.dtype)
 
 
 def _permuted_rows(w_codes: Tensor, lut: Tensor, centre: int, dtype: torch.dtype) -> Tensor:
