@@ -26,6 +26,8 @@ from dse.kernels import (
     instruction_sets,
     use_instruction_set,
 )
+from dse.nn.quantizers import ActivationQuantizer
+from dse.operands import FORMATS
 from tests.kernels.products import KINDS, by_indexing, code_tensor, random_table, table_tensor
 
 pytestmark = pytest.mark.skipif(ENGINES["native"].missing() is not None, reason="the compiled engine is not built")
@@ -195,14 +197,16 @@ def test_rows_that_do_not_fit() -> None:
         layer.linear(torch.zeros(5, 7))
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38])
-def test_numbers_beyond_all_ranges_get_a_code(value: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 0.0035, -0.0035])
+@pytest.mark.parametrize("name", ["sm8", "u8", "s8"])
+def test_numbers_beyond_all_ranges_get_the_codes_that_torch_gives_them(value: float, name: str) -> None:
+    quantizer = ActivationQuantizer(FORMATS[name], -0.007, 0.25)
+    codes = InputCodes(float(quantizer.scale), int(quantizer.zero_point), FORMATS[name].x_low, FORMATS[name].x_high)
     table = torch.arange(256, dtype=torch.int32)[:, None].repeat(1, 8)  # the product is the activation's code
-    layer = NativeLayer(
-        Operands(LutTable(table), torch.zeros(1, 1, 1, dtype=torch.int64)), InputCodes(1e-3, 7, 0, 255),
-        Output(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)), Geometry(),
-    )  # fmt: skip
-    assert layer.linear(torch.tensor([[value]])).item() == (255 if value > 0 else 0)
+    output = Output(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1))
+    layer = NativeLayer(Operands(LutTable(table), torch.zeros(1, 1, 1, dtype=torch.int64)), codes, output, Geometry())
+    x = torch.full((40, 1), value)
+    assert torch.equal(layer.linear(x), quantizer.codes(x).float())
 
 
 def test_threads_of_the_caller_do_not_share_buffers() -> None:

@@ -9,13 +9,13 @@ TARGET static inline void NAME(codes)(
     const float scale = p->scale, zero = (float)p->zero, low = (float)p->low, high = (float)p->high;
     const float round = 12582912.0f;  // 1.5 * 2^23: adding it leaves no fraction bits, and rounds half to even
     for (int64_t j = 0; j < count; j++) {
-        float v = x[j * step] / scale;
-        v = v > -1e6f ? v : -1e6f;  // also where v is no number
+        const float real = x[j * step] / scale;
+        float v = real > -1e6f ? real : -1e6f;  // also where it is no number
         v = v < 1e6f ? v : 1e6f;
         v = (v + round) - round + zero;
         v = v > low ? v : low;
         v = v < high ? v : high;
-        codes[j] = (uint8_t)(int32_t)v;
+        codes[j] = (uint8_t)(int32_t)(real == real ? v : 0.0f);  // what torch makes of no number
     }
 }
 
