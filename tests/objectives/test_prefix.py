@@ -19,6 +19,7 @@ from dse.nn.layers import ApproxLayer
 from dse.nn.models import seeded
 from dse.objectives._prefix import PrefixMemo
 from dse.objectives._prepared import PreparedLayers
+from dse.objectives._resume import ResumedPass
 from dse.operands import operand_format
 from tests.small import images, library
 
@@ -135,23 +136,29 @@ def counted() -> Iterator[list[ApproxLayer]]:
 class Walk:
     """A network, its memo, and what makes a pass for a design."""
 
-    def __init__(self, kind: Callable[[], nn.Module], limit: int = LARGE, exclude: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        kind: Callable[[], nn.Module],
+        limit: int = LARGE,
+        exclude: tuple[str, ...] = (),
+        make: Callable[..., PrefixMemo | ResumedPass] = PrefixMemo,
+    ) -> None:
         self.model = build(kind, exclude)
         simulate(self.model)
         self.layers = list(approximable_layers(self.model).values())
         self.prepared = PreparedLayers(self.layers, TABLES, LARGE)
-        self.memo = PrefixMemo(self.model, list(quantized_layers(self.model).values()), limit)
+        self.memo = make(self.model, list(quantized_layers(self.model).values()), limit)
 
     def __call__(self, design: tuple[int, ...], x: Tensor, changing: set[int] = frozenset()) -> Tensor:  # type: ignore[assignment]
         self.prepared.assign(np.array(design))
         with torch.no_grad():
             return self.memo.run(x, {self.layers[i] for i in changing})
 
-    def computes(self, design: tuple[int, ...], x: Tensor) -> list[str]:
+    def computes(self, design: tuple[int, ...], x: Tensor, changing: set[int] = frozenset()) -> list[str]:  # type: ignore[assignment]
         """Return the names of the layers that a pass computes."""
         names = {layer: name for name, layer in quantized_layers(self.model).items()}
         with counted() as computed:
-            self(design, x)
+            self(design, x, changing)
         return [names[layer] for layer in computed]
 
 
@@ -163,8 +170,11 @@ def walk(kind: Callable[[], nn.Module]) -> Walk:
 @given(data=st.data(), limit=st.sampled_from([0, 2000, 5000, LARGE]))
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_a_pass_says_what_its_design_says_by_itself(kind: Callable[[], nn.Module], data: st.DataObject, limit: int) -> None:
+    check_any_designs(walk(kind), kind, data, limit)
+
+
+def check_any_designs(passes: Walk, kind: Callable[[], nn.Module], data: st.DataObject, limit: int) -> None:
     """In any order of designs, with any layers said to change, through any limit."""
-    passes = walk(kind)
     passes.memo._limit = limit
     n_layers = len(passes.layers)
     designs = st.tuples(*[st.integers(0, 3)] * n_layers)
