@@ -92,11 +92,13 @@ def list_names(what: str) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say what this installation can use, which simulation engine runs, and why not the others."""
+    """Say what this installation can use, which simulation engine runs, and why not the others; fails if none can run."""
     from dse.doctor import findings
 
     for what, finding in findings():
         click.echo(f"{what:<18} {finding}")
+        if finding.startswith("none: "):
+            raise InputError(finding.removeprefix("none: "))
 
 
 @cli.group()

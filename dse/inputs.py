@@ -10,9 +10,8 @@ from torch import nn
 
 from dse.config import MultipliersConfig, RunConfig
 from dse.exceptions import InputError, under
-from dse.kernels import engine_name
+from dse.kernels import LutProduct, LutTable, engine_name
 from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
-from dse.nn.arithmetic import exact_table
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
@@ -46,9 +45,9 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     """
     if len(set(config.search.methods)) < len(config.search.methods):
         raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
-    simulation_engine(config.space.quantisation.format)
     with under("space.multipliers: "):
         library = open_library(config.space.multipliers, config.space.quantisation.format)
+    simulation_engines(library, config.space.quantisation.format)
     untrained = open_workload(config.space, seed=config.seed, model=model, dataset=dataset)
     network = quantized(config, untrained.workload)
     layers = tuple(approximable_layers(network))
@@ -57,13 +56,19 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     return Inputs(config, untrained, library, layers, float_layers(network))
 
 
-def simulation_engine(format_name: str) -> str:
-    """Return the name of the engine that layers of an operand format are simulated with on the CPU.
+def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str, str]:
+    """Return which engine simulates each multiplier in a layer on the CPU: name -> engine.
 
     Raises:
-        InputError: If the environment forces one that cannot be used.
+        InputError: If the environment forces an engine that cannot be used, here or for one of the tables.
     """
-    return engine_name(None, exact_table(format_name), torch.device("cpu"), layer=True)
+    operands, found = operand_format(format_name), {}
+    for multiplier in library:
+        table = LutTable(torch.from_numpy(np.array(operands.table(multiplier))))
+        with under(f"multiplier '{multiplier.name}': "):
+            found[multiplier.name] = engine_name(None, table, torch.device("cpu"), layer=True)
+            LutProduct(torch.zeros((1, 1, 1), dtype=torch.uint8), table, engine=found[multiplier.name])
+    return found
 
 
 def _check_layer_names(layers: tuple[str, ...]) -> None:

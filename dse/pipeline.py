@@ -14,7 +14,7 @@ from torch import nn
 from dse.compare import Scorer, compare
 from dse.config import RunConfig
 from dse.error_model import Grade, agreement, measure_errors, predict_errors
-from dse.inputs import Inputs, load_inputs, quantized, simulation_engine
+from dse.inputs import Inputs, load_inputs, quantized, simulation_engines
 from dse.matching import matching_sweep, sensitivity
 from dse.multipliers import MultiplierLibrary
 from dse.nn.datasets import Dataset
@@ -173,7 +173,7 @@ def _manifest(config: RunConfig, workload: Workload, library: MultiplierLibrary)
         "dataset": workload.dataset_name,
         "library": space.multipliers.library,
         "format": space.quantisation.format,
-        "engine": simulation_engine(space.quantisation.format),
+        "engines": sorted(set(simulation_engines(library, space.quantisation.format).values())),
         "hashes": {
             "model": model_hash(workload.model),
             "data": workload.parts.content_hash,

@@ -48,8 +48,9 @@ def test_the_example_gives_the_front_of_the_demo(
     assert len(capsys.readouterr().out.splitlines()) == len(front.population)
 
 
-def test_the_example_of_products() -> None:
+def test_the_examples_of_products_and_networks() -> None:
     namespace: dict = {}
-    exec(compile(example("lut_matmul"), "README.md", "exec"), namespace)
+    exec(compile(example("lut_matmul") + example("simulate_trainable"), "README.md", "exec"), namespace)
+    assert all(parameter.grad is not None for parameter in namespace["quantised"].parameters())
     x, w, sums = (namespace[name].numpy().astype(np.int64) for name in ("x", "w", "sums"))
     assert namespace["sums"].dtype == torch.int32 and np.array_equal(sums, x @ w)  # its table is that of exact products

@@ -84,14 +84,14 @@ def open_library(path: Path) -> ctypes.CDLL:
 
 @cache
 def library() -> ctypes.CDLL | str:
-    """Return the compiled engine, or why there is none: one line that says what to do."""
+    """Return the compiled engine, or why there is none: one line that says what to do (in a clone of the project)."""
     here = Path(__file__).parent
     built = [path for suffix in EXTENSION_SUFFIXES if (path := here / f"{_STEM}{suffix}").is_file()]
     if not built:
         return (
-            "not built: no C compiler (gcc or clang) was found at installation; install one and `pip install` dse again"
+            "not built: no working C compiler (gcc or clang) at installation; install one, then `make clean install`"
         )
     try:
         return open_library(built[0])
     except OSError as error:
-        return f"cannot be loaded ({' '.join(str(error).split())}); `pip install` dse again"
+        return f"cannot be loaded ({' '.join(str(error).split())}); `make clean install` builds it anew"

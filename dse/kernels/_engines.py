@@ -95,15 +95,15 @@ def _low_rank_product(w_codes: Tensor, table: LutTable, max_rank: int | None = N
     product = _low_rank.LowRankProduct(w_codes, table.lut, max_rank=max_rank)
     if max_rank is None and not product.report.is_exact:
         raise InputError(
-            f"engine: 'low-rank' cannot be exact for this table with {product.report.rank} columns; "
-            "give max_rank to have it approximated, or use another engine"
+            f"engine 'low-rank' cannot be exact for this table: its rank is above {product.report.rank}; "
+            "use another engine, or give max_rank to have sums approximated"
         )
     return product
 
 
 # The first that runs here, takes the operands and does not decline is chosen.
 ENGINES: dict[str, Engine] = {
-    "low-rank": Engine("one matrix product of factors of the table", _low_rank_product, declines=_low_rank_declines),
+    "low-rank": Engine("a product of factors, for tables of low rank", _low_rank_product, declines=_low_rank_declines),
     "native": Engine(
         "compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _native_declines
     ),
@@ -158,9 +158,9 @@ def engine_name(engine: str | None, table: LutTable, device: torch.device, *, la
 
 
 def _suitable(table: LutTable, device: torch.device, layer: bool) -> str:
-    names = [
-        name
-        for name, e in ENGINES.items()
-        if not (e.missing() or e.refuses(table, device) or e.declines(table, device))
-    ]
-    return "native" if layer and "native" in names else names[0]
+    order = sorted(ENGINES, key=lambda name: not (layer and name == "native"))  # the one that does whole layers comes first
+    for name in order:
+        engine = ENGINES[name]
+        if not (engine.missing() or engine.refuses(table, device) or engine.declines(table, device)):
+            return name
+    raise AssertionError("plain torch never declines")

@@ -6,16 +6,20 @@ import copy
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, under, unknown_name
 from dse.kernels import LutTable
+from dse.multipliers import Multiplier
 from dse.nn.arithmetic import FloatArithmetic, IntegerArithmetic
 from dse.nn.layers import ApproxConv2d, ApproxLayer, ApproxLinear
 from dse.nn.quantizers import ActivationQuantizer, QuantizationSettings, RangeObserver, WeightQuantizer
 from dse.operands import operand_format
 from dse.types import Table
+
+Given = Multiplier | Table | Tensor  # what a layer may be given to multiply with
 
 _BATCH = 128
 _WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear, nn.Bilinear, nn.MultiheadAttention, nn.RNNBase)
@@ -82,14 +86,15 @@ def float_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(name for name, module in model.named_modules() if isinstance(module, _WEIGHTED))
 
 
-def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> None:
+def simulate(model: nn.Module, tables: Mapping[str, Given] | None = None) -> None:
     """Give every quantised layer integer arithmetic: through its table where `tables` names one, exact elsewhere.
 
     With no tables the model computes the quantised network exactly.
 
     Args:
         model: A quantised model, changed in place.
-        tables: Layer's qualified name -> table `(256, 2^Bw)` int32 (`OperandFormat.table`).
+        tables: Layer's qualified name -> its `Multiplier`, or a table `(256, 2^Bw)` int32 in the layer's operand format
+            (`OperandFormat.table`), numpy or torch.
 
     Raises:
         InputError: If the model is not quantised, a name is no approximable layer of it, or a table does not fit.
@@ -99,7 +104,7 @@ def simulate(model: nn.Module, tables: Mapping[str, Table] | None = None) -> Non
 
 def give_arithmetic(
     model: nn.Module,
-    tables: Mapping[str, Table] | None,
+    tables: Mapping[str, Given] | None,
     make: Callable[[ApproxLayer, LutTable | None], nn.Module],
 ) -> None:
     """Give every quantised layer the arithmetic that `make` returns for it and its table, all of them or none.
@@ -117,10 +122,30 @@ def give_arithmetic(
         if name not in approximable:
             raise unknown_name("approximable layer", name, approximable)
     layers = quantized_layers(model)
-    shared = {id(table): LutTable(torch.from_numpy(table.copy())) for table in tables.values()}  # one in a uniform design
+    shared: dict[int, LutTable] = {}  # by the caller's object: a uniform design has one table
+    for name, table in tables.items():
+        if id(table) not in shared:
+            with under(f"layer '{name}': "):
+                shared[id(table)] = _layer_table(table, approximable[name])
     made = [make(layer, shared[id(tables[name])] if name in tables else None) for name, layer in layers.items()]
     for layer, arithmetic in zip(layers.values(), made, strict=True):
         layer.arithmetic = arithmetic
+
+
+def _layer_table(given: Given, layer: ApproxLayer) -> LutTable:
+    """Return the table of a layer: of a multiplier, or as the caller has made it."""
+    if isinstance(given, Multiplier):
+        given = layer.operands.table(given)
+    if isinstance(given, np.ndarray) and given.dtype == np.int32:
+        given = torch.from_numpy(given.copy())
+    shape = (256, 2**layer.operands.w_bits)
+    if not isinstance(given, Tensor) or given.dtype != torch.int32 or tuple(given.shape) != shape:
+        got = f"{tuple(given.shape)} {given.dtype}" if isinstance(given, Tensor | np.ndarray) else type(given).__name__
+        raise InputError(
+            f"expected a Multiplier, or its table in format '{layer.operands.name}', {shape} int32, got {got}; "
+            "put the circuit's own table into dse.Multiplier"
+        )
+    return LutTable(given)
 
 
 def fake_quantized(model: nn.Module) -> None:

@@ -15,9 +15,8 @@ from dse.kernels import WINDOW, LutTable, table_gradient
 from dse.nn._slopes import Estimate, OneDimensional, straight_through
 from dse.nn._slopes_2d import TwoDimensional
 from dse.nn.arithmetic import IntegerArithmetic
-from dse.nn.convert import give_arithmetic
+from dse.nn.convert import Given, give_arithmetic
 from dse.nn.layers import ApproxLayer
-from dse.types import Table
 
 Gradient = Literal["straight-through", "table-1d", "table-2d"]
 
@@ -99,7 +98,7 @@ class _Product(torch.autograd.Function):
 
 def simulate_trainable(
     model: nn.Module,
-    tables: Mapping[str, Table] | None = None,
+    tables: Mapping[str, Given] | None = None,
     *,
     gradient: Gradient = "straight-through",
     window: int = WINDOW,
@@ -110,7 +109,7 @@ def simulate_trainable(
 
     Args:
         model: A quantised model, changed in place.
-        tables: Layer's qualified name -> table `(256, 2^Bw)` int32 (`OperandFormat.table`).
+        tables: As for `simulate`.
         gradient, window: As in `TrainableArithmetic`.
 
     Raises:

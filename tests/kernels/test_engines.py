@@ -121,7 +121,7 @@ def test_low_rank_is_chosen_where_it_is_exact_and_taken_at_its_word() -> None:
     assert engine_name(None, exact, torch.device("cpu")) == "low-rank"
     assert engine_name(None, LutTable(LUT), torch.device("cpu")) != "low-rank"
     noise = table_tensor(random_table(np.random.default_rng(0), "edge", (256, 256)))
-    with pytest.raises(InputError, match="'low-rank' cannot be exact for this table .* give max_rank"):
+    with pytest.raises(InputError, match="'low-rank' cannot be exact for this table: .* give max_rank"):
         lut_matmul(X, W, noise, engine="low-rank")
     product = LutProduct(W[None], noise, engine="low-rank", max_rank=8)
     assert product.report is not None and product(X[:, None]).shape == (2, 1, 4)

@@ -19,6 +19,7 @@ from dse.nn.models import build_model
 from dse.nn.quantizers import QuantizationSettings
 from dse.operands import FORMATS
 from tests.nn import naive
+from tests.small import library
 
 formats = pytest.mark.parametrize("name", FORMATS)
 
@@ -377,3 +378,24 @@ def test_simulation_works_in_inference_mode_and_afterwards() -> None:
         inside = model(IMAGES).clone()
     assert torch.equal(output(model), inside)
     assert torch.equal(model(IMAGES), inside)  # with gradients switched on
+
+
+def test_a_layer_takes_a_multiplier_or_its_table_of_either_library() -> None:
+    x = torch.randn(6, 10)
+    outputs = []
+    multiplier = library()[1]
+    table = FORMATS["sm8"].table(multiplier)
+    for given in (multiplier, table, torch.from_numpy(table.copy())):
+        model = quantize(nn.Sequential(nn.Linear(10, 3)), x)
+        simulate(model, {"0": given})
+        outputs.append(model(x))
+    assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
+
+
+@pytest.mark.parametrize(
+    "given", [[[1, 2]], np.zeros((256, 512)), np.zeros((256, 256), dtype=np.int32), torch.zeros(256, 512), "exact"]
+)
+def test_a_layer_refuses_anything_else(given: object) -> None:
+    model = quantize(nn.Sequential(nn.Linear(10, 3)), torch.randn(6, 10))
+    with pytest.raises(InputError, match=r"^layer '0': expected a Multiplier, or its table in format 'sm8', \(256, 512\) int32"):
+        simulate(model, {"0": given})  # type: ignore[dict-item]
