@@ -65,6 +65,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "dse_sum": (None, (POINTER(Job), c_int64, c_int64, c_int64, c_void_p)),
     "dse_sum_directly": (None, (POINTER(Job), c_int64, c_int64)),
     "dse_spans": (c_int64, (POINTER(Job), c_void_p)),
+    "dse_depthwise_bytes": (c_int64, (POINTER(Job), POINTER(Windows))),
     "dse_depthwise": (None, (POINTER(Job), POINTER(Windows), c_int64, c_int64, c_int64, c_void_p)),
     "dse_quantize": (None, (POINTER(Planes), c_int64, c_int64, c_int64)),
 }

@@ -18,11 +18,10 @@ from dse.exceptions import InputError
 from dse.kernels._binding import Job, Planes, Windows
 from dse.kernels._compiled import current_level, native_library, workspace
 from dse.kernels._native import run_job, threads_for
-from dse.kernels._operands import Operands
+from dse.kernels._operands import Operands, require_per_channel
 from dse.kernels._workers import split
 
 _LANES = 4  # columns of a depthwise kernel that one vector holds
-_LINE = 1024  # LINE of native/planes.inc.h
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,11 @@ class NativeLayer:
     """
 
     def __init__(self, operands: Operands, codes: InputCodes, output: Output, geometry: Geometry) -> None:
+        groups, _, columns = operands.w.shape
+        require_per_channel("Output.scale", output.scale, groups, columns)
+        require_per_channel("Output.constant", output.constant, groups, columns)
+        if operands.table.levels != 256:
+            raise InputError(f"NativeLayer: expected a table of 256 rows, got {operands.table.levels}: inputs become bytes")
         self._operands = operands
         self._codes = codes
         self._geometry = geometry
@@ -158,7 +162,7 @@ class NativeLayer:
         windows = Windows(*size, in_columns, *g.kernel, *g.stride, *g.dilation)
         library, level = native_library(), current_level()
         job.offset = self._constant.data_ptr()
-        needed = 4 * (_LANES * g.kernel[0] * job.levels + (_LANES + 1) * (in_columns + _LINE))
+        needed = library.dse_depthwise_bytes(ctypes.byref(job), ctypes.byref(windows))
 
         def compute(first: int, last: int) -> None:
             memory = workspace.get("sums", needed).data_ptr()

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dse.exceptions import InputError
 from dse.kernels._binding import Job
 from dse.kernels._compiled import aligned, current_level, native_library
-from dse.kernels._table import MAX_SPAN, LutTable
+from dse.kernels._table import MAX_SPAN, LutTable, check_codes
 from dse.kernels._workers import split
 
 _KEPT_BYTES = 2**25  # of rows kept for one product
+
+
+def require_per_channel(name: str, values: Tensor, groups: int, columns: int) -> None:
+    """Raise InputError unless `values` are one for each output channel: `(G, N)`."""
+    if tuple(values.shape) != (groups, columns):
+        raise InputError(f"{name}: expected ({groups}, {columns}), one for each output channel, got {tuple(values.shape)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +32,15 @@ class Operands:
         table: The multiplier's table.
         w_codes: Weight codes `(G, K, N)`, integers below `2^Bw`.
         slope: What is taken off an entry for each unit of the activation's code `(G, N)` int32 (a zero point), or None.
+
+    Raises:
+        InputError: For codes outside the table, or shapes that do not fit together.
     """
 
     table: LutTable
-    w_codes: Tensor
+    w_codes: InitVar[Tensor]
     slope: Tensor | None = None
+    w: Tensor = field(init=False)  # the codes (G, K, N) int16, a copy: the compiled code must be able to rely on them
     _rows: dict[int, Tensor | None] = field(default_factory=dict)  # by instruction set; None: asked for once
 
     @property
@@ -37,10 +48,15 @@ class Operands:
         """Bytes held beside the table."""
         return self.w.numel() * 2 + sum(rows.numel() for rows in self._rows.values() if rows is not None)
 
-    @cached_property
-    def w(self) -> Tensor:
-        """Weight codes `(G, K, N)` int16, contiguous."""
-        return self.w_codes.to(torch.int16).contiguous()
+    def __post_init__(self, w_codes: Tensor) -> None:
+        check_codes("w_codes", w_codes, self.table.w_levels)
+        if w_codes.ndim != 3:
+            raise InputError(f"Operands: expected w_codes (G, K, N), got shape {tuple(w_codes.shape)}")
+        groups, _, columns = w_codes.shape
+        if self.slope is not None:
+            require_per_channel("slope", self.slope, groups, columns)
+            object.__setattr__(self, "slope", self.slope.to(torch.int32, copy=True).contiguous())
+        object.__setattr__(self, "w", w_codes.to(torch.int16, copy=True).contiguous())
 
     @cached_property
     def _spans(self) -> tuple[Tensor, int]:

@@ -30,7 +30,7 @@ class NaiveProduct:
     nbytes = 0
 
     def __init__(self, w_codes: Tensor, table: LutTable) -> None:
-        self._w_codes = w_codes.cpu().numpy()
+        self._w_codes = w_codes.cpu().numpy().copy()
         self._table = table
 
     def __call__(self, x_codes: Tensor) -> Tensor:

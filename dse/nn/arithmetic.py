@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dse.exceptions import InputError
-from dse.kernels import InputCodes, LutProduct, LutTable, NativeLayer, Operands, Output, engine_name, exact_matmul
+from dse.kernels import ENGINES, InputCodes, LutProduct, LutTable, NativeLayer, Operands, Output, engine_name, exact_matmul
 from dse.nn.layers import ApproxLayer, WeightMatrices
 from dse.operands import operand_format
 
@@ -86,7 +86,8 @@ class IntegerArithmetic(nn.Module):
         if not all(map(torch.equal, self._source, _source(layer))):
             self._prepare(layer)
         x = layer.prepare(x)
-        if self._native is not None and x.dtype == torch.float32 and x.device.type == "cpu":
+        built = ENGINES["native"].missing() is None  # a saved network may have come from another machine
+        if built and self._native is not None and x.dtype == torch.float32 and x.device.type == "cpu":
             return layer.through(self._native, x.detach())
         return layer.fold(self.sums(layer, layer.x_quantizer.codes(x)).float() * self._scale, x)
 

@@ -80,8 +80,8 @@ class PrefixMemo:
         del self._calls[self._kept :]  # the last pass was the last one to need them
         self._at = self._kept = 0
         self._keeping = True
-        # outputs made in inference mode would not count what is written to them
-        with torch.inference_mode(False), _redirected(self._layers, partial(self._call, changing)):
+        # outputs made in inference mode would not count what is written to them; leaving it turns gradients on
+        with torch.inference_mode(False), torch.no_grad(), _redirected(self._layers, partial(self._call, changing)):
             y: Tensor = self._model(x.clone())
         return y
 

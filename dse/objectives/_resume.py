@@ -75,7 +75,8 @@ class ResumedPass:
             self._stands.pop()
         done = self._stands.pop().values if self._stands else {}
         self._changing, self._keeping = changing, True
-        with torch.inference_mode(False):  # outputs made there would not count what is written to them
+        # outputs made in inference mode would not count what is written to them; leaving it turns gradients on
+        with torch.inference_mode(False), torch.no_grad():
             y: Tensor = self._operations.run(x.clone(), initial_env=dict(done))
         return y
 
@@ -109,11 +110,18 @@ class _Operations(fx.Interpreter):
 
 def resumed_pass(model: nn.Module, x: Tensor, limit: int) -> ResumedPass | None:
     """Return passes of `model`, or None where it cannot be traced or its trace says anything else of `x` than it does."""
+    before = set(vars(model))
     try:
-        passes = ResumedPass(fx.GraphModule(model, _Tracer().trace(model)), limit)
+        graph = _Tracer().trace(model)
+        if any(node.op == "get_attr" for node in graph.nodes):
+            return None  # tensors that the network makes or reads by itself would be the trace's for ever
+        passes = ResumedPass(fx.GraphModule(model, graph), limit)
         same = torch.equal(passes.run(x), model(x.clone()))
     except Exception:  # a network's own code may raise anything when it meets a stand-in for its input
         return None
+    finally:
+        for name in set(vars(model)) - before:  # constants that the tracer has put there
+            delattr(model, name)
     passes.clear()
     return passes if same else None
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dse.nn.convert import simulate
+from dse.objectives._prefix import PrefixMemo
 from dse.objectives._resume import ResumedPass, resumed_pass
 from tests.objectives.test_prefix import (
     LARGE,
@@ -104,9 +105,27 @@ class Failing(Base):
         return self.linear(self.stem(x).mean((2, 3)))
 
 
-@pytest.mark.parametrize("kind", [Branching, Views, Drawing, Failing])
+class Accumulating(Base):
+    """Writes to a tensor that it makes itself, which a trace would keep from pass to pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = torch.zeros(5)
+        y = self.linear(self.stem(x).mean((2, 3)))
+        total += y.mean(0)
+        return y - total
+
+
+@pytest.mark.parametrize("kind", [Branching, Views, Drawing, Failing, Accumulating])
 def test_networks_that_cannot_be_traced_faithfully(kind: Callable[[], nn.Module]) -> None:
     model = build(kind)
     simulate(model)
     with torch.no_grad():
         assert resumed_pass(model, batch_of(0), LARGE) is None
+    assert not [name for name in vars(model) if "constant" in name]
+
+
+@pytest.mark.parametrize("make", [PrefixMemo, traced])
+def test_passes_keep_no_gradients(make: Callable[..., PrefixMemo | ResumedPass]) -> None:
+    walk = Walk(Plain, make=make)
+    with torch.no_grad():
+        assert not walk.memo.run(batch_of(0)).requires_grad

@@ -41,6 +41,9 @@ typedef uint64_t two __attribute__((vector_size(16)));
 struct column { const uint16_t *strip; uint16_t base, slope; };
 struct scratch { char *rows; uint32_t *sums; int64_t *at; };
 
+#define LANES 4    // columns of a depthwise kernel that one vector holds
+#define LINE 1024  // columns of depthwise sums that are kept at a time
+
 // A row of bytes: most are too short for a call to pay.
 static inline void copy_row(uint8_t *restrict to, const uint8_t *restrict from, int64_t count) {
     int64_t i = 0;
@@ -324,7 +327,13 @@ EXPORT int64_t dse_spans(const struct job *job, int32_t *lowest) {
     return widest;
 }
 
-// Depthwise planes [first, last); `memory` holds the scratch that NativeLayer._depthwise reckons, 64-byte aligned.
+// Bytes of scratch that dse_depthwise needs: products, and the sums of a line before and after they are gathered.
+EXPORT int64_t dse_depthwise_bytes(const struct job *job, const struct windows *windows) {
+    const int64_t line = windows->in_columns > LINE ? windows->in_columns : LINE;
+    return 4 * (LANES * windows->kernel_rows * job->levels + (LANES + 1) * line);
+}
+
+// Depthwise planes [first, last); `memory` is 64-byte aligned.
 EXPORT void dse_depthwise(
     const struct job *job, const struct windows *windows, int64_t level, int64_t first, int64_t last, char *memory
 ) {

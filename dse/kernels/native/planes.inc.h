@@ -104,8 +104,6 @@ TARGET static void NAME(write)(
 
 // Depthwise windows. All products of one input code with one row of the kernel stand side by side, so that a single vector
 // add takes them all; the sums of each input column are then gathered diagonally.
-#define LANES 4
-#define LINE 1024  // columns whose sums are kept at a time
 typedef uint32_t NAME(lanes) __attribute__((vector_size(4 * LANES), may_alias));
 
 // For each kernel row, every input code's products with the row's weights: (kernel_rows, levels, LANES).
@@ -177,6 +175,4 @@ TARGET static void NAME(depthwise)(const struct job *job, const struct windows *
         }
     }
 }
-#undef LANES
-#undef LINE
 #undef NAME
