@@ -14,7 +14,7 @@ from dse.search import Guidance, make_search
 from dse.space import SearchSpace
 from dse.types import Population
 
-GENERATIONS = (1, 10, 40)  # of an ALWANN-style search, whose designs are evaluated
+GENERATIONS = (1, 40)  # of an ALWANN-style search, whose designs are evaluated
 
 
 def float_network(name: str) -> nn.Module:

@@ -240,7 +240,7 @@ def training(quick: bool) -> Table:
         model, x = float_network(name).train(), random_images(batch)
         y = torch.randint(0, 10, (batch,))
         nets: dict[str, nn.Module] = {"float": model}
-        for gradient in ("straight-through", "table-1d"):
+        for gradient in ("straight-through", "table-1d", "table-2d"):
             copy = quantized_network(model.eval(), x).train()
             tables = dict.fromkeys(approximable_layers(copy), approximate_table().lut.numpy())
             simulate_trainable(copy, tables, gradient=gradient)  # type: ignore[arg-type]
