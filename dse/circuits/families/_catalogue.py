@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from dse.circuits._netlist import Netlist
 from dse.circuits.families._booth import ENCODERS, booth
@@ -48,7 +47,7 @@ class Design:
         name: Stem, sign and width: `exact8u`; a stem with a parameter gets its width only where it is not 8 (`drum4u`,
             `drum4u_6bit`).
         family: Name of the function in `dse.circuits.families` that builds it.
-        parameters: Keyword arguments of that function besides the format, read-only.
+        parameters: Keyword arguments of that function besides the format.
         source: The paper that defines it.
         bits: Width of both operands.
         signed: Operands are two's complement.
@@ -56,7 +55,7 @@ class Design:
 
     name: str
     family: str
-    parameters: Mapping[str, object]
+    parameters: Mapping[str, object] = field(hash=False)
     source: str
     bits: int
     signed: bool
@@ -95,8 +94,7 @@ def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
     for entries in (_arrays, _trees, _segments, _logarithms, _booths):
         for entry in entries(bits):
             name = _name(entry.stem, bits, signed)
-            parameters = MappingProxyType(dict(entry.parameters))
-            yield Design(name, entry.make.__name__, parameters, entry.source, bits, signed, entry.make)
+            yield Design(name, entry.make.__name__, dict(entry.parameters), entry.source, bits, signed, entry.make)
 
 
 def _name(stem: str, bits: int, signed: bool) -> str:
