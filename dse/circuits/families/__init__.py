@@ -8,7 +8,8 @@ from dse.circuits.families._etm import error_tolerant
 from dse.circuits.families._exact import exact
 from dse.circuits.families._loba import loba
 from dse.circuits.families._lower_or import lower_or
-from dse.circuits.families._mitchell import minimally_biased, mitchell, mitchell_truncated, set_one_logarithmic
+from dse.circuits.families._mbm import minimally_biased
+from dse.circuits.families._mitchell import mitchell, mitchell_truncated, set_one_logarithmic
 from dse.circuits.families._recursive import recursive
 from dse.circuits.families._roba import roba
 from dse.circuits.families._truncated import broken_array, column_truncated, reduced

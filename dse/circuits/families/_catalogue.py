@@ -13,7 +13,8 @@ from dse.circuits.families._etm import error_tolerant
 from dse.circuits.families._exact import exact
 from dse.circuits.families._loba import loba
 from dse.circuits.families._lower_or import lower_or
-from dse.circuits.families._mitchell import minimally_biased, mitchell, mitchell_truncated, set_one_logarithmic
+from dse.circuits.families._mbm import minimally_biased
+from dse.circuits.families._mitchell import mitchell, mitchell_truncated, set_one_logarithmic
 from dse.circuits.families._recursive import BLOCKS, recursive
 from dse.circuits.families._roba import roba
 from dse.circuits.families._truncated import broken_array, column_truncated, reduced
@@ -74,13 +75,14 @@ class _Entry:
     make: Callable[..., Netlist]
     source: str
     parameters: Mapping[str, object] = field(default_factory=dict)
+    signed_only: bool = False
 
 
 def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
     """Yield the designs of one format, the exact array first, family by family; nothing is built yet.
 
     Args:
-        bits: Width of both operands, 3 to 12.
+        bits: Width of both operands, 2 to 12.
         signed: Operands are two's complement.
 
     Yields:
@@ -90,11 +92,12 @@ def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
     Raises:
         InputError: The width is out of range.
     """
-    check_bits("designs", bits, 3)
+    check_bits("designs", bits)
     for entries in (_arrays, _trees, _segments, _logarithms, _booths):
         for entry in entries(bits):
-            name = _name(entry.stem, bits, signed)
-            yield Design(name, entry.make.__name__, dict(entry.parameters), entry.source, bits, signed, entry.make)
+            if signed or not entry.signed_only:
+                name, family, parameters = _name(entry.stem, bits, signed), entry.make.__name__, dict(entry.parameters)
+                yield Design(name, family, parameters, entry.source, bits, signed, entry.make)
 
 
 def _name(stem: str, bits: int, signed: bool) -> str:
@@ -107,6 +110,12 @@ def _arrays(bits: int) -> Iterator[_Entry]:
     yield _Entry("exact", exact, "array, Baugh and Wooley, IEEE TC 1973, where signed")
     for kept in range(bits - 1, 1, -1):
         yield _Entry(f"reduced{kept}", reduced, "Barrois et al., DATE 2017", {"kept_bits": kept})
+        yield _Entry(
+            f"reduced_c{kept}",
+            reduced,
+            "operands of Barrois et al., DATE 2017, constant of Schulte and Swartzlander, 1993",
+            {"kept_bits": kept, "correction": "constant"},
+        )
     for columns in range(1, 2 * bits - 3):
         yield _Entry(f"trunc{columns}", column_truncated, "truncated array", {"columns": columns})
     for correction, source in (
@@ -154,10 +163,11 @@ def _segments(bits: int) -> Iterator[_Entry]:
 
 def _logarithms(bits: int) -> Iterator[_Entry]:
     yield _Entry("mitchell", mitchell, "Mitchell, IRE TEC 1962")
-    for stem, unbiased in (("mitchell_t", False), ("mitchell_w", True)):
-        for kept in range(1, bits - 1):
-            parameters = {"fraction_bits": kept, "unbiased": unbiased}
-            yield _Entry(f"{stem}{kept}", mitchell_truncated, "Kim et al., IEEE TC 68(5), 2019", parameters)
+    for kept in range(1, bits - 1):
+        for letters, flags in (("t", {}), ("w", {"unbiased": True}), ("wi", {"unbiased": True, "inverting": True})):
+            stem, parameters = f"mitchell_{letters}{kept}", {"fraction_bits": kept, **flags}
+            source, signed_only = "Kim et al., IEEE TC 68(5), 2019", "inverting" in flags
+            yield _Entry(stem, mitchell_truncated, source, parameters, signed_only)
     for ones in range(1, bits):
         yield _Entry(f"alm_soa{ones}", set_one_logarithmic, "Liu et al., IEEE TCAS-I 65(9), 2018", {"ones": ones})
     yield _Entry("mbm", minimally_biased, "Saadat et al., IEEE TCAD 37(11), 2018")

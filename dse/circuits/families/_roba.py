@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dse.circuits._builder import Builder
 from dse.circuits._netlist import ONE, ZERO, Netlist, Signal
-from dse.circuits.parts import add, any_of, check_bits, encode, leading_one, shift_left, sign_magnitude, subtract
+from dse.circuits.parts import add, check_bits, encode, leading_one, shift_left, sign_magnitude, subtract
 
 
 def roba(*, bits: int = 8, signed: bool = False) -> Netlist:
@@ -26,11 +26,9 @@ def roba(*, bits: int = 8, signed: bool = False) -> Netlist:
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
         x_power, w_power = _rounded_log2(b, x), _rounded_log2(b, w)
         crossed = add(b, shift_left(b, w, x_power, 2 * bits), shift_left(b, x, w_power, 2 * bits))[: 2 * bits]
-        product = subtract(b, crossed, shift_left(b, [ONE], add(b, x_power, w_power), 2 * bits))
-        nonzero = b.and_(any_of(b, x), any_of(b, w))
-        return [b.and_(nonzero, bit) for bit in product]
+        return subtract(b, crossed, shift_left(b, [ONE], add(b, x_power, w_power), 2 * bits))
 
-    return sign_magnitude(core, bits, signed)
+    return sign_magnitude(core, bits, signed, zero_forced=True)
 
 
 def _rounded_log2(b: Builder, word: list[Signal]) -> list[Signal]:

@@ -21,23 +21,29 @@ from dse.circuits.parts import (
 CORRECTIONS = ("none", "constant", "variable")
 
 
-def reduced(kept_bits: int, *, bits: int = 8, signed: bool = False) -> Netlist:
+def reduced(kept_bits: int, *, correction: str = "none", bits: int = 8, signed: bool = False) -> Netlist:
     """Return the exact array of fewer bits: the low `bits - kept_bits` bits of both operands count as zero.
 
     This is the baseline any approximate multiplier has to beat (Barrois, Sentieys, Menard, DATE 2017).
 
     Args:
         kept_bits: High bits used of each operand, 1 to `bits`.
+        correction: `none`, or `constant` (see `column_truncated`; rounded to the lowest column that is left).
         bits: Width of both operands, 2 to 12.
         signed: Both operands are two's complement.
 
     Raises:
-        InputError: A width is out of range.
+        InputError: A width is out of range, or the correction unknown.
     """
     check_bits("reduced", bits)
     check_integer("reduced", "kept_bits", kept_bits, 1, bits)
+    check_choice("reduced", "correction", correction, CORRECTIONS[:2])
     low = bits - kept_bits
-    return _array(bits, signed, lambda i, j: i >= low and j >= low)
+
+    def kept(i: int, j: int) -> bool:
+        return i >= low and j >= low
+
+    return _array(bits, signed, kept, _mean_dropped(kept, 2 * low, bits, signed) if correction == "constant" else 0)
 
 
 def broken_array(horizontal: int, vertical: int, *, bits: int = 8, signed: bool = False) -> Netlist:
@@ -89,8 +95,11 @@ def column_truncated(columns: int, *, correction: str = "none", bits: int = 8, s
     check_choice("column_truncated", "correction", correction, CORRECTIONS)
     if correction == "variable":
         return _variably_corrected(columns, bits, signed)
-    constant = _mean_dropped(columns, bits, signed) if correction == "constant" else 0
-    return _array(bits, signed, lambda i, j: i + j >= columns, constant)
+
+    def kept(i: int, j: int) -> bool:
+        return i + j >= columns
+
+    return _array(bits, signed, kept, _mean_dropped(kept, columns, bits, signed) if correction == "constant" else 0)
 
 
 def _array(bits: int, signed: bool, kept: Callable[[int, int], bool], constant: int = 0) -> Netlist:
@@ -100,17 +109,17 @@ def _array(bits: int, signed: bool, kept: Callable[[int, int], bool], constant: 
     return builder.netlist(add_rows(builder, products))
 
 
-def _mean_dropped(columns: int, bits: int, signed: bool) -> int:
-    """Return a quarter of the sum of the dropped products' weights, to the nearest multiple of `2^columns`, halves up."""
+def _mean_dropped(kept: Callable[[int, int], bool], column: int, bits: int, signed: bool) -> int:
+    """Return a quarter of the sum of the dropped products' weights, to the nearest multiple of `2^column`, halves up."""
     last = bits - 1
     weights = sum(
         (-1 if signed and (i == last) != (j == last) else 1) << (i + j)
         for i in range(bits)
         for j in range(bits)
-        if i + j < columns
+        if not kept(i, j)
     )
-    unit = 4 << columns
-    return ((2 * weights + unit) // (2 * unit)) << columns
+    unit = 4 << column
+    return ((2 * weights + unit) // (2 * unit)) << column
 
 
 def _variably_corrected(columns: int, bits: int, signed: bool) -> Netlist:

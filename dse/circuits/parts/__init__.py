@@ -4,6 +4,7 @@ from dse.circuits.parts._adders import add, add_columns, add_rows, lower_or_add,
 from dse.circuits.parts._checks import check_bits, check_choice, check_integer
 from dse.circuits.parts._compressors import COMPRESSORS, Compressor
 from dse.circuits.parts._leading_one import any_of, encode, leading_one, leading_segment
+from dse.circuits.parts._logarithm import logarithm
 from dse.circuits.parts._partial_products import Columns, PartialProducts, partial_products
 from dse.circuits.parts._product import multiply
 from dse.circuits.parts._shifter import shift_left
@@ -27,6 +28,7 @@ __all__ = [
     "encode",
     "leading_one",
     "leading_segment",
+    "logarithm",
     "lower_or_add",
     "multiply",
     "partial_products",

@@ -44,7 +44,7 @@ def all_parameters(family: str, bits: int) -> Iterator[dict[str, object]]:
     """Yield every valid combination of a family's parameters at one width."""
     everything: dict[str, dict[str, object]] = {
         "exact": {"structure": ("array", "wallace", "dadda")},
-        "reduced": {"kept_bits": range(1, bits + 1)},
+        "reduced": {"kept_bits": range(1, bits + 1), "correction": ("none", "constant")},
         "broken_array": {"horizontal": range(bits), "vertical": range(2 * bits - 1)},
         "column_truncated": {"columns": range(2 * bits - 1), "correction": ("none", "constant", "variable")},
         "lower_or": {"columns": range(2 * bits)},
@@ -55,7 +55,7 @@ def all_parameters(family: str, bits: int) -> Iterator[dict[str, object]]:
         "loba": {"products": range(4), "kept_bits": range(1, bits + 1)},
         "roba": {},
         "mitchell": {},
-        "mitchell_truncated": {"fraction_bits": range(1, bits), "unbiased": (False, True)},
+        "mitchell_truncated": {"fraction_bits": range(1, bits), "unbiased": (False, True), "inverting": (False, True)},
         "set_one_logarithmic": {"ones": range(1, bits)},
         "minimally_biased": {},
         "booth": {
@@ -121,6 +121,7 @@ def test_twelve_bits_of_every_family_build(signed: bool) -> None:
         (lambda: reduced(0), "reduced: kept_bits must be an integer from 1 to 8, got 0"),
         (lambda: reduced(9), "kept_bits"),
         (lambda: reduced(2.0), "kept_bits"),  # type: ignore[arg-type]
+        (lambda: reduced(6, correction="variable"), "unknown correction of reduced 'variable'; valid: constant, none"),
         (lambda: column_truncated(15), "columns must be an integer from 0 to 14"),
         (lambda: column_truncated(-1), "columns"),
         (lambda: column_truncated(3, correction="constan"), "did you mean 'constant'"),

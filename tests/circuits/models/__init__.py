@@ -34,9 +34,15 @@ def wrapped(product: Values, bits: int, signed: bool) -> Values:
 def on_magnitudes(core: Model) -> Model:
     """Return the model of an unsigned circuit with the signs handled around it."""
 
-    def model(x: Values, w: Values, *, bits: int, signed: bool, **parameters: object) -> Values:
-        sign = np.where((x < 0) ^ (w < 0), -1, 1)
-        return sign * core(np.abs(x), np.abs(w), bits=bits, **parameters)
+    def model(
+        x: Values, w: Values, *, bits: int, signed: bool, inverting: bool = False, **parameters: object
+    ) -> Values:
+        negative = (x < 0) ^ (w < 0)
+        if not inverting:
+            return np.where(negative, -1, 1) * core(np.abs(x), np.abs(w), bits=bits, **parameters)
+        # Inverting takes x to -1 - x. A magnitude of 0, which has the logarithm 0, is as good as a magnitude of 1.
+        magnitude = core(*(np.maximum(np.where(v < 0, -1 - v, v), 1) for v in (x, w)), bits=bits, **parameters)
+        return np.where((x == 0) | (w == 0), 0, np.where(negative, -1 - magnitude, magnitude))
 
     return model
 

@@ -13,10 +13,11 @@ def exact(x: Values, w: Values, *, bits: int, signed: bool, structure: str = "ar
     return x * w
 
 
-def reduced(x: Values, w: Values, kept_bits: int, *, bits: int, signed: bool) -> Values:
+def reduced(x: Values, w: Values, kept_bits: int, correction: str = "none", *, bits: int, signed: bool) -> Values:
     """Operands rounded down to multiples of `2^(bits - kept_bits)`."""
     unit = 1 << (bits - kept_bits)
-    return (x // unit * unit) * (w // unit * unit)
+    kept = (x // unit * unit) * (w // unit * unit)
+    return kept + (mean_missing(x, w, kept, unit**2) if correction == "constant" else 0)
 
 
 def broken_array(x: Values, w: Values, horizontal: int, vertical: int, *, bits: int, signed: bool) -> Values:
@@ -32,9 +33,7 @@ def column_truncated(
     i, j = np.indices((bits, bits))
     kept = kept_products(x, w, i + j >= columns, signed)
     if correction == "constant":
-        missing = int((x * w - kept).sum())  # the mean over all pairs of operands, times their number
-        unit = kept.size << columns
-        return kept + ((2 * missing + unit) // (2 * unit) << columns)
+        return kept + mean_missing(x, w, kept, 1 << columns)
     if correction == "variable":
         return kept + 2 * kept_products(x, w, i + j == columns - 1, signed)
     return kept
@@ -59,6 +58,12 @@ def lower_or(x: Values, w: Values, columns: int, *, bits: int, signed: bool) -> 
         total = ((total | row) & low) + (((total >> columns) + (row >> columns) + carry) << columns)
         total %= span
     return total
+
+
+def mean_missing(x: Values, w: Values, kept: Values, unit: int) -> int:
+    """Return what is missing on average over all pairs of operands, to the nearest multiple of `unit`, halves up."""
+    missing, count = int((x * w - kept).sum()), kept.size * unit
+    return (2 * missing + count) // (2 * count) * unit
 
 
 def kept_products(x: Values, w: Values, kept: NDArray[np.bool_], signed: bool) -> Values:
