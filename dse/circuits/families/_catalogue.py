@@ -20,6 +20,8 @@ from dse.circuits.families._roba import roba
 from dse.circuits.families._truncated import broken_array, column_truncated, reduced
 from dse.circuits.parts import COMPRESSORS, check_bits
 
+_BARROIS = "Barrois et al., DATE 2017"
+_SCHULTE = "Schulte and Swartzlander, VLSI Signal Processing VI, 1993"
 _MAHDIANI = "Mahdiani et al., IEEE TCAS-I 57(4), 2010"
 _COMPRESSOR_SOURCES = {
     "momeni2": "Momeni et al., IEEE TC 64(4), 2015, design 2",
@@ -75,7 +77,7 @@ class _Entry:
     make: Callable[..., Netlist]
     source: str
     parameters: Mapping[str, object] = field(default_factory=dict)
-    signed_only: bool = False
+    only_signed: bool | None = None  # the only signedness it is offered for; both for None
 
 
 def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
@@ -95,7 +97,7 @@ def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
     check_bits("designs", bits)
     for entries in (_arrays, _trees, _segments, _logarithms, _booths):
         for entry in entries(bits):
-            if signed or not entry.signed_only:
+            if entry.only_signed in (None, signed):
                 name, family, parameters = _name(entry.stem, bits, signed), entry.make.__name__, dict(entry.parameters)
                 yield Design(name, family, parameters, entry.source, bits, signed, entry.make)
 
@@ -109,17 +111,14 @@ def _arrays(bits: int) -> Iterator[_Entry]:
     """Yield what is an array, whole or in part."""
     yield _Entry("exact", exact, "array, Baugh and Wooley, IEEE TC 1973, where signed")
     for kept in range(bits - 1, 1, -1):
-        yield _Entry(f"reduced{kept}", reduced, "Barrois et al., DATE 2017", {"kept_bits": kept})
-        yield _Entry(
-            f"reduced_c{kept}",
-            reduced,
-            "operands of Barrois et al., DATE 2017, constant of Schulte and Swartzlander, 1993",
-            {"kept_bits": kept, "correction": "constant"},
-        )
+        yield _Entry(f"reduced{kept}", reduced, _BARROIS, {"kept_bits": kept})
+        parameters = {"kept_bits": kept, "correction": "constant"}
+        # The mean error of signed operands is a quarter of the lowest column left, so that their constant is 0.
+        yield _Entry(f"reduced_c{kept}", reduced, f"{_BARROIS}; constant: {_SCHULTE}", parameters, False)
     for columns in range(1, 2 * bits - 3):
         yield _Entry(f"trunc{columns}", column_truncated, "truncated array", {"columns": columns})
     for correction, source in (
-        ("constant", "Schulte and Swartzlander, VLSI Signal Processing VI, 1993"),
+        ("constant", _SCHULTE),
         ("variable", "King and Swartzlander, Asilomar 1997"),
     ):
         for columns in range(3, 2 * bits - 3):
@@ -166,8 +165,8 @@ def _logarithms(bits: int) -> Iterator[_Entry]:
     for kept in range(1, bits - 1):
         for letters, flags in (("t", {}), ("w", {"unbiased": True}), ("wi", {"unbiased": True, "inverting": True})):
             stem, parameters = f"mitchell_{letters}{kept}", {"fraction_bits": kept, **flags}
-            source, signed_only = "Kim et al., IEEE TC 68(5), 2019", "inverting" in flags
-            yield _Entry(stem, mitchell_truncated, source, parameters, signed_only)
+            only_signed = True if "inverting" in flags else None
+            yield _Entry(stem, mitchell_truncated, "Kim et al., IEEE TC 68(5), 2019", parameters, only_signed)
     for ones in range(1, bits):
         yield _Entry(f"alm_soa{ones}", set_one_logarithmic, "Liu et al., IEEE TCAS-I 65(9), 2018", {"ones": ones})
     yield _Entry("mbm", minimally_biased, "Saadat et al., IEEE TCAD 37(11), 2018")

@@ -141,6 +141,8 @@ def test_published_circuits_compute_our_tables() -> None:
         }.items():
             np.testing.assert_array_equal(theirs[f"mul8s_{name}"], product_table(ours))
         # These drop low bits of their first operand, ours of its second.
-        for name, levels in {"1KVP": (1, 3), "1KX5": (2, 5)}.items():
+        for name, levels in {"1KVP": (1, 3), "1KVQ": (1, 4), "1KX5": (2, 5)}.items():
             table = product_table(broken_array(*levels, signed=True))
             np.testing.assert_array_equal(theirs[f"mul8s_{name}"].T, table)
+    with np.load(FOLDER / "mul8u.npz") as theirs:
+        np.testing.assert_array_equal(theirs["mul8u_Y48"], product_table(recursive("kulkarni", 1)))
