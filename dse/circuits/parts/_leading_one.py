@@ -53,8 +53,5 @@ def leading_segment(
         moved = (builder.and_(leading[place], word[place - size + 1 + bit]) for place in high)
         segment.append(any_of(builder, [*moved, builder.and_(small, word[bit])]))
     amount = encode(builder, [leading[place] for place in high], [place - size + 1 for place in high])
-    below = [
-        builder.and_(word[bit], any_of(builder, (leading[place] for place in range(bit + size, len(word)))))
-        for bit in range(len(word) - size)
-    ]
+    below = [builder.and_(word[bit], any_of(builder, word[bit + size :])) for bit in range(len(word) - size)]
     return segment, amount, below
