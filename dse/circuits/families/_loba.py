@@ -32,9 +32,9 @@ def loba(products: int, kept_bits: int, *, bits: int = 8, signed: bool = False) 
     """Return LOBA0 to LOBA3 (Garg, Patel, Dutt, Journal of Electronic Testing 36, 2020).
 
     Each operand gives two segments of `k` bits: from its leading one on, and from the leading one of what is left below.
-    LOBA0 multiplies the first segments, LOBA1 adds the activation's first by the weight's second, LOBA2 the other
-    cross product too, LOBA3 all four; products are exact and shifted back. A rest below `2^k` is a segment as it is.
-    Signed operands go through the unsigned core as sign and magnitude, as in the paper.
+    LOBA0 multiplies the first segments, LOBA1 adds the activation's first by the weight's second, LOBA2 the other cross
+    product too, LOBA3 all four. Products are exact and shifted back; a rest below `2^k` is a segment as it is. The order
+    of the cross products, and signed operands as sign and magnitude, follow the Verilog of the MAxPy project.
 
     Args:
         products: Products added to that of the first segments, 0 to 3.

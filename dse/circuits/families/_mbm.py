@@ -14,8 +14,8 @@ def minimally_biased(*, bits: int = 8, signed: bool = False) -> Netlist:
 
     Before the shift back `c = 0.0001010` (binary, 0.078125) is added where `f1 + f2 < 1`, else `c / 2`. A sum that would
     leave the product's width is left uncorrected, as in the paper. Below 8 bits the fractions are filled up with zeros to
-    the seven bits that the constant has (ours); the product is rounded down. Signed operands go through the unsigned core
-    as sign and magnitude (ours).
+    the seven bits that the constant has (ours). The product is rounded down, without the special treatment of small operands
+    that the paper mentions. Signed operands go through the unsigned core as sign and magnitude (ours).
 
     Args:
         bits: Width of both operands, 2 to 12.

@@ -1,7 +1,9 @@
 """Approximate 4:2 compressors: four bits of one column become a sum bit and one carry bit; there is no carry chain.
 
-Where a definition was read from public code, the published number of wrong rows of the truth table (of 16, named below)
-was the check of it.
+Definitions were read from public implementations of the papers, and checked by what the papers say of their truth tables:
+how many of 16 rows are wrong (`momeni2`, `yang1`, `lin`, `akbari1`, `akbari3`, `akbari4`), or that no row is off by more
+than one (`venkatachalam`). `ha`, `strollo` and `sabetzadeh` have no such check. Design 1 of Momeni et al. and DQ4:2C2 of
+Akbari et al. have a second carry and are left out.
 """
 
 from __future__ import annotations
