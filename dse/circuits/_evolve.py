@@ -1,43 +1,30 @@
-"""Approximate circuits by cartesian genetic programming: an exact netlist, changed gate by gate as long as it gets cheaper.
+"""Approximate circuits by cartesian genetic programming: a netlist changed gate by gate as long as it gets cheaper.
 
 Every netlist is a genome of one row of nodes (Miller and Thomson, EuroGP 2000): for each gate its kind and two inputs, for
-each output its signal. The search is a (1 + 4) evolution strategy whose child replaces its parent when it is not worse, so
-that gates without effect drift (Vasicek and Sekanina, IEEE TEVC 19(3), 2015). It minimises switched capacitance under a
-bound of the mean error distance, weighted by how often operands come (WMED: Vasicek, Mrazek, Sekanina, DATE 2019).
+each output its signal. The search is a (1 + 1) evolution strategy: a child takes its parent's place when it is not worse,
+so that gates without effect drift (Vasicek and Sekanina, IEEE TEVC 19(3), 2015, who take the best of four children). It
+minimises switched capacitance under a bound of the mean error distance, weighted by how often operands come (WMED: Vasicek,
+Mrazek, Sekanina, DATE 2019).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.circuits._evaluate import product_table
-from dse.circuits._measure import Measure, active
+from dse.circuits._measure import Genome, Measure, active
 from dse.circuits._netlist import GATES, Netlist
 from dse.exceptions import InputError
+from dse.types import Table
 
 Weights = NDArray[np.floating] | NDArray[np.integer]
 Progress = Callable[[int, float], None]  # candidates so far, cost of the best relative to the start
 
-_CHILDREN = 4
 _TOTAL = 2**16  # what the weights of an operand sum up to: whole numbers, so that errors are exact on any machine
 _NOT = GATES.index("not")
-
-
-@dataclass(frozen=True)
-class Genome:
-    """A netlist's arrays, as `Netlist` has them."""
-
-    kinds: NDArray[np.uint8]
-    inputs: NDArray[np.int32]
-    outputs: NDArray[np.int32]
-
-    def copy(self) -> Genome:
-        """Return a genome of its own."""
-        return Genome(self.kinds.copy(), self.inputs.copy(), self.outputs.copy())
 
 
 def evolve(
@@ -47,6 +34,7 @@ def evolve(
     max_error: float,
     candidates: int,
     seed: int,
+    products: Table | None = None,
     x_weights: Weights | None = None,
     w_weights: Weights | None = None,
     mutations: int = 4,
@@ -55,11 +43,12 @@ def evolve(
     """Return a cheaper netlist whose weighted mean error distance is within a bound.
 
     Args:
-        netlist: Where the search starts, exact.
+        netlist: Where the search starts.
         gate_costs: `(7,)` float64, what one change of a gate's output costs, by kind; any unit.
         max_error: Largest mean of |approximate - exact|, in units of the product, over operands drawn by the weights.
         candidates: Netlists tried.
         seed: Of all random numbers. Equal arguments give equal netlists, compiled or not.
+        products: What the netlist should compute, `(2^x_bits, 2^w_bits)` int32; None: what it does.
         x_weights, w_weights: How often each code comes, `(2^x_bits,)` and `(2^w_bits,)`, not negative; None: uniform.
         mutations: Most genes changed in a child, at least 1.
         progress: Called about a hundred times.
@@ -68,22 +57,25 @@ def evolve(
         The cheapest netlist met; gates without effect are still in it (`simplified` leaves them out).
 
     Raises:
-        InputError: A number is out of range or weights do not fit the operands.
+        InputError: A number is out of range, weights or products do not fit the operands, or the netlist's own error is
+            above the bound.
     """
     for key, value, low in (("max_error", max_error, 0), ("candidates", candidates, 1), ("mutations", mutations, 1)):
         if not value >= low:
             raise InputError(f"evolve: {key} must be at least {low}, got {value!r}")
-    weights = [
-        _whole(key, values, bits)
-        for key, values, bits in (("x_weights", x_weights, netlist.x_bits), ("w_weights", w_weights, netlist.w_bits))
-    ]
-    bound = int(max_error * (int(weights[0].sum()) * int(weights[1].sum())))
-    search = _Search(netlist, Measure(netlist, product_table(netlist), weights[0], weights[1], bound), gate_costs, mutations)
+    x, w = _whole("x_weights", x_weights, netlist.x_bits), _whole("w_weights", w_weights, netlist.w_bits)
+    products = product_table(netlist) if products is None else products
+    if products.shape != (1 << netlist.x_bits, 1 << netlist.w_bits) or products.dtype != np.int32:
+        raise InputError(
+            f"evolve: products must be int32 of the netlist's codes, got {products.dtype} {products.shape}"
+        )
+    bound = int(max_error * (int(x.sum()) * int(w.sum())))
+    search = _Search(netlist, Measure(netlist, products, x, w, bound), gate_costs, mutations)
     rng = np.random.default_rng(seed)
     start, step = search.cost, max(1, candidates // 100)
-    for count in range(0, candidates, _CHILDREN):
-        search.next_generation(rng, min(_CHILDREN, candidates - count))
-        if progress is not None and count % step < _CHILDREN:
+    for count in range(candidates):
+        search.try_child(rng)
+        if progress is not None and count % step == 0:
             progress(count, search.cost / start if start else 1.0)
     return search.netlist
 
@@ -97,6 +89,8 @@ class _Search:
         self._parent = Genome(netlist.kinds.copy(), netlist.inputs.copy(), np.array(netlist.outputs, dtype=np.int32))
         self._active = active(netlist)
         self.cost = self._cost(self._parent)
+        if measure.error(self._parent) is None:
+            raise InputError("evolve: the netlist's own error is above max_error; start from another or allow more")
 
     @property
     def netlist(self) -> Netlist:
@@ -104,22 +98,14 @@ class _Search:
         parent = self._parent
         return Netlist(*self._shape, parent.kinds, parent.inputs, tuple(parent.outputs.tolist()))
 
-    def next_generation(self, rng: np.random.Generator, children: int) -> None:
-        """Let the best of some children take the parent's place, unless all are worse."""
-        best, best_cost, same = None, self.cost, False
-        for _ in range(children):
-            child, has_effect = self._child(rng)
-            if not has_effect:  # as good as the parent, known without a look at it
-                if best is None:
-                    best, same = child, True
-                continue
-            cost = self._cost(child) if self._measure.error(child) is not None else np.inf
-            if cost < best_cost or (cost == best_cost and (best is None or same)):
-                best, best_cost, same = child, cost, False
-        if best is not None:
-            self._parent, self.cost = best, best_cost
-            if not same:
-                self._active = active(self.netlist)
+    def try_child(self, rng: np.random.Generator) -> None:
+        """Let a child take the parent's place unless it is worse or too wrong."""
+        child, has_effect = self._child(rng)
+        if not has_effect:  # as good as the parent, known without a look at it
+            self._parent = child
+        elif self._measure.error(child) is not None and (cost := self._cost(child)) <= self.cost:
+            self._parent, self.cost = child, cost
+            self._active = active(self.netlist)
 
     def _child(self, rng: np.random.Generator) -> tuple[Genome, bool]:
         """Return the parent with some genes changed, and whether one of a needed gate or an output is among them."""

@@ -1,13 +1,13 @@
-"""How wrong a netlist is and how often its gates are 1: compiled where there is a compiler, else by numpy, with equal results."""
+"""How wrong a netlist is and how often its gates are 1: compiled where it was built, else by numpy, with equal results."""
 
 from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, c_int64, c_void_p
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,17 @@ _WORDS = 64  # of a block in native/netlist.c
 Counts = NDArray[np.int64]
 
 
-class Genes(Protocol):
-    """A netlist's arrays, as `Netlist` has them, C-contiguous."""
+@dataclass(frozen=True)
+class Genome:
+    """A netlist's arrays, as `Netlist` has them, C-contiguous; their values may change."""
 
     kinds: NDArray[np.uint8]
     inputs: NDArray[np.int32]
     outputs: NDArray[np.int32]
+
+    def copy(self) -> Genome:
+        """Return a genome of its own."""
+        return Genome(self.kinds.copy(), self.inputs.copy(), self.outputs.copy())
 
 
 class Measure:
@@ -50,28 +55,28 @@ class Measure:
         library = _library()
         self._native = None if library is None else _Native(library, netlist, exact, x_weights, w_weights, bound)
 
-    def error(self, genes: Genes) -> int | None:
+    def error(self, genome: Genome) -> int | None:
         """Return the weighted sum of |error|, None where it exceeds the bound."""
         if self._native is not None:
-            return self._native.error(genes)
-        distance = np.abs(product_table(self._netlist(genes)).astype(np.int64) - self._exact)
+            return self._native.error(genome)
+        distance = np.abs(product_table(self._netlist(genome)).astype(np.int64) - self._exact)
         x_weights, w_weights = (weights.astype(np.int64) for weights in self._weights)
         total = int(x_weights @ distance @ w_weights)
         return None if total > self._bound else total
 
-    def ones(self, genes: Genes) -> Counts:
+    def ones(self, genome: Genome) -> Counts:
         """Return in how many pairs each gate is 1, `(n,)` int64; 0 for gates that no output needs."""
         if self._native is not None:
-            return self._native.ones(genes)
-        netlist = self._netlist(genes)
+            return self._native.ones(genome)
+        netlist = self._netlist(genome)
         used = np.uint64((1 << min(1 << (netlist.x_bits + netlist.w_bits), 64)) - 1)
         counts = np.zeros(len(netlist), dtype=np.int64)
         for values in signal_blocks(netlist):
             counts += np.bitwise_count(values[netlist.first_gate :] & used).sum(1, dtype=np.int64)
         return np.where(active(netlist), counts, 0)
 
-    def _netlist(self, genes: Genes) -> Netlist:
-        return Netlist(*self._shape, genes.kinds, genes.inputs, tuple(genes.outputs.tolist()))
+    def _netlist(self, genome: Genome) -> Netlist:
+        return Netlist(*self._shape, genome.kinds, genome.inputs, tuple(genome.outputs.tolist()))
 
 
 def active(netlist: Netlist) -> NDArray[np.bool_]:
@@ -132,18 +137,18 @@ class _Native:
             memory=memory.ctypes.data,
         )
 
-    def error(self, genes: Genes) -> int | None:
-        error = int(self._library.dse_netlist_error(self._filled(genes)))
+    def error(self, genome: Genome) -> int | None:
+        error = int(self._library.dse_netlist_error(self._filled(genome)))
         return None if error < 0 else error
 
-    def ones(self, genes: Genes) -> Counts:
-        self._library.dse_netlist_ones(self._filled(genes))
+    def ones(self, genome: Genome) -> Counts:
+        self._library.dse_netlist_ones(self._filled(genome))
         return self._ones.copy()
 
-    def _filled(self, genes: Genes) -> object:
+    def _filled(self, genome: Genome) -> object:
         structure = self._structure
-        structure.kinds, structure.inputs = genes.kinds.ctypes.data, genes.inputs.ctypes.data
-        structure.outputs = genes.outputs.ctypes.data
+        structure.kinds, structure.inputs = genome.kinds.ctypes.data, genome.inputs.ctypes.data
+        structure.outputs = genome.outputs.ctypes.data
         return ctypes.byref(structure)
 
 

