@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass, fields
-from numbers import Real
 from pathlib import Path
 
 from dse.config import read_toml
@@ -59,7 +58,7 @@ def _check(key: str, value: object) -> None:
     elif key in ("rows", "columns"):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"{key}: expected an integer >= 1, got {value!r}")
-    elif isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
         raise InputError(f"{key}: expected a finite number >= 0, got {value!r}")
     elif key == "multiplier_pj" and value == 0:
         raise InputError(f"{key}: expected a number above 0, got {value!r}; energies are relative to it")
@@ -71,13 +70,14 @@ DEFAULT_ENERGY_TABLE = EnergyTable(
     multiplier_pj=0.2,
     # the same: 32-bit integer addition, 0.1 pJ (its 8-bit addition, 0.03 pJ, gives 0.0038 per bit)
     adder_pj_per_bit=0.1 / 32,
-    # Shao et al., "Aladdin", ISCA 2014, power model of its code: flip-flop in a commercial 40 nm process, 9.0 fJ per cycle at
-    # any clock from 1 to 6 ns; taken over to 45 nm unscaled, an estimate
+    # Shao et al., "Aladdin", ISCA 2014, power model in its code: a flip-flop of a commercial 40 nm process spends 9.0 fJ per
+    # cycle, at any clock from 1 to 6 ns; taken over to 45 nm unscaled, an estimate
     register_pj_per_bit=0.009,
-    # Keckler et al., "GPUs and the future of parallel computing", IEEE Micro 31(5), 2011, table 1, 40 nm, 0.9 V: 240 fJ per
-    # transition, bit and mm, and a bit changes every second time
+    # Keckler et al., "GPUs and the future of parallel computing", IEEE Micro 31(5), 2011, table 1: 240 fJ per transition,
+    # bit and mm at 40 nm, 0.9 V, of which random data cause one every second time; unscaled, an estimate
     wire_pj_per_bit_mm=0.12,
-    # estimate: 1,200 um2 of multiplier (EvoApprox's exact one: 710 um2), adder and registers, placed at 70 %, is 0.04 mm wide
+    # estimate: multiplier (EvoApprox's exact one: 710 um2), adder and registers take 1,200 um2; at a density of 70 % this is
+    # a square 0.04 mm wide
     pitch_mm=0.05,
     # Horowitz as above: 64 bits from 32 KiB, 20 pJ (10 pJ from 8 KiB, 100 pJ from 1 MiB)
     sram_pj_per_bit=20 / 64,
