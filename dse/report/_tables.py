@@ -120,7 +120,7 @@ def _energy_parts(run: RunData, results: Headline) -> list[str]:
         "## Energy at every level",
         "What the designs above save against the exact multiplier everywhere, in per cent: of the multipliers alone, and "
         "of all that is counted at each level, which includes those before it (docs/energy.md). Only the multipliers save; "
-        "the last line is their share of the exact network's energy. All but the first column are estimates, from "
+        "the last line is their share of the exact network's energy. What the levels add is estimated, from "
         f"{markdown(run.energy.source)} (SHA-256 {run.manifest.text('hashes', 'energy_table')[:12]}); DRAM, clock tree, "
         "control and leakage are left out. "
         f"Relative energies elsewhere in this report are those of level {markdown(run.energy.level)}.",
