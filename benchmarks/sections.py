@@ -223,8 +223,9 @@ def population(quick: bool) -> Table:
         ratios = [times["from scratch"] / times[name] for name in ("one by one", "together")]
         rows.append((kind, 60 * len(designs) / times["together"], *ratios))
     about = (
-        f"Designs that an ALWANN-style search (population {count}, four tiles) asks for on ResNet-8, {images} images: designs "
-        "per minute evaluated together, and how many times faster that is than setting up and evaluating each from scratch."
+        f"Designs that an ALWANN-style search (population {count}, four tiles) asks for on ResNet-8, {images} images: how "
+        "many a minute are evaluated together, and how many times faster that is than setting up and evaluating each from "
+        "scratch."
     )
     return Table(
         "Population", about, ("designs", "together, 1/min", "one by one, times faster", "together, times faster"), rows
