@@ -97,7 +97,9 @@ def _figures(where: str, name: str, row: dict[str, str]) -> Figures:
         area_um2=_number(where, row, "area_um2"),
         delay_ns=_number(where, row, "delay_ns"),
         errors=tuple(
-            DeclaredError(key, value, TOLERANCE * max(1.0, abs(value))) for key, value in errors.items() if value is not None
+            DeclaredError(key, value, TOLERANCE * max(1.0, abs(value)))
+            for key, value in errors.items()
+            if value is not None
         ),
     )
 

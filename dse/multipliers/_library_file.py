@@ -90,7 +90,7 @@ def _entries(path: Path, text: NDArray[np.generic]) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: {LIBRARY_KEY} is not the text of a library; import it again") from None
     if version != VERSION:
-        raise InputError(f"{path}: is a library of version {version!r}, this dse reads {VERSION}; update dse or import it again")
+        raise InputError(f"{path}: is a library of version {version!r}, expected {VERSION}; update dse or import again")
     for entry in entries if isinstance(entries, list) else [entries]:
         keys = set(entry) if isinstance(entry, dict) else {"?"}
         if keys != set(_FIELDS):
@@ -113,7 +113,9 @@ def _write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}; check its folder, permissions and space") from None
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; check its folder, permissions and space"
+        ) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
