@@ -65,7 +65,7 @@ def _oddities(m: Multiplier) -> Iterator[str]:
         return
     if inert:
         yield f"the {inert[0]} changes nothing: every product depends on the other operand alone"
-    for what, products in (("0 x w", m.table[0]), ("x x 0", m.table[:, 0])):
+    for what, products in (("lut[0, w]", m.table[0]), ("lut[x, 0]", m.table[:, 0])):
         wrong = np.count_nonzero(products)
         if wrong:
             worst = products[np.abs(products.astype(np.int64)).argmax()]
