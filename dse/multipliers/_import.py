@@ -107,16 +107,19 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
     """Read all files, several at a time because C models spend their time in other processes; keep their order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            results = list(pool.map(partial(_attempt, options=options), sources.files))
+        except BaseException:  # interrupted: what has not begun need not begin
+            pool.shutdown(cancel_futures=True)
+            raise
     candidates: list[tuple[Path, Candidate]] = []
     refused = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, result in zip(
-            sources.files, pool.map(partial(_attempt, options=options), sources.files), strict=True
-        ):
-            if isinstance(result, InputError):
-                refused.append(_refusal(path, result, sources))
-            else:
-                candidates += ((path, candidate) for candidate in result)
+    for path, result in zip(sources.files, results, strict=True):
+        if isinstance(result, InputError):
+            refused.append(_refusal(path, result, sources))
+        else:
+            candidates += ((path, candidate) for candidate in result)
     return candidates, refused
 
 

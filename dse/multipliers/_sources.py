@@ -58,7 +58,7 @@ def find_sources(paths: Sequence[Path], figures: Path | None, out: Path | None) 
         _check_size(path)
     if not known:
         raise InputError(f"{', '.join(map(str, paths))}: holds no file with one of the suffixes {', '.join(READERS)}")
-    odd = Counter(p.suffix or p.name for p in files if p not in set(known))
+    odd = Counter(p.suffix or "without suffix" for p in files if p not in set(known))
     return Sources(tuple(known), frozenset(named), _figures([figures] if figures else list(tables)), odd)
 
 
@@ -66,28 +66,45 @@ def _below(folder: Path) -> list[Path]:
     """Return the files below a folder, sorted. Raises InputError for a link that leads out of it."""
     root = folder.resolve()
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_unreadable):
         folders.sort()
         for name in sorted([*names, *(f for f in folders if Path(place, f).is_symlink())]):
             path = Path(place, name)
-            if not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not _target(path).is_relative_to(root):
                 raise InputError(f"{path}: is a link that leads out of {folder}; copy the file into the folder")
             if path.is_file():
                 found.append(path)
     return found
 
 
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError):
+        raise InputError(f"{link}: is a link to itself; remove it") from None
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"{error.filename}: cannot be read: {error.strerror}; check its permissions")
+
+
 def _is_figures(path: Path) -> bool:
     """Whether a file is a CSV with a column `name`."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
-    with path.open("rb") as file:
-        header = file.readline(4096).decode("utf-8-sig", errors="replace")
+    try:
+        with path.open("rb") as file:
+            header = file.readline(4096).decode("utf-8-sig", errors="replace")
+    except OSError:  # whoever reads it says so
+        return False
     return "name" in [cell.strip().strip('"') for cell in header.split(",")]
 
 
 def _check_size(path: Path) -> None:
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; check the path") from None
     if size > MOST_BYTES:
         raise InputError(
             f"{path}: {size:,} bytes are more than the {MOST_BYTES:,} that a table takes; name another file"

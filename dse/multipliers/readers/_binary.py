@@ -66,4 +66,4 @@ def _shape(size: int, width: int, stated: Format) -> tuple[int, int] | None:
     else:
         side = isqrt(size // width)
         shape = side, side
-    return shape if shape[0] * shape[1] * width == size and shape[0] & (shape[0] - 1) == 0 else None
+    return shape if shape[0] * shape[1] * width == size > 0 and shape[0] & (shape[0] - 1) == 0 else None

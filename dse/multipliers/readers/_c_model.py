@@ -21,6 +21,7 @@ from dse.multipliers.readers._options import Format, ReadOptions, named_format, 
 from dse.multipliers.readers._stored import with_figures
 
 _COMPILING = Limits(cpu_s=20, memory_kib=1 << 20, file_blocks=1 << 17)
+CPU_S = 5  # of one model of up to 9 x 9 bits
 _REACHES_OUT = 77  # exit status of the driver
 # The model stands before the driver in one file, so that its types and static functions are known. Results go through a
 # copy of stdout; what the model prints goes nowhere. The usual functions that open files or start programs end it; the
@@ -181,7 +182,7 @@ def _tabulate(path: Path, text: str, function: Function, operands: _Operands) ->
         (folder / "driver.c").write_text(driver, encoding="utf-8")
         _compile(path, program, folder)
         # 12 x 12 bits are 16 million calls of a microsecond or less.
-        running = Limits(cpu_s=5 + (1 << operands.bits >> 18), memory_kib=1 << 18, file_blocks=0)
+        running = Limits(cpu_s=CPU_S + (1 << operands.bits >> 18), memory_kib=1 << 18, file_blocks=0)
         try:
             output = run_limited([str(folder / "model")], folder, running, {})
         except Stopped as error:
@@ -203,7 +204,7 @@ def _compile(path: Path, program: str, folder: Path) -> None:
             (" ".join(line.split())[:200] for line in said if "error:" in line or "out of memory" in line), error
         )
         raise InputError(
-            f"{path}: cannot be compiled ({what}); a model is one C file that includes nothing but the system's headers"
+            f"{path}: cannot be compiled ({what}); a model is one complete C file, what lies beside it is not included"
         ) from None
 
 
@@ -213,10 +214,10 @@ def _two_complement(path: Path, results: NDArray[np.int64], operands: _Operands)
         return results
     values = results % (1 << operands.bits)
     values = np.where(values >= 1 << (operands.bits - 1), values - (1 << operands.bits), values)
-    wider = (0, *(1 << bits for bits in (operands.bits, 16, 32) if bits >= operands.bits))
-    if not np.isin(results - values, wider).all():
-        worst = results[~np.isin(results - values, wider)][0]
+    codes = [1 << bits for bits in (operands.bits, 16, 32) if bits >= operands.bits]
+    odd = (results != values) & ~((values < 0) & np.isin(results - values, codes))
+    if odd.any():
         raise InputError(
-            f"{path}: returns {worst}, which no signed {operands.bits}-bit product is; check sign and widths"
+            f"{path}: returns {results[odd][0]}, which no signed {operands.bits}-bit product is; check sign and widths"
         )
     return values

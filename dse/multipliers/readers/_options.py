@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from dse.exceptions import InputError
 from dse.multipliers._candidate import Order
 from dse.multipliers._figures import Figures
+from dse.multipliers._generated import check_integer
+from dse.multipliers._multiplier import MAX_BITS, MIN_BITS
 
 ElementType = Literal["uint16", "int16", "int32"]
 # EvoApproxLib's names: mul8u_1JFF, mul8x4u_03J, mul12s_2PT.
-_NAME = re.compile(r"mul(\d+)(?:x(\d+))?([us])(?=_|$)")
+_NAME = re.compile(r"mul(\d{1,2})(?:x(\d{1,2}))?([us])(?=_|$)")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class ReadOptions:
     order: Order = "xw"  # which operand is a table's first axis and a function's first parameter
     dtype: ElementType | None = None  # of the elements of a `.bin` file
     figures: Mapping[str, Figures] = field(default_factory=dict)  # by the multiplier's name
+
+    def __post_init__(self) -> None:
+        for key in ("x_bits", "w_bits"):
+            if getattr(self, key) is not None:
+                check_integer("import", key, getattr(self, key), MIN_BITS, MAX_BITS)
+        for key, kind in (("order", Order), ("dtype", ElementType)):
+            value = getattr(self, key)
+            if value is not None and value not in get_args(kind):
+                raise InputError(f"import: {key} must be one of {', '.join(get_args(kind))}, got {value!r}")
 
 
 @dataclass(frozen=True)
