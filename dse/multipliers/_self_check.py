@@ -76,6 +76,8 @@ def _twins(m: Multiplier, library: Iterable[Multiplier]) -> Iterator[str]:
     for other in library:
         if other is m or other.name == m.name or (m.x_signed, m.w_signed) != (other.x_signed, other.w_signed):
             continue
+        if (m.errors.mae, m.errors.wce) != (other.errors.mae, other.errors.wce):
+            continue  # quick, and the same for a table and its transpose
         if np.array_equal(m.table, other.table):
             yield f"has the same table as '{other.name}'"
         elif np.array_equal(m.table.T, other.table):
