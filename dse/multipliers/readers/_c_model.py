@@ -113,7 +113,7 @@ def read_c_model(path: Path, text: str, options: ReadOptions) -> list[Candidate]
         area_um2=costs.get("area_um2"),
         delay_ns=costs.get("delay_ns"),
         declared=declared_errors(text),
-        declared_in="its comments",
+        declared_in="its comment",
         origin=f"C model {path.name}",
         warnings=_type_warnings(function, operands),
     )

@@ -134,7 +134,7 @@ def test_the_name_of_the_function_serves_where_the_file_has_another(tmp_path: Pa
 def test_declared_errors_are_held_against_the_table(tmp_path: Path) -> None:
     path = c_model(tmp_path, "mul4u_x", comments="// MAE = 1.5")
     assert model(path).declared == (DeclaredError("mae", 1.5, pytest.approx(0.1, rel=1e-3)),)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="its comments declares mae 1.5, but the table has 0"):
+    with pytest.raises(InputError, match="its comment declares mae 1.5, but the table has 0"):
         checked(model(path))
 
 
