@@ -16,17 +16,22 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "config", "study", "multipliers", "kernels", "space"),
-    ("operands", "report"),  # a report is made from files alone
+    ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search",),
     ("compare", "inputs"),
-    ("outcome", "catalogue", "doctor"),
-    ("pipeline",),
+    ("outcome", "catalogue", "multiplier_catalogue", "doctor"),
+    ("pipeline", "_multiplier_commands"),
     ("__main__", "__init__"),
 )
-HOMES = {"pymoo": ("search",), "matplotlib": ("report",), "moocore": ("pareto",), "click": ("__main__",)}
+HOMES = {
+    "pymoo": ("search",),
+    "matplotlib": ("report",),
+    "moocore": ("pareto",),
+    "click": ("__main__", "_multiplier_commands"),
+}
 WITHOUT_TORCH = (
     "search",
     "pareto",
