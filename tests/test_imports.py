@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 # A part may import from rows above its own, and from itself.
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
+    ("circuits",),
     ("pareto", "config", "study", "multipliers", "kernels", "space"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
@@ -36,6 +37,7 @@ WITHOUT_TORCH = (
     "search",
     "pareto",
     "study",
+    "circuits",
     "multipliers",
     "config",
     "space",
