@@ -1,0 +1,362 @@
+"""The part of Verilog that netlists are written in: modules of declarations, assignments, gates and instances."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn, TypeAlias
+
+from dse.exceptions import InputError
+
+PRIMITIVES = ("and", "nand", "or", "nor", "xor", "xnor", "not", "buf")
+_DECLARATIONS = ("input", "output", "wire")
+_BEHAVIOUR = (
+    *("always", "always_comb", "always_ff", "assign", "case", "defparam", "function", "generate", "genvar", "initial"),
+    *("inout", "integer", "localparam", "logic", "parameter", "real", "reg", "specify", "task", "tri"),
+)
+KEYWORDS = frozenset(
+    (*PRIMITIVES, *_DECLARATIONS, *_BEHAVIOUR, "module", "endmodule", "signed", "begin", "end", "if", "else", "for", "while")
+)
+MAX_WIDTH = 1 << 16
+
+_TOKEN = re.compile(
+    r"""(?P<skip>\s+ | //[^\n]* | /\*.*?\*/ | \(\*(?!\s*\)).*?\*\) | `(?:timescale|default_nettype|celldefine|endcelldefine)[^\n]*)
+      | (?P<escaped>\\\S+)
+      | (?P<number>(?:\d[\d_]*)?\s*'[sS]?[bodhBODH]\s*[0-9a-fA-FxXzZ?_]+ | \d[\d_]*)
+      | (?P<name>[A-Za-z_][\w$]*)
+      | (?P<symbol>~&|~\||~\^|\^~|&&|\|\||==|!=|[()\[\]{};:,.=~&|^?!+\#])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# Binary operators, weakest first; those of one row have the same strength.
+_LEVELS = (("||",), ("&&",), ("|",), ("^", "~^", "^~"), ("&",), ("==", "!="), ("+",))
+_UNARY = ("~", "!", "&", "|", "^", "~&", "~|", "~^", "^~")
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant, bits from the lowest."""
+
+    bits: tuple[int, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Name:
+    """A net, or those of its bits from `left` to `right`."""
+
+    name: str
+    left: int | None
+    right: int | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operator and what it is applied to; `{}` joins parts, the highest first."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+    line: int
+
+
+Expression: TypeAlias = Number | Name | Operation
+
+
+@dataclass(frozen=True)
+class Net:
+    """A declared vector: its range, and whether it is a port."""
+
+    left: int
+    right: int
+    direction: str  # input, output or wire
+    line: int
+
+    def __len__(self) -> int:
+        return abs(self.left - self.right) + 1
+
+    def position(self, index: int) -> int:
+        """Return the place of a bit from the lowest, which stands on the right, negative or too high if it is none."""
+        return index - self.right if self.left >= self.right else self.right - index
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A gate or another module with what is connected to it, by name or in order."""
+
+    module: str
+    named: dict[str, Expression | None]
+    ordered: tuple[Expression, ...]
+    line: int
+
+
+@dataclass
+class Module:
+    """One module as written."""
+
+    name: str
+    line: int
+    ports: list[str] = field(default_factory=list)
+    nets: dict[str, Net] = field(default_factory=dict)
+    assigns: list[tuple[Expression, Expression]] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+
+
+def parse(text: str, where: str) -> dict[str, Module]:
+    """Return the modules of a file by name.
+
+    Args:
+        text: The file's text.
+        where: Its name, for messages.
+
+    Raises:
+        InputError: With the line: what is written is no Verilog, or none that describes a plain netlist.
+    """
+    parser = _Parser(_tokens(text, where), where)
+    modules: dict[str, Module] = {}
+    while parser.next.kind != "end":
+        module = parser.module()
+        if module.name in modules:
+            raise InputError(f"{where}: line {module.line}: module '{module.name}' comes twice; keep one")
+        modules[module.name] = module
+    return modules
+
+
+def _tokens(text: str, where: str) -> list[Token]:
+    tokens, place, line = [], 0, 1
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise InputError(f"{where}: line {line}: cannot read {text[place : place + 12].split(chr(10))[0]!r} as Verilog")
+        kind, found = str(match.lastgroup), match.group()
+        if kind == "escaped":
+            tokens.append(Token("name", found[1:], line))
+        elif kind == "name" and found in KEYWORDS:
+            tokens.append(Token("keyword", found, line))
+        elif kind != "skip":
+            tokens.append(Token(kind, found, line))
+        line += found.count("\n")
+        place = match.end()
+    return [*tokens, Token("end", "the end of the file", line)]
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token], where: str) -> None:
+        self.tokens, self.where, self.place = tokens, where, 0
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.place]
+
+    def fail(self, expected: str) -> NoReturn:
+        token = self.next
+        if token.kind == "keyword" and token.text in _BEHAVIOUR:
+            expected += "; behavioural Verilog is read with Yosys (from_yosys)"
+        raise InputError(f"{self.where}: line {token.line}: expected {expected}, got '{token.text}'")
+
+    def take(self, *texts: str) -> str | None:
+        """Take the next token if it is one of these keywords or symbols."""
+        token = self.next
+        if token.kind in ("keyword", "symbol") and token.text in texts:
+            self.place += 1
+            return token.text
+        return None
+
+    def need(self, *texts: str) -> str:
+        return self.take(*texts) or self.fail(" or ".join(f"'{text}'" for text in texts))
+
+    def name(self, what: str) -> str:
+        if self.next.kind != "name":
+            self.fail(what)
+        self.place += 1
+        return self.tokens[self.place - 1].text
+
+    def integer(self) -> int:
+        text = self.next.text.replace("_", "")
+        if self.next.kind != "number" or not text.isdigit():
+            self.fail("a whole number")
+        self.place += 1
+        return int(text)
+
+    def module(self) -> Module:
+        self.need("module")
+        module = Module(self.name("the module's name"), self.next.line)
+        if self.take("(") and not self.take(")"):
+            self.ports(module)
+        self.need(";")
+        while not self.take("endmodule"):
+            self.item(module)
+        return module
+
+    def ports(self, module: Module) -> None:
+        direction, bounds = "", (0, 0)
+        while True:
+            written = self.take("input", "output")
+            if written:
+                self.take("wire")
+                direction, bounds = written, self.range()
+            line = self.next.line
+            name = self.name("a port's name")
+            module.ports.append(name)
+            if direction:
+                self.declare(module, name, bounds, direction, line)
+            if self.need(",", ")") == ")":
+                return
+
+    def range(self) -> tuple[int, int]:
+        self.take("signed")
+        if not self.take("["):
+            return 0, 0
+        left = self.integer()
+        self.need(":")
+        right = self.integer()
+        if abs(left - right) >= MAX_WIDTH:
+            self.fail(f"a vector of at most {MAX_WIDTH} bits")
+        self.need("]")
+        return left, right
+
+    def declare(self, module: Module, name: str, bounds: tuple[int, int], direction: str, line: int) -> None:
+        known = module.nets.get(name)
+        if known and direction == "wire" and bounds in ((0, 0), (known.left, known.right)):
+            return  # a port may be declared as a wire once more
+        if known:
+            raise InputError(f"{self.where}: line {line}: '{name}' is declared twice; keep one")
+        module.nets[name] = Net(*bounds, direction, line)
+
+    def item(self, module: Module) -> None:
+        if direction := self.take(*_DECLARATIONS):
+            self.declaration(module, direction)
+        elif self.take("assign"):
+            self.assignment(module)
+        elif primitive := self.take(*PRIMITIVES):
+            self.instances(module, primitive)
+        else:
+            self.instances(module, self.name("a declaration, an assignment, a gate, an instance or 'endmodule'"))
+
+    def declaration(self, module: Module, direction: str) -> None:
+        self.take("wire")
+        bounds = self.range()
+        while True:
+            line = self.next.line
+            name = self.name("a net's name")
+            self.declare(module, name, bounds, direction, line)
+            if self.take("="):
+                module.assigns.append((Name(name, None, None, line), self.expression()))
+            if self.need(",", ";") == ";":
+                return
+
+    def assignment(self, module: Module) -> None:
+        while True:
+            target = self.primary()
+            self.need("=")
+            module.assigns.append((target, self.expression()))
+            if self.need(",", ";") == ";":
+                return
+
+    def instances(self, module: Module, kind: str) -> None:
+        if self.next.text == "#":
+            self.fail("no parameters or delays")
+        while True:
+            line = self.next.line
+            if self.next.kind == "name":
+                self.place += 1
+            self.need("(")
+            named, ordered = self.connections()
+            module.instances.append(Instance(kind, named, ordered, line))
+            if self.need(",", ";") == ";":
+                return
+
+    def connections(self) -> tuple[dict[str, Expression | None], tuple[Expression, ...]]:
+        named: dict[str, Expression | None] = {}
+        ordered: list[Expression] = []
+        if self.take(")"):
+            return named, ()
+        while True:
+            if self.take("."):
+                port = self.name("a port's name")
+                self.need("(")
+                named[port] = None if self.take(")") else self.expression()
+                if named[port] is not None:
+                    self.need(")")
+            else:
+                ordered.append(self.expression())
+            if self.need(",", ")") == ")":
+                return named, tuple(ordered)
+
+    def expression(self) -> Expression:
+        line = self.next.line
+        condition = self.binary(0)
+        if not self.take("?"):
+            return condition
+        chosen = self.expression()
+        self.need(":")
+        return Operation("?", (condition, chosen, self.expression()), line)
+
+    def binary(self, level: int) -> Expression:
+        if level == len(_LEVELS):
+            return self.unary()
+        left = self.binary(level + 1)
+        while operator := self.take(*_LEVELS[level]):
+            line = self.tokens[self.place - 1].line
+            left = Operation(operator.replace("^~", "~^"), (left, self.binary(level + 1)), line)
+        return left
+
+    def unary(self) -> Expression:
+        line = self.next.line
+        if operator := self.take(*_UNARY):
+            return Operation(operator.replace("^~", "~^"), (self.unary(),), line)
+        return self.primary()
+
+    def primary(self) -> Expression:
+        line = self.next.line
+        if self.take("("):
+            inner = self.expression()
+            self.need(")")
+            return inner
+        if self.take("{"):
+            return self.concatenation(line)
+        if self.next.kind == "number":
+            return self.number()
+        name = self.name("a net, a number, '(' or '{'")
+        if not self.take("["):
+            return Name(name, None, None, line)
+        left = self.integer()
+        right = self.integer() if self.take(":") else left
+        self.need("]")
+        return Name(name, left, right, line)
+
+    def concatenation(self, line: int) -> Expression:
+        repeated = self.next.kind == "number" and self.tokens[self.place + 1].text == "{"
+        times = self.integer() if repeated else 1
+        if repeated:
+            self.need("{")
+        parts = [self.expression()]
+        while self.take(","):
+            parts.append(self.expression())
+        self.need("}")
+        if repeated:
+            self.need("}")
+        if not 1 <= times <= MAX_WIDTH:
+            raise InputError(f"{self.where}: line {line}: expected 1 to {MAX_WIDTH} repetitions, got {times}")
+        return Operation("{}", tuple(parts) * times, line)
+
+    def number(self) -> Number:
+        line, text = self.next.line, re.sub(r"[\s_]", "", self.next.text).lower()
+        size, _, digits = text.rpartition("'")
+        digits = digits.removeprefix("s")
+        base = {"b": 2, "o": 8, "d": 10, "h": 16}.get(digits[0], 10)
+        width = int(size or 32)
+        try:
+            value = int(digits.lstrip("bodh") if "'" in text and base != 16 else digits.removeprefix("h"), base)
+        except ValueError:
+            self.fail("a number of zeros and ones")
+        if not 1 <= width <= MAX_WIDTH:
+            self.fail(f"a number of 1 to {MAX_WIDTH} bits")
+        self.place += 1
+        return Number(tuple(value >> bit & 1 for bit in range(width)), line)
