@@ -67,6 +67,9 @@ class _Cover:
         for kind, a, b in self.gates:
             self.fanout.update((a,) if kind == _NOT else (a, b))
         self.library = library
+        self.level = [0] * self.first  # gates on the longest path from the operands
+        for _, a, b in self.gates:
+            self.level.append(1 + max(self.level[a], self.level[b]))
 
     def instances(self) -> list[CellInstance]:
         """Return the cells that the outputs need, inputs first."""
@@ -108,9 +111,11 @@ class _Cover:
         if kind != _AND or passing != _AND or half not in (left, right) or half is None:
             return None
         c = right if left == half else left
-        total = self.place.get((_XOR, *sorted((half, c))))
+        total = self.place.get((_XOR, min(half, c), max(half, c)))
         inside = self.fanout[both] == self.fanout[passed] == 1 and self.fanout[half] == 1 + (total is not None)
-        return CellInstance("full_adder", (a, b, c), (total, carry)) if inside else None
+        # The last input is the lightest and gets the latest signal, as in a synthesis that exchanges pins.
+        inputs = sorted((a, b, c), key=lambda signal: (self.level[signal], signal))
+        return CellInstance("full_adder", tuple(inputs), (total, carry)) if inside else None
 
     def _half_adders(self) -> Iterator[CellInstance]:
         if "half_adder" not in self.library.cells:

@@ -39,11 +39,11 @@ def to_verilog(netlist: Netlist, name: str) -> str:
     return "\n".join(_module(netlist, name)) + "\n"
 
 
-def test_bench(netlist: Netlist, name: str) -> str:
+def to_test_bench(netlist: Netlist, name: str) -> str:
     """Return a test bench for the module `to_verilog` makes, the module `<name>_tb`.
 
-    It reads the expected products, one for each pair of operand codes, from `<name>_expected.hex` in the folder it runs in, and
-    prints `PASS` or `FAIL` and the number of pairs. `write_verilog` writes that file.
+    It reads the expected products, one for each pair of operand codes, from `<name>_expected.hex` in the folder it runs
+    in, and prints `PASS` or `FAIL` and the number of pairs. `write_verilog` writes that file.
 
     Raises:
         InputError: The name is no Verilog identifier.
@@ -99,7 +99,7 @@ def write_verilog(
     codes = table.ravel().astype(np.int64) & ((1 << len(netlist.outputs)) - 1)
     texts = {
         f"{name}.v": to_verilog(netlist, name),
-        f"{name}_tb.v": test_bench(netlist, name),
+        f"{name}_tb.v": to_test_bench(netlist, name),
         f"{name}_expected.hex": "".join(f"{code:x}\n" for code in codes.tolist()),
     }
     folder.mkdir(parents=True, exist_ok=True)

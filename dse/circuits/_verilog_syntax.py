@@ -10,17 +10,17 @@ from dse.exceptions import InputError
 
 PRIMITIVES = ("and", "nand", "or", "nor", "xor", "xnor", "not", "buf")
 _DECLARATIONS = ("input", "output", "wire")
+_STATEMENTS = ("assign", "begin", "else", "end", "endmodule", "for", "if", "module", "signed")
 _BEHAVIOUR = (
-    *("always", "always_comb", "always_ff", "assign", "case", "defparam", "function", "generate", "genvar", "initial"),
+    *("always", "always_comb", "always_ff", "case", "defparam", "function", "generate", "genvar", "initial"),
     *("inout", "integer", "localparam", "logic", "parameter", "real", "reg", "specify", "task", "tri"),
 )
-KEYWORDS = frozenset(
-    (*PRIMITIVES, *_DECLARATIONS, *_BEHAVIOUR, "module", "endmodule", "signed", "begin", "end", "if", "else", "for", "while")
-)
+KEYWORDS = frozenset((*PRIMITIVES, *_DECLARATIONS, *_STATEMENTS, *_BEHAVIOUR))
 MAX_WIDTH = 1 << 16
 
 _TOKEN = re.compile(
-    r"""(?P<skip>\s+ | //[^\n]* | /\*.*?\*/ | \(\*(?!\s*\)).*?\*\) | `(?:timescale|default_nettype|celldefine|endcelldefine)[^\n]*)
+    r"""(?P<skip>\s+ | //[^\n]* | /\*.*?\*/ | \(\*(?!\s*\)).*?\*\)
+                 | `(?:timescale|default_nettype|celldefine|endcelldefine)[^\n]*)
       | (?P<escaped>\\\S+)
       | (?P<number>(?:\d[\d_]*)?\s*'[sS]?[bodhBODH]\s*[0-9a-fA-FxXzZ?_]+ | \d[\d_]*)
       | (?P<name>[A-Za-z_][\w$]*)
@@ -76,6 +76,7 @@ class Net:
     left: int
     right: int
     direction: str  # input, output or wire
+    signed: bool
     line: int
 
     def __len__(self) -> int:
@@ -133,7 +134,9 @@ def _tokens(text: str, where: str) -> list[Token]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
-            raise InputError(f"{where}: line {line}: cannot read {text[place : place + 12].split(chr(10))[0]!r} as Verilog")
+            raise InputError(
+                f"{where}: line {line}: cannot read {text[place : place + 12].split(chr(10))[0]!r} as Verilog"
+            )
         kind, found = str(match.lastgroup), match.group()
         if kind == "escaped":
             tokens.append(Token("name", found[1:], line))
@@ -195,39 +198,39 @@ class _Parser:
         return module
 
     def ports(self, module: Module) -> None:
-        direction, bounds = "", (0, 0)
+        direction, signed, bounds = "", False, (0, 0)
         while True:
-            written = self.take("input", "output")
-            if written:
-                self.take("wire")
-                direction, bounds = written, self.range()
+            if written := self.take("input", "output"):
+                direction, signed, bounds = written, *self.vector()
             line = self.next.line
             name = self.name("a port's name")
             module.ports.append(name)
             if direction:
-                self.declare(module, name, bounds, direction, line)
+                self.declare(module, name, Net(*bounds, direction, signed, line))
             if self.need(",", ")") == ")":
                 return
 
-    def range(self) -> tuple[int, int]:
-        self.take("signed")
+    def vector(self) -> tuple[bool, tuple[int, int]]:
+        """Return what stands between a direction and a name: whether it is signed, and the range."""
+        self.take("wire")
+        signed = self.take("signed") is not None
         if not self.take("["):
-            return 0, 0
+            return signed, (0, 0)
         left = self.integer()
         self.need(":")
         right = self.integer()
         if abs(left - right) >= MAX_WIDTH:
             self.fail(f"a vector of at most {MAX_WIDTH} bits")
         self.need("]")
-        return left, right
+        return signed, (left, right)
 
-    def declare(self, module: Module, name: str, bounds: tuple[int, int], direction: str, line: int) -> None:
+    def declare(self, module: Module, name: str, net: Net) -> None:
         known = module.nets.get(name)
-        if known and direction == "wire" and bounds in ((0, 0), (known.left, known.right)):
+        if known and net.direction == "wire" and (net.left, net.right) == (known.left, known.right):
             return  # a port may be declared as a wire once more
         if known:
-            raise InputError(f"{self.where}: line {line}: '{name}' is declared twice; keep one")
-        module.nets[name] = Net(*bounds, direction, line)
+            raise InputError(f"{self.where}: line {net.line}: '{name}' is declared twice; keep one")
+        module.nets[name] = net
 
     def item(self, module: Module) -> None:
         if direction := self.take(*_DECLARATIONS):
@@ -240,12 +243,11 @@ class _Parser:
             self.instances(module, self.name("a declaration, an assignment, a gate, an instance or 'endmodule'"))
 
     def declaration(self, module: Module, direction: str) -> None:
-        self.take("wire")
-        bounds = self.range()
+        signed, bounds = self.vector()
         while True:
             line = self.next.line
             name = self.name("a net's name")
-            self.declare(module, name, bounds, direction, line)
+            self.declare(module, name, Net(*bounds, direction, signed, line))
             if self.take("="):
                 module.assigns.append((Name(name, None, None, line), self.expression()))
             if self.need(",", ";") == ";":
