@@ -1,8 +1,9 @@
 """How often signals change before they settle: a simulation in time of random transitions, 64 in a machine word.
 
-All operand bits change at time 0. A cell's output follows its inputs after the cell's delay at its load; a pulse shorter
-than that delay is swallowed (inertial delay, as in logic simulators). What is left is what ripples through an array: in
-the exact 8 x 8 one it adds about two thirds to the energy of the settled values, in shallow circuits next to nothing.
+All operand bits change at time 0. A cell's output follows its inputs after the cell's delay at its load, but a pulse that
+is shorter than half of it is swallowed: ANDs, ORs and adders are a gate and an inverter, and a pulse need outlast only one
+of the two. What is left is what ripples through an array: in the exact 8 x 8 one it doubles the power, in shallow circuits
+it adds next to nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dse.circuits._mapping import MappedCircuit
 Wave = NDArray[np.uint64]  # (steps, words): a signal's values over time, of 64 transitions a word
 
 STEP_NS = 0.005  # a cell and its load take 5 to 40 of these steps
+INERTIA = 0.5  # shortest pulse that passes, of the delay
 
 _LOGIC: dict[str, Callable[..., tuple[Wave, ...]]] = {
     "not": lambda a: (~a,),
@@ -81,14 +83,11 @@ def _same_length(waves: list[Wave]) -> list[Wave]:
 
 
 def _delayed(wave: Wave, delay: int) -> Wave:
-    """Return the wave `delay` steps later, without the values that last fewer steps than that.
-
-    A value that the wave takes at step `t` passes if it stays until `t + delay - 1`, else the output keeps what it has.
-    """
+    """Return the wave `delay` steps later; where a value lasts for less than `INERTIA` of that, the one before stays."""
     steps = len(wave)
     changes = wave[1:] ^ wave[:-1]
     brief = np.zeros_like(wave)
-    for ahead in range(min(delay, steps) - 1):
+    for ahead in range(min(round(INERTIA * delay), steps) - 1):
         brief[: steps - 1 - ahead] |= changes[ahead:]
     passed = np.empty((steps - 1 + delay, wave.shape[1]), dtype=np.uint64)
     passed[:delay] = wave[0]

@@ -1,7 +1,7 @@
 """From gates to standard cells.
 
-A gate becomes the cell of its name, with four exceptions: adders and multiplexers are recognised by their gates and become
-one cell where that is smaller, and an inverter behind a gate that feeds nothing else makes it the opposite gate.
+Adders and multiplexers are recognised by their gates and become one cell each. Between them, gates take the polarity in
+which their cells are smallest, and each becomes the cell of its name.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from dse.circuits._builder import simplified
 from dse.circuits._cells import CellLibrary, load_cells
 from dse.circuits._netlist import GATES, Netlist, Signal
+from dse.circuits._polarity import with_cheap_polarities
 
 _NOT, _AND, _OR, _XOR, _NAND, _NOR, _XNOR = range(len(GATES))
-_OPPOSITE = {_AND: _NAND, _OR: _NOR, _XOR: _XNOR, _NAND: _AND, _NOR: _OR, _XNOR: _XOR}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class CellInstance:
 class MappedCircuit:
     """A netlist and the cells it becomes; their signals are the netlist's."""
 
-    netlist: Netlist  # simplified
+    netlist: Netlist  # simplified, and in the gates that the cells are
     cells: tuple[CellInstance, ...]  # in an order in which every input is ready
 
 
@@ -50,15 +50,15 @@ def mapped(netlist: Netlist, cells: CellLibrary | None = None) -> MappedCircuit:
     Returns:
         The same cells for the same netlist.
     """
-    netlist = simplified(netlist)
-    cover = _Cover(netlist, cells or load_cells())
-    return MappedCircuit(netlist, tuple(cover.instances()))
+    cells = cells or load_cells()
+    cover = _Cover(simplified(netlist), cells)
+    netlist = with_cheap_polarities(cover.netlist, cover.inside_cells(), cells)
+    return MappedCircuit(netlist, tuple(_Cover(netlist, cells).instances()))
 
 
 class _Cover:
     def __init__(self, netlist: Netlist, library: CellLibrary) -> None:
-        self.first = netlist.first_gate
-        self.outputs = netlist.outputs
+        self.netlist, self.first = netlist, netlist.first_gate
         self.gates = [
             (kind, a, b) for kind, (a, b) in zip(netlist.kinds.tolist(), netlist.inputs.tolist(), strict=True)
         ]
@@ -74,13 +74,24 @@ class _Cover:
     def instances(self) -> list[CellInstance]:
         """Return the cells that the outputs need, inputs first."""
         adders = self._adders()
-        needed, chosen = set(self.outputs), {}
+        needed, chosen = set(self.netlist.outputs), {}
         for signal in range(self.first + len(self.gates) - 1, self.first - 1, -1):
             if signal in needed:
-                cell = adders.get(signal) or self._mux(signal) or self._inverted(signal) or self._plain(signal)
+                cell = adders.get(signal) or self._mux(signal) or self._plain(signal)
                 chosen[_first_output(cell)] = cell
                 needed.update(cell.inputs)
         return sorted(chosen.values(), key=_first_output)
+
+    def inside_cells(self) -> set[Signal]:
+        """Return the signals of the gates that adders and multiplexers consist of."""
+        inside: set[Signal] = set()
+        for cell in self.instances():
+            stack = [signal for signal in cell.outputs if signal is not None] if cell.function not in GATES else []
+            while stack:
+                signal = stack.pop()
+                inside.add(signal)
+                stack.extend(set(self._gate(signal)[1:]) - set(cell.inputs))
+        return inside
 
     def _gate(self, signal: Signal) -> tuple[int, Signal, Signal]:
         """Return the gate that drives a signal, or no kind at all for constants and operands."""
@@ -139,13 +150,6 @@ class _Cover:
                     data = one[one[0] == select], zero[zero[0] == inverse]
                     return CellInstance("mux", (select, data[1], data[0]), (signal,))
         return None
-
-    def _inverted(self, signal: Signal) -> CellInstance | None:
-        kind, a, _ = self._gate(signal)
-        inner, *inputs = self._gate(a)
-        if kind != _NOT or inner not in _OPPOSITE or self.fanout[a] > 1:
-            return None
-        return CellInstance(GATES[_OPPOSITE[inner]], tuple(inputs), (signal,))
 
     def _plain(self, signal: Signal) -> CellInstance:
         kind, a, b = self._gate(signal)
