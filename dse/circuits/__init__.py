@@ -9,6 +9,7 @@ from dse.circuits._mapping import CellInstance, MappedCircuit, mapped
 from dse.circuits._netlist import GATES, ONE, ZERO, Netlist, Signal
 from dse.circuits._verilog import to_test_bench, to_verilog, write_verilog
 from dse.circuits._verilog_reader import from_verilog
+from dse.circuits._yosys import from_yosys
 
 __all__ = [
     "GATES",
@@ -25,6 +26,7 @@ __all__ = [
     "Signal",
     "figures",
     "from_verilog",
+    "from_yosys",
     "load_cells",
     "mapped",
     "one_probabilities",

@@ -89,11 +89,11 @@ def _delayed(wave: Wave, delay: int) -> Wave:
     brief = np.zeros_like(wave)
     for ahead in range(min(round(INERTIA * delay), steps) - 1):
         brief[: steps - 1 - ahead] |= changes[ahead:]
-    passed = np.empty((steps - 1 + delay, wave.shape[1]), dtype=np.uint64)
-    passed[:delay] = wave[0]
+    passed = np.empty((steps + delay, wave.shape[1]), dtype=np.uint64)
+    passed[: delay + 1] = wave[0]
     for step in range(1, steps):
-        kept = passed[step - 2 + delay]
-        passed[step - 1 + delay] = kept ^ ((kept ^ wave[step]) & ~brief[step])
+        kept = passed[step + delay - 1]
+        passed[step + delay] = kept ^ ((kept ^ wave[step]) & ~brief[step])
     return passed
 
 

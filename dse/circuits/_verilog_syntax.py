@@ -24,7 +24,7 @@ _TOKEN = re.compile(
       | (?P<escaped>\\\S+)
       | (?P<number>(?:\d[\d_]*)?\s*'[sS]?[bodhBODH]\s*[0-9a-fA-FxXzZ?_]+ | \d[\d_]*)
       | (?P<name>[A-Za-z_][\w$]*)
-      | (?P<symbol>~&|~\||~\^|\^~|&&|\|\||==|!=|[()\[\]{};:,.=~&|^?!+\#])
+      | (?P<symbol>~&|~\||~\^|\^~|&&|\|\||==|!=|[()\[\]{};:,.=~&|^?!+\#@*/%<>$"-])
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -159,7 +159,7 @@ class _Parser:
 
     def fail(self, expected: str) -> NoReturn:
         token = self.next
-        if token.kind == "keyword" and token.text in _BEHAVIOUR:
+        if token.text in _BEHAVIOUR or token.text in ("@", "*", "/", "%", "-", "<", ">"):
             expected += "; behavioural Verilog is read with Yosys (from_yosys)"
         raise InputError(f"{self.where}: line {token.line}: expected {expected}, got '{token.text}'")
 
