@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dse.circuits._evaluate import product_table
 from dse.circuits._netlist import GATES, Netlist, Signal
-from dse.circuits._verilog_syntax import KEYWORDS
+from dse.circuits._verilog_tokens import KEYWORDS
 from dse.exceptions import InputError
 
 _EXPRESSIONS = {

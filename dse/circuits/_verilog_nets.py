@@ -7,7 +7,8 @@ from functools import lru_cache, reduce
 from pathlib import Path
 
 from dse.circuits._netlist import Signal
-from dse.circuits._verilog_syntax import PRIMITIVES, Expression, Instance, Module, Name, Net, Number, Operation, parse
+from dse.circuits._verilog_syntax import Expression, Instance, Module, Name, Net, Number, Operation, parse
+from dse.circuits._verilog_tokens import PRIMITIVES
 from dse.exceptions import InputError, unknown_name
 
 _OPERATORS = {"&": "and", "|": "or", "^": "xor", "~^": "xnor", "&&": "and", "||": "or"}

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
+from dse.circuits._verilog_tokens import BEHAVIOUR, DECLARATIONS, PRIMITIVES, Token, tokens
 from dse.exceptions import InputError
 
-PRIMITIVES = ("and", "nand", "or", "nor", "xor", "xnor", "not", "buf")
-_DECLARATIONS = ("input", "output", "wire")
-_STATEMENTS = ("assign", "begin", "else", "end", "endmodule", "for", "if", "module", "signed")
-_BEHAVIOUR = (
-    *("always", "always_comb", "always_ff", "case", "defparam", "function", "generate", "genvar", "initial"),
-    *("inout", "integer", "localparam", "logic", "parameter", "real", "reg", "specify", "task", "tri"),
-)
-KEYWORDS = frozenset((*PRIMITIVES, *_DECLARATIONS, *_STATEMENTS, *_BEHAVIOUR))
 MAX_WIDTH = 1 << 16
 
-_TOKEN = re.compile(
-    r"""(?P<skip>\s+ | //[^\n]* | /\*.*?\*/ | \(\*(?!\s*\)).*?\*\)
-                 | `(?:timescale|default_nettype|celldefine|endcelldefine)[^\n]*)
-      | (?P<escaped>\\\S+)
-      | (?P<number>(?:\d[\d_]*)?\s*'[sS]?[bodhBODH]\s*[0-9a-fA-FxXzZ?_]+ | \d[\d_]*)
-      | (?P<name>[A-Za-z_][\w$]*)
-      | (?P<symbol>~&|~\||~\^|\^~|&&|\|\||==|!=|[()\[\]{};:,.=~&|^?!+\#@*/%<>$"-])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 # Binary operators, weakest first; those of one row have the same strength.
 _LEVELS = (("||",), ("&&",), ("|",), ("^", "~^", "^~"), ("&",), ("==", "!="), ("+",))
 _UNARY = ("~", "!", "&", "|", "^", "~&", "~|", "~^", "^~")
-
-
-class Token(NamedTuple):
-    kind: str
-    text: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +96,7 @@ def parse(text: str, where: str) -> dict[str, Module]:
     Raises:
         InputError: With the line: what is written is no Verilog, or none that describes a plain netlist.
     """
-    parser = _Parser(_tokens(text, where), where)
+    parser = _Parser(tokens(text, where), where)
     modules: dict[str, Module] = {}
     while parser.next.kind != "end":
         module = parser.module()
@@ -127,26 +104,6 @@ def parse(text: str, where: str) -> dict[str, Module]:
             raise InputError(f"{where}: line {module.line}: module '{module.name}' comes twice; keep one")
         modules[module.name] = module
     return modules
-
-
-def _tokens(text: str, where: str) -> list[Token]:
-    tokens, place, line = [], 0, 1
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise InputError(
-                f"{where}: line {line}: cannot read {text[place : place + 12].split(chr(10))[0]!r} as Verilog"
-            )
-        kind, found = str(match.lastgroup), match.group()
-        if kind == "escaped":
-            tokens.append(Token("name", found[1:], line))
-        elif kind == "name" and found in KEYWORDS:
-            tokens.append(Token("keyword", found, line))
-        elif kind != "skip":
-            tokens.append(Token(kind, found, line))
-        line += found.count("\n")
-        place = match.end()
-    return [*tokens, Token("end", "the end of the file", line)]
 
 
 class _Parser:
@@ -159,9 +116,9 @@ class _Parser:
 
     def fail(self, expected: str) -> NoReturn:
         token = self.next
-        if token.text in _BEHAVIOUR or token.text in ("@", "*", "/", "%", "-", "<", ">"):
+        if token.text in BEHAVIOUR or token.text in ("@", "*", "/", "%", "-", "<", ">"):
             expected += "; behavioural Verilog is read with Yosys (from_yosys)"
-        raise InputError(f"{self.where}: line {token.line}: expected {expected}, got '{token.text}'")
+        raise InputError(f"{self.where}: line {token.line}: expected {expected}, got '{' '.join(token.text.split())}'")
 
     def take(self, *texts: str) -> str | None:
         """Take the next token if it is one of these keywords or symbols."""
@@ -182,7 +139,7 @@ class _Parser:
 
     def integer(self) -> int:
         text = self.next.text.replace("_", "")
-        if self.next.kind != "number" or not text.isdigit():
+        if self.next.kind != "number" or not text.isdigit() or len(text) > 9:
             self.fail("a whole number")
         self.place += 1
         return int(text)
@@ -233,7 +190,7 @@ class _Parser:
         module.nets[name] = net
 
     def item(self, module: Module) -> None:
-        if direction := self.take(*_DECLARATIONS):
+        if direction := self.take(*DECLARATIONS):
             self.declaration(module, direction)
         elif self.take("assign"):
             self.assignment(module)
@@ -350,14 +307,12 @@ class _Parser:
 
     def number(self) -> Number:
         line, text = self.next.line, re.sub(r"[\s_]", "", self.next.text).lower()
-        size, _, digits = text.rpartition("'")
-        digits = digits.removeprefix("s")
-        base = {"b": 2, "o": 8, "d": 10, "h": 16}.get(digits[0], 10)
-        width = int(size or 32)
+        size, mark, digits = text.rpartition("'")
+        base, digits = (digits[0], digits[1:]) if mark else ("d", digits)
         try:
-            value = int(digits.lstrip("bodh") if "'" in text and base != 16 else digits.removeprefix("h"), base)
+            width, value = int(size or 32), int(digits, {"b": 2, "o": 8, "d": 10, "h": 16}[base])
         except ValueError:
-            self.fail("a number of zeros and ones")
+            self.fail("a number of digits 0 and 1, or those of its base")
         if not 1 <= width <= MAX_WIDTH:
             self.fail(f"a number of 1 to {MAX_WIDTH} bits")
         self.place += 1

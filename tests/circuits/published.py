@@ -61,7 +61,9 @@ def print_netlists(folder: Path) -> None:
             known.append([float(match[1]) for match in found if match])
             estimate = figures(from_verilog(path, signed="mul8s" in path.name))
             own.append([getattr(estimate, key) for key in KEYS])
-            print(f"{path.stem}  published {known[-1]}  estimate off by {np.round(np.divide(own[-1], known[-1]) - 1, 3)}")
+            print(
+                f"{path.stem}  published {known[-1]}  estimate off by {np.round(np.divide(own[-1], known[-1]) - 1, 3)}"
+            )
     for key, ours, theirs in zip(KEYS, np.transpose(own), np.transpose(known), strict=True):
         middle = np.median(np.abs(ours / theirs - 1))
         print(f"{key}: Spearman {spearmanr(ours, theirs).statistic:.3f}, median error {middle:.1%}")

@@ -33,7 +33,9 @@ def cell_table(circuit: MappedCircuit) -> np.ndarray:
     net = circuit.netlist
     table = np.zeros((1 << net.x_bits, 1 << net.w_bits), dtype=np.int64)
     for x, w in np.ndindex(table.shape):
-        values = {0: 0, 1: 1} | {s: x >> i & 1 for i, s in enumerate(net.x)} | {s: w >> i & 1 for i, s in enumerate(net.w)}
+        values = (
+            {0: 0, 1: 1} | {s: x >> i & 1 for i, s in enumerate(net.x)} | {s: w >> i & 1 for i, s in enumerate(net.w)}
+        )
         for cell in circuit.cells:
             results = LOGIC[cell.function](*(values[signal] for signal in cell.inputs))
             for signal, value in zip(cell.outputs, results, strict=True):

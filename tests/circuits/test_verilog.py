@@ -48,7 +48,9 @@ def simulate(folder: Path, name: str) -> str:
     program = folder / "program"
     sources = [str(folder / f"{name}.v"), str(folder / f"{name}_tb.v")]
     subprocess.run(["iverilog", "-Wall", "-o", str(program), *sources], check=True, capture_output=True, timeout=120)
-    run = subprocess.run(["vvp", "-n", str(program)], cwd=folder, check=True, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        ["vvp", "-n", str(program)], cwd=folder, check=True, capture_output=True, text=True, timeout=120
+    )
     return run.stdout
 
 
