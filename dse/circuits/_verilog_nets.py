@@ -13,7 +13,7 @@ from dse.exceptions import InputError, unknown_name
 
 _OPERATORS = {"&": "and", "|": "or", "^": "xor", "~^": "xnor", "&&": "and", "||": "or"}
 _SINGLE = ("!", "&&", "||", "==", "!=")  # one bit whatever the operands' widths
-_MAX_NODES = 1_000_000
+_MAX_NODES = 200_000
 
 
 class Node:

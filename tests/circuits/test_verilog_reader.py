@@ -267,7 +267,7 @@ def test_modules_that_multiply_without_end_are_refused() -> None:
         for level in range(40)
     )
     top = "module top(input a, b, output p); m0 u (a, p); endmodule\n"
-    with pytest.raises(InputError, match="expected at most 1000000 bits and gates"):
+    with pytest.raises(InputError, match="expected at most 200000 bits and gates"):
         from_verilog(top + levels + "module m40(input a, output p); assign p = a; endmodule")
 
 
