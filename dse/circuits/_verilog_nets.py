@@ -7,7 +7,8 @@ from functools import lru_cache, reduce
 from pathlib import Path
 
 from dse.circuits._netlist import Signal
-from dse.circuits._verilog_syntax import Expression, Instance, Module, Name, Net, Number, Operation, parse
+from dse.circuits._verilog_parser import parse
+from dse.circuits._verilog_syntax import Expression, Instance, Module, Name, Net, Number, Operation
 from dse.circuits._verilog_tokens import PRIMITIVES
 from dse.exceptions import InputError, unknown_name
 
@@ -93,6 +94,7 @@ class _Scope:
         self.bits: dict[str, list[Node]] = {}
 
     def ports(self) -> dict[str, list[Node]]:
+        """Return the ports' bits after all that the module says has been done."""
         for target, value in self.module.assigns:
             bits = self.target(target)
             self.drive(bits, self.value(value, len(bits)), target.line)
@@ -135,6 +137,7 @@ class _Scope:
         return self.select(expression)
 
     def select(self, name: Name) -> list[Node]:
+        """Return the bits of a net that a name with its range means."""
         net, bits = self.net(name.name, name.line)
         if name.left is None or name.right is None:
             return bits
@@ -222,6 +225,7 @@ class _Scope:
             carry = node("or", node("and", a, b), node("and", half, carry))
 
     def primitive(self, instance: Instance) -> None:
+        """Drive what a gate of the language drives."""
         kind, ports = instance.module, instance.ordered
         if len(ports) < 2 or instance.named:
             raise self.design.fault(instance.line, f"a gate '{kind}' takes an output and inputs in order")
@@ -243,6 +247,7 @@ class _Scope:
         return bits[0]
 
     def instance(self, instance: Instance) -> None:
+        """Expand another module and connect its ports."""
         module = self.design.module(instance.module, instance.line)
         connections = self._connections(instance, module)
         ports = self.design.expand(module, instance.line, self.above)

@@ -7,7 +7,8 @@ from pathlib import Path
 from dse.circuits._builder import Builder
 from dse.circuits._netlist import GATES, MAX_BITS, Netlist, Signal
 from dse.circuits._verilog_nets import Design, Node
-from dse.circuits._verilog_syntax import Module, parse
+from dse.circuits._verilog_parser import parse
+from dse.circuits._verilog_syntax import Module
 from dse.exceptions import InputError, one_line, unknown_name
 
 
