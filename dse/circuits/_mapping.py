@@ -124,9 +124,11 @@ class _Cover:
         c = right if left == half else left
         total = self.place.get((_XOR, min(half, c), max(half, c)))
         inside = self.fanout[both] == self.fanout[passed] == 1 and self.fanout[half] == 1 + (total is not None)
-        # The last input is the lightest and gets the latest signal, as in a synthesis that exchanges pins.
-        inputs = sorted((a, b, c), key=lambda signal: (self.level[signal], signal))
-        return CellInstance("full_adder", tuple(inputs), (total, carry)) if inside else None
+        return CellInstance("full_adder", self._latest_last(a, b, c), (total, carry)) if inside else None
+
+    def _latest_last(self, *signals: Signal) -> tuple[Signal, ...]:
+        """Give the latest signal to an adder's last input, the lightest, as a synthesis does that exchanges pins."""
+        return tuple(sorted(signals, key=lambda signal: (self.level[signal], signal)))
 
     def _half_adders(self) -> Iterator[CellInstance]:
         if "half_adder" not in self.library.cells:
@@ -134,7 +136,7 @@ class _Cover:
         for total, (kind, a, b) in enumerate(self.gates, self.first):
             carry = self.place.get((_AND, a, b))
             if kind == _XOR and carry is not None:
-                yield CellInstance("half_adder", (a, b), (total, carry))
+                yield CellInstance("half_adder", self._latest_last(a, b), (total, carry))
 
     def _mux(self, signal: Signal) -> CellInstance | None:
         kind, *terms = self._gate(signal)
