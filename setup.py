@@ -13,7 +13,7 @@ setup(
     ext_modules=[
         Extension(
             "dse.kernels._lut_native",  # loaded with ctypes: a shared library without any Python in it
-            sources=[str(NATIVE / "lut.c")],
+            sources=[str(path) for path in sorted(NATIVE.glob("*.c"))],
             depends=[str(path) for path in sorted(NATIVE.glob("*.h"))],
             # instruction sets are chosen at run time; nothing may be fused with an addition, which would round once less
             extra_compile_args=[

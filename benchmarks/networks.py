@@ -33,7 +33,7 @@ def random_images(count: int) -> Tensor:
 
 
 def alwann_designs(model: nn.Module, library: MultiplierLibrary, count: int) -> dict[str, Population]:
-    """Return distinct designs that an ALWANN-style search asks for, early and late, guided by a made-up additive loss."""
+    """Return designs that an ALWANN-style search asks for, early and late, guided by a made-up additive loss."""
     names = tuple(approximable_layers(model))
     space = SearchSpace(names, library.names, trace(model, random_images(16)).op_counts, library.rel_energy, tiles=4)
     guidance = Guidance(space.uniform(), np.ones((len(names), len(library))), max_loss=10.0)
@@ -44,7 +44,8 @@ def alwann_designs(model: nn.Module, library: MultiplierLibrary, count: int) -> 
         asked = search.ask()
         if generation in GENERATIONS:
             distinct = np.unique(asked, axis=0)
-            designs[f"generation {generation}, {len(distinct[:count])} distinct"] = distinct[:count]
+            designs[f"generation {generation}: {len(asked)} as asked"] = asked
+            designs[f"generation {generation}: the {len(distinct)} distinct of them"] = distinct
         loss = cost[np.arange(len(names)), asked].sum(axis=1)
         search.tell(asked, np.stack([space.energy(asked), loss], axis=1))
     return designs

@@ -3,13 +3,16 @@
 #include <stdint.h>
 
 __attribute__((optimize("no-tree-vectorize"))) void scalar_loop(
-    const uint8_t *x, const int16_t *w, const int32_t *lut, int32_t *out, int64_t first, int64_t last, int64_t depth,
-    int64_t columns, int64_t w_levels
+    const uint8_t *x, const int16_t *w, const int32_t *lut, int32_t *out, int64_t first, int64_t last, int64_t groups,
+    int64_t depth, int64_t columns, int64_t w_levels
 ) {
     for (int64_t m = first; m < last; m++)
-        for (int64_t n = 0; n < columns; n++) {
-            int32_t sum = 0;
-            for (int64_t k = 0; k < depth; k++) sum += lut[x[m * depth + k] * w_levels + w[n * depth + k]];
-            out[m * columns + n] = sum;
-        }
+        for (int64_t g = 0; g < groups; g++)
+            for (int64_t n = 0; n < columns; n++) {
+                const uint8_t *row = x + (m * groups + g) * depth;
+                const int16_t *column = w + (g * columns + n) * depth;
+                int32_t sum = 0;
+                for (int64_t k = 0; k < depth; k++) sum += lut[row[k] * w_levels + column[k]];
+                out[(m * groups + g) * columns + n] = sum;
+            }
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from dse.kernels import ENGINES, LutProduct, LutTable
 from dse.kernels._workers import split
-from dse.multipliers import builtin
+from dse.multipliers import builtin, column_truncated
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import approximable_layers, quantize, simulate
 from dse.nn.datasets import Part
@@ -37,14 +37,13 @@ NO_GRADIENT = torch.no_grad()
 
 
 def usable() -> list[str]:
-    """Return the exact engines that run here, without the Python loop, which would take hours."""
-    return [name for name, engine in ENGINES.items() if engine.missing() is None and name not in ("naive", "low-rank")]
+    """Return the engines that run here, without the Python loop, which would take hours."""
+    return [name for name, engine in ENGINES.items() if engine.missing() is None and name != "naive"]
 
 
 def approximate_table() -> LutTable:
-    """Return the layer table of an approximate multiplier from the middle of the built-in library."""
-    library = builtin(signed=False)
-    return LutTable(torch.from_numpy(FORMAT.table(library[len(library) // 2])))
+    """Return the layer table of a truncated array, which every engine takes: its error has integer factors."""
+    return LutTable(torch.from_numpy(FORMAT.table(column_truncated(6))))
 
 
 def activation_codes(*shape: int) -> Tensor:
@@ -58,10 +57,10 @@ def scalar_loop(x: Tensor, w: Tensor, table: LutTable) -> Callable[[], object]:
     source = str(HERE / "scalar_loop.c")
     subprocess.run(["cc", "-O3", "-march=native", "-fPIC", "-shared", source, "-o", str(library)], check=True)
     function = ctypes.CDLL(str(library)).scalar_loop
-    function.argtypes, function.restype = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 5, None
-    by_column, out = w.t().contiguous(), torch.empty(len(x), w.shape[1], dtype=torch.int32)
+    function.argtypes, function.restype = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 6, None
+    by_column, out = w.transpose(1, 2).contiguous(), torch.empty(len(x), *w.shape[::2], dtype=torch.int32)
     pointers = [t.data_ptr() for t in (x, by_column, table.lut, out)]
-    sizes = (x.shape[1], w.shape[1], table.w_levels)
+    sizes = (*w.shape, table.w_levels)
 
     def run(keep: object = (x, by_column, table, out)) -> Tensor:
         split(len(x), lambda first, last: function(*pointers, first, last, *sizes))
@@ -73,24 +72,24 @@ def scalar_loop(x: Tensor, w: Tensor, table: LutTable) -> Callable[[], object]:
 def products(quick: bool) -> Table:
     """Engines against the scalar loop on products of codes."""
     table, rows = approximate_table(), []
-    for m, k, n in PRODUCTS:
-        m = m // 16 if quick else m
-        x, w = activation_codes(m, k), (torch.randn(k, n) * 70).round().clamp(-255, 255).to(torch.int16) % 512
+    for name, (m, g, k, n) in PRODUCTS.items():
+        m = m // 64 if quick else m
+        x, w = activation_codes(m, g, k), (torch.randn(g, k, n) * 70).round().clamp(-255, 255).to(torch.int16) % 512
         calls: dict[str, Callable[[], object]] = {"loop": scalar_loop(x, w, table)}
-        for name in usable():
-            calls[name] = partial(LutProduct(w[None], table, engine=name), x[:, None])
-        results = [torch.as_tensor(call()).reshape(m, n) for call in calls.values()]
+        for engine in usable():
+            calls[engine] = partial(LutProduct(w, table, engine=engine), x)
+        results = [torch.as_tensor(call()) for call in calls.values()]
         assert all(torch.equal(result, results[0]) for result in results)
         times = turns(calls, 2 if quick else 5)
-        rate = m * k * n / 1e9
-        rows.append((f"({m}, {k}, {n})", rate / times["loop"], *(times["loop"] / times[name] for name in usable())))
+        rate = m * g * k * n / 1e9
+        faster = (times["loop"] / times[engine] for engine in usable())
+        rows.append((name, f"({m}, {g}, {k}, {n})", rate / times["loop"], *faster))
     about = (
         "How many times faster `lut_matmul` with prepared weights is than a scalar lookup loop in C (`scalar_loop.c`, "
         "`-O3 -march=native`, same threads, same operands, same results); the loop itself in billions of products a second."
     )
-    return Table(
-        "Products", about, ("(M, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable())), rows
-    )
+    columns = ("layer", "(M, G, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable()))
+    return Table("Products", about, columns, rows)
 
 
 def simulated(shape: Shape, conv: nn.Conv2d, x: Tensor, engine: str | None) -> Callable[[], object]:
@@ -222,10 +221,11 @@ def population(quick: bool) -> Table:
         calls = {"from scratch": from_scratch, "one by one": one_by_one, "together": together}
         times = turns(calls, 1 if quick else 2)
         ratios = [times["from scratch"] / times[name] for name in ("one by one", "together")]
-        rows.append((kind, 60 * count / times["together"], *ratios))
+        rows.append((kind, 60 * len(designs) / times["together"], *ratios))
     about = (
-        f"{count} designs of an ALWANN-style search (four tiles) on ResNet-8, {images} images: designs per minute evaluated "
-        "together, and how many times faster that is than setting up and evaluating each from scratch."
+        f"Designs that an ALWANN-style search (population {count}, four tiles) asks for on ResNet-8, {images} images: how "
+        "many a minute are evaluated together, and how many times faster that is than setting up and evaluating each from "
+        "scratch."
     )
     return Table(
         "Population", about, ("designs", "together, 1/min", "one by one, times faster", "together, times faster"), rows

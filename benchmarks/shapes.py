@@ -54,4 +54,14 @@ LAYERS = (
     Shape("VGG", 128, 128, 16, 64),
     Shape("VGG", 256, 256, 8, 64),
 )
-PRODUCTS = ((65536, 144, 16), (16384, 288, 32), (4096, 576, 64))  # (M, K, N) of ResNet layers at batch 64
+# (M, G, K, N): rows, groups, products in a sum, columns of a group
+PRODUCTS = {
+    "ResNet-8/20: 3x3, 16 to 16": (65536, 1, 144, 16),
+    "ResNet-8/20: 3x3, 32 to 32": (16384, 1, 288, 32),
+    "ResNet-8/20: 3x3, 64 to 64": (4096, 1, 576, 64),
+    "MobileNetV2: depthwise 3x3, 96": (16384, 96, 9, 1),
+    "MobileNetV2: 1x1, 32 to 192": (16384, 1, 32, 192),
+    "MobileNetV2: 1x1, 192 to 32": (16384, 1, 192, 32),
+    "VGG: 3x3, 128 to 128": (4096, 1, 1152, 128),
+    "VGG: 3x3, 256 to 256": (1024, 1, 2304, 256),
+}

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from dse._multiplier_commands import multipliers
 from dse.exceptions import InputError, one_line, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
@@ -101,20 +102,7 @@ def doctor() -> None:
             raise InputError(finding.removeprefix("none: "))
 
 
-@cli.group()
-def multipliers() -> None:
-    """Look at multiplier libraries."""
-
-
-@multipliers.command()
-@click.argument("library")
-@click.option("--signed/--unsigned", default=None, help="Which circuits of a library that holds both.")
-def inspect(library: str, signed: bool | None) -> None:
-    """Check LIBRARY (a folder, an .npz file, or 'builtin') and print its multipliers with their figures."""
-    from dse.catalogue import library_table
-
-    for line in library_table(library, signed=signed):
-        click.echo(line)
+cli.add_command(multipliers)
 
 
 def _print_report(folder: Path, written: Any) -> None:

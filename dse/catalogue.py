@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dse.config import read_toml, space_folders
 from dse.exceptions import InputError
-from dse.multipliers import Multiplier, builtin, load_library
+from dse.multipliers import builtin
 from dse.nn.datasets import DATASETS
 from dse.nn.models import MODELS
 from dse.search import METHODS
@@ -54,29 +54,3 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "methods": _methods,
     "spaces": _spaces,
 }
-
-
-def library_table(name: str, *, signed: bool | None = None) -> Iterator[str]:
-    """Yield the lines of a table of a library's multipliers, checked as they are read.
-
-    Args:
-        name: `builtin`, a folder, or an .npz file.
-        signed: Which circuits of a library that holds both.
-
-    Raises:
-        InputError: If a file or a table is not as it should be.
-    """
-    library = builtin(signed=bool(signed)) if name == "builtin" else load_library(name, signed=signed)
-    figures = f"{'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10}"
-    yield f"{'name':<16} {'bits':>5} {'sign':>4} {figures}  origin"
-    for multiplier, rel in zip(library, library.rel_energy, strict=True):
-        yield _library_row(multiplier, float(rel))
-
-
-def _library_row(m: Multiplier, rel: float) -> str:
-    bits, sign = f"{m.x_bits}x{m.w_bits}", "us"[m.x_signed] + "us"[m.w_signed]
-    e = m.errors
-    return (
-        f"{m.name:<16} {bits:>5} {sign:>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
-        f"{e.mean_error:>10.2f} {e.std_error:>10.2f}  {m.origin}"
-    )

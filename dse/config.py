@@ -18,11 +18,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dse.exceptions import InputError, one_line, unknown_name
 
-_PATHS = {
+_SPACE_PATHS = {
     "model": ("weights", "factory"),
     "dataset": ("data_root", "path", "factory"),
     "multipliers": ("library",),
 }
+_RUN_PATHS = {"energy": ("table",)}
 
 
 def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +155,13 @@ class ErrorModelConfig(_Table):
     truth_images: int = Field(default=256, ge=1)  # of the search part
 
 
+class EnergyConfig(_Table):
+    """What counts as energy; see `dse.objectives.product_energy`."""
+
+    level: str = "multiplier"  # of dse.objectives.ENERGY_LEVELS
+    table: Path | None = None  # TOML file read by `dse.objectives.load_energy_table`; the built-in figures when absent
+
+
 class ReferenceConfig(_Table):
     """Reference point of the hypervolume, shared by all methods."""
 
@@ -178,6 +186,7 @@ class RunConfig(_Table):
     space: SpaceConfig
     robustness: RobustnessConfig = RobustnessConfig()
     error_model: ErrorModelConfig = ErrorModelConfig()
+    energy: EnergyConfig = EnergyConfig()
     search: SearchConfig = SearchConfig()
 
 
@@ -193,17 +202,18 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), seed: int | 
         InputError: One line that names file and key, for anything that is not as it should be.
     """
     path = Path(path)
-    data = read_toml(path)
+    data = _absolute(read_toml(path), _RUN_PATHS, path.parent)
     if isinstance(data.get("space"), dict):
-        data["space"] = _absolute_space(data["space"], path.parent)
+        data["space"] = _absolute(data["space"], _SPACE_PATHS, path.parent)
     elif isinstance(data.get("space"), str):
         space_file = _find_space(data["space"], path)
-        data["space"] = {"name": space_file.stem, **_absolute_space(read_toml(space_file), space_file.parent)}
+        data["space"] = {"name": space_file.stem, **_absolute(read_toml(space_file), _SPACE_PATHS, space_file.parent)}
     data.setdefault("name", path.stem)
     for override in overrides:
         _override(data, override)
-    if isinstance(data.get("space"), dict):  # what is relative now came from the command line
-        data["space"] = _absolute_space(data["space"], Path.cwd())
+    data = _absolute(data, _RUN_PATHS, Path.cwd())  # what is relative now came from the command line
+    if isinstance(data.get("space"), dict):
+        data["space"] = _absolute(data["space"], _SPACE_PATHS, Path.cwd())
     if seed is not None:
         data["seed"] = seed
     return parse_config(data, str(path))
@@ -245,17 +255,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as TOML: {one_line(error)}") from None
 
 
-def _absolute_space(space: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the space with its paths made absolute from the folder of the file that holds it."""
-    for table, keys in _PATHS.items():
-        section = space.get(table, {})
+def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: Path) -> dict[str, Any]:
+    """Return nested tables with their paths (keys of `paths` by table) made absolute from the folder of their file."""
+    for table, keys in paths.items():
+        section = data.get(table, {})
         if not isinstance(section, dict):
             continue
         for key in keys:
             value = section.get(key)
             if isinstance(value, str) and (key != "factory" or ".py:" in value) and value != "builtin":
                 section[key] = str((folder / Path(value).expanduser()).resolve())
-    return space
+    return data
 
 
 def _override(data: dict[str, Any], text: str) -> None:

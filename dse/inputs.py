@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from dse.config import MultipliersConfig, RunConfig
+from dse.config import EnergyConfig, MultipliersConfig, RunConfig
 from dse.exceptions import InputError, under
 from dse.kernels import LutProduct, LutTable, engine_name
 from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
+from dse.objectives import DEFAULT_ENERGY_TABLE, EnergyTable, level_index, load_energy_table
 from dse.operands import operand_format
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
@@ -29,6 +30,7 @@ class Inputs:
     config: RunConfig
     untrained: Untrained
     library: MultiplierLibrary
+    energy_table: EnergyTable
     layers: tuple[str, ...]  # qualified names of the approximable layers, in forward order
     float_layers: tuple[str, ...]  # layers that multiply and are not quantised: neither searched nor counted
 
@@ -45,6 +47,7 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     """
     if len(set(config.search.methods)) < len(config.search.methods):
         raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
+    energy_table = open_energy(config.energy)
     with under("space.multipliers: "):
         library = open_library(config.space.multipliers, config.space.quantisation.format)
     simulation_engines(library, config.space.quantisation.format)
@@ -53,7 +56,7 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     layers = tuple(approximable_layers(network))
     _check_layer_names(layers)
     _check_methods(config, layers, library)
-    return Inputs(config, untrained, library, layers, float_layers(network))
+    return Inputs(config, untrained, library, energy_table, layers, float_layers(network))
 
 
 def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str, str]:
@@ -85,6 +88,14 @@ def _check_methods(config: RunConfig, layers: tuple[str, ...], library: Multipli
     for method in config.search.methods:
         with under("search.methods: "):
             make_search(method, space, guidance, population=config.search.population, seed=config.seed)
+
+
+def open_energy(config: EnergyConfig) -> EnergyTable:
+    """Check the energy level and read its table: the caller's file, or the built-in figures."""
+    with under("energy.level: "):
+        level_index(config.level)
+    with under("energy.table: "):
+        return DEFAULT_ENERGY_TABLE if config.table is None else load_energy_table(config.table)
 
 
 def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibrary:

@@ -15,6 +15,7 @@ from dse.config import RunConfig
 from dse.error_model import ErrorTable
 from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
+from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.robustness import RobustnessProfile
 from dse.search import History
@@ -30,6 +31,7 @@ class Outcome:
     library: MultiplierLibrary
     space: SearchSpace
     trace: Trace
+    energy: NetworkEnergy  # what the exact network spends at every level
     profile: RobustnessProfile
     errors: ErrorTable  # predictions of the model that guided the search
     measured_errors: ErrorTable
@@ -58,6 +60,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     _write_uniform(outcome, folder / "uniform.csv")
     _write_layers(outcome, folder / "robustness.csv")
     _write_errors(outcome, folder / "errors.csv")
+    _write_energy(outcome, folder / "energy.csv")
 
 
 def _names(space: SearchSpace, row: np.ndarray) -> list[str]:
@@ -118,3 +121,13 @@ def _write_errors(outcome: Outcome, path: Path) -> None:
         for m, (name, power) in enumerate(zip(guess.multipliers, outcome.library.power_mw, strict=True))
     ]
     write_csv(path, ("layer", "multiplier", "power_mw", "mean", "std", "measured_mean", "measured_std"), rows)
+
+
+def _write_energy(outcome: Outcome, path: Path) -> None:
+    energy = outcome.energy
+    rows = [
+        [shape.name, shape.op_count, shape.fan_in, shape.channels, shape.positions, *map(float, product_pj)]
+        for shape, product_pj in zip(energy.shapes, energy.product_pj, strict=True)
+    ]
+    columns = ("layer", "op_count", "fan_in", "channels", "positions", *(f"{level}_pj" for level in ENERGY_LEVELS))
+    write_csv(path, columns, rows)

@@ -20,7 +20,7 @@ from dse.multipliers import MultiplierLibrary
 from dse.nn.datasets import Dataset
 from dse.nn.tracing import Trace, trace
 from dse.nn.training import TrainingSettings, accuracy, train
-from dse.objectives import AccuracyLoss, RelativeEnergy, Simulator
+from dse.objectives import ENERGY_LEVELS, AccuracyLoss, NetworkEnergy, RelativeEnergy, Simulator, network_energy
 from dse.outcome import Outcome, write_outcome
 from dse.progress import ProgressDisplay
 from dse.report import write_report
@@ -86,8 +86,15 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
     predictions = {grade: predict_errors(seen, library, grade=grade) for grade in get_args(Grade)}
     errors = predictions[config.error_model.grade]
     measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library)
+    energy = network_energy(seen, inputs.energy_table)
     space = SearchSpace(
-        seen.names, library.names, seen.op_counts, library.rel_energy, seen.fixed_op_count, config.space.tiles
+        layers=seen.names,
+        multipliers=library.names,
+        op_counts=seen.op_counts,
+        rel_energy=library.rel_energy,
+        fixed_op_count=seen.fixed_op_count,
+        tiles=config.space.tiles,
+        overhead=energy.overhead(config.energy.level),
     )
     scorer, exact = _scorer(model, workload, library, seen, space)
     guidance = Guidance(
@@ -103,6 +110,7 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
     metrics = {
         **compare(space, histories, fronts, uniform, config.search.reference),
         "baselines": {"float_accuracy": accuracy(workload.model, parts.test), **exact},
+        "energy": _energy_figures(config, energy),
         "error_model": {grade: asdict(agreement(table, measured)) for grade, table in predictions.items()},
         "float_layers": list(inputs.float_layers),
         "images": {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")},
@@ -113,6 +121,7 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
         library=library,
         space=space,
         trace=seen,
+        energy=energy,
         profile=profile,
         errors=errors,
         measured_errors=measured,
@@ -121,7 +130,7 @@ def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
         uniform=uniform,
         quantised_search_accuracy=exact["quantised_search_accuracy"],
         metrics=metrics,
-        manifest=_manifest(config, workload, library),
+        manifest=_manifest(config, workload, library, energy),
     )
 
 
@@ -164,7 +173,18 @@ def _best_so_far(display: ProgressDisplay, done: int, total: int, objectives: Ob
     display.update(done, total, best)
 
 
-def _manifest(config: RunConfig, workload: Workload, library: MultiplierLibrary) -> dict[str, Any]:
+def _energy_figures(config: RunConfig, energy: NetworkEnergy) -> dict[str, Any]:
+    """Return what turns a saving at the run's level into that at any other, and where it comes from."""
+    return {
+        "level": config.energy.level,
+        "multiplier_share": {level: energy.share(level) for level in ENERGY_LEVELS},
+        "table": asdict(energy.table),
+    }
+
+
+def _manifest(
+    config: RunConfig, workload: Workload, library: MultiplierLibrary, energy: NetworkEnergy
+) -> dict[str, Any]:
     space = config.space
     return {
         "name": config.name,
@@ -179,6 +199,7 @@ def _manifest(config: RunConfig, workload: Workload, library: MultiplierLibrary)
             "data": workload.parts.content_hash,
             "library": library.content_hash,
             "tables": {m.name: m.table_hash for m in library},
+            "energy_table": energy.table.content_hash,
         },
         "hardware": {**hardware(), "threads": torch.get_num_threads()},
         **environment(),

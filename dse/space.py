@@ -22,6 +22,8 @@ class SearchSpace:
         rel_energy: Energy of one multiplication relative to the exact multiplier's `(M,)`.
         fixed_op_count: Multiplications in layers that stay exact.
         tiles: At most so many distinct multipliers in one design; None: no limit.
+        overhead: What every design spends beside multiplications, in units of one exact multiplication, 0 or more: 0 at
+            energy level `multiplier`, else `dse.objectives.NetworkEnergy.overhead`.
     """
 
     layers: tuple[str, ...]
@@ -30,6 +32,7 @@ class SearchSpace:
     rel_energy: Floats
     fixed_op_count: int = 0
     tiles: int | None = None
+    overhead: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.layers or not self.multipliers:
@@ -51,11 +54,12 @@ class SearchSpace:
         """Return the energy of designs relative to the exact multiplier everywhere: `(P, L)` -> `(P,)`.
 
         `sum_l c_l P(m_l) / (P(exact) sum_l c_l)` (ICCAD 2022 and ALWANN, objective 1), where layers that stay exact count
-        in both sums. Multiplications only: no additions, memory or leakage.
+        in both sums, and so does the overhead, which is 0 where only multiplications are counted.
         """
         # not `@`, whose last bit depends on how many designs are scored together
         spent = (self.rel_energy[population] * self.op_counts).sum(axis=1)
-        return (spent + self.fixed_op_count) / (self.op_counts.sum() + self.fixed_op_count)
+        unchanged = self.fixed_op_count + self.overhead
+        return (spent + unchanged) / (self.op_counts.sum() + unchanged)
 
     def repair(self, population: Population) -> Population:
         """Return designs `(P, L)` that respect the tile limit, changing as few multiplications as possible.

@@ -96,13 +96,17 @@ def test_relative_paths_count_from_their_file(tmp_path: Path) -> None:
     path = "~/images"
     [space.multipliers]
     library = "evoapprox"
+    [energy]
+    table = "../mine.toml"
     """
-    space = load_config(write(tmp_path, text, "deep/run.toml")).space
+    config = load_config(write(tmp_path, text, "deep/run.toml"))
+    space = config.space
     assert space.model.factory == f"{tmp_path.resolve()}/deep/nets/net.py:build"
     assert space.model.weights == tmp_path.resolve() / "w.safetensors"
     assert space.dataset.factory == "package.module:load" and space.dataset.data_root == Path("/data")
     assert space.dataset.path == (Path.home() / "images").resolve()
     assert space.multipliers.library == f"{tmp_path.resolve()}/deep/evoapprox"
+    assert config.energy.table == tmp_path.resolve() / "mine.toml"
     assert load_config(write(tmp_path, INLINE)).space.multipliers.library == "builtin"
 
 
@@ -117,7 +121,8 @@ def test_resolved_configuration_loads_again_from_anywhere(tmp_path: Path, elsewh
     search.reference.accuracy_loss_pp = 3
     """
     overrides = ["space.model.weights=own/w.npz", "space.multipliers.library=lib", "search.methods=['random']"]
-    config = load_config(write(tmp_path, text), overrides=overrides)
+    config = load_config(write(tmp_path, text), overrides=[*overrides, "energy.table=own/pj.toml", "energy.level=mac"])
+    assert (config.energy.table, config.energy.level) == (elsewhere.resolve() / "own" / "pj.toml", "mac")
     assert config.space.model.weights == elsewhere.resolve() / "own" / "w.npz"
     assert config.space.multipliers.library == str(elsewhere.resolve() / "lib")
     copy = tmp_path / "runs" / "config.toml"

@@ -118,7 +118,7 @@ def test_how_the_models_grow_with_the_fan_in() -> None:
         return layer_trace(np.tile(layer.w_codes[0], (2, 1)), np.tile(layer.patches[:, 0], (1, 2)))
 
     def std(layer: LayerTrace, grade: Grade) -> Floats:
-        return predict_errors(Trace((layer,), "u8", 0, 1), library(), grade=grade).std[0, 1:]
+        return predict_errors(Trace((layer,), "u8", (), 1), library(), grade=grade).std[0, 1:]
 
     assert std(twice(mixed), "global") == pytest.approx(np.sqrt(2) * std(mixed, "global"))
     assert std(twice(even), "multi-distribution") == pytest.approx(2 * std(even, "multi-distribution"), abs=1e-4)

@@ -17,17 +17,22 @@ ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("circuits",),
     ("pareto", "config", "study", "multipliers", "kernels", "space"),
-    ("operands", "report"),  # a report is made from files alone
+    ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search",),
     ("compare", "inputs"),
-    ("outcome", "catalogue", "doctor"),
-    ("pipeline",),
+    ("outcome", "catalogue", "multiplier_catalogue", "doctor"),
+    ("pipeline", "_multiplier_commands"),
     ("__main__", "__init__"),
 )
-HOMES = {"pymoo": ("search",), "matplotlib": ("report",), "moocore": ("pareto",), "click": ("__main__",)}
+HOMES = {
+    "pymoo": ("search",),
+    "matplotlib": ("report",),
+    "moocore": ("pareto",),
+    "click": ("__main__", "_multiplier_commands"),
+}
 WITHOUT_TORCH = (
     "search",
     "pareto",

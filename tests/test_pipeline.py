@@ -103,6 +103,36 @@ def test_figures_agree_with_each_other(tmp_path: Path) -> None:
     assert 0 < metrics["library_floor"] < 1
 
 
+def test_energy_levels_change_the_scale_and_nothing_else(tmp_path: Path) -> None:
+    plain, memory = dse.run(smoke()), dse.run(smoke(energy__level="memory"), out=tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    layers = rows(tmp_path / "run" / "energy.csv")
+    spent = [sum(int(r["op_count"]) * float(r[f"{level}_pj"]) for r in layers) for level in ("multiplier", "memory")]
+    assert metrics["energy"]["level"] == "memory"
+    assert metrics["energy"]["multiplier_share"]["memory"] == pytest.approx(spent[0] / spent[1])
+    assert {r["multiplier_pj"] for r in layers} == {str(metrics["energy"]["table"]["multiplier_pj"])}
+    for method, history in plain.histories.items():
+        assert np.array_equal(history.population, memory.histories[method].population)
+        saved, of_multipliers = (1 - h.objectives[:, 0] for h in (memory.histories[method], history))
+        assert saved == pytest.approx(of_multipliers * spent[0] / spent[1])
+    assert 1 - memory.metrics["library_floor"] == pytest.approx(
+        (1 - plain.metrics["library_floor"]) * spent[0] / spent[1]
+    )
+
+
+def test_an_energy_table_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'source = "ours"\nmultiplier_pj = 1\nadder_pj_per_bit = 0\nregister_pj_per_bit = 0\nwire_pj_per_bit_mm = 0\n'
+        "pitch_mm = 0\nsram_pj_per_bit = 0\nrows = 1\ncolumns = 1\n"
+    )
+    outcome = dse.run(smoke(energy={"level": "memory", "table": str(tmp_path / "mine.toml")}))
+    assert set(outcome.metrics["energy"]["multiplier_share"].values()) == {1}
+    assert outcome.metrics["energy"]["table"]["source"] == "ours"
+    plain = dse.run(smoke())
+    assert plain.manifest["hashes"]["energy_table"] != outcome.manifest["hashes"]["energy_table"]
+    assert np.array_equal(plain.fronts["nsga2"].rel_energy, outcome.fronts["nsga2"].rel_energy)
+
+
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         dse.run(smoke(seed=seed), out=tmp_path / name)
@@ -258,6 +288,8 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__model": {"name": "digit-cnn"}}, "digits-cnn"),
         ({"space__dataset": {"name": "digit"}}, "digits"),
         ({"search__methods": ["nsga"]}, "nsga2"),
+        ({"energy__level": "arry"}, "energy.level: unknown energy level 'arry'; did you mean 'array'?"),
+        ({"energy__table": "nowhere.toml"}, "energy.table: nowhere.toml: no such file"),
         ({"search__methods": ["random", "random"]}, "once"),
         ({"space__multipliers": {"include": ["trunk5u"]}}, "trunc5u"),
         ({"space__layers": {"include": ["conv9"]}}, "conv"),

@@ -53,6 +53,20 @@ class Planes(ctypes.Structure):
     )
 
 
+class Slopes(ctypes.Structure):
+    """`struct slopes`."""
+
+    _fields_ = (
+        *_fields("grad position piece", c_void_p),
+        *_fields("images positions image_stride group_stride pieces length", c_int64),
+        *_fields("x pixel", c_void_p),
+        *_fields("x_image plane", c_int64),
+        *_fields("w slopes", c_void_p),
+        *_fields("levels w_levels groups depth", c_int64),
+        ("out", c_void_p),
+    )
+
+
 _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "dse_levels": (c_int64, ()),
     "dse_shift": (c_int64, (c_int64,)),
@@ -68,6 +82,10 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "dse_depthwise_bytes": (c_int64, (POINTER(Job), POINTER(Windows))),
     "dse_depthwise": (None, (POINTER(Job), POINTER(Windows), c_int64, c_int64, c_int64, c_void_p)),
     "dse_quantize": (None, (POINTER(Planes), c_int64, c_int64, c_int64)),
+    "dse_slope_bytes": (c_int64, (POINTER(Slopes),)),
+    "dse_activation_slopes": (None, (POINTER(Slopes), c_int64, c_int64, c_int64, c_void_p)),
+    "dse_weight_units": (c_int64, (POINTER(Slopes),)),
+    "dse_weight_slopes": (None, (POINTER(Slopes), c_int64, c_int64, c_int64, c_void_p)),
 }
 
 

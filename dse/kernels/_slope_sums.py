@@ -1,13 +1,18 @@
 """Sums of per-product slopes, the two gradients of a product through a table, without one lookup per product.
 
-With permuted slopes `T_k[x, n] = slopes[x, w[k, n]]` the gradient of an activation is a dot product of two whole rows,
+With permuted slopes `T_k[x, t] = slopes[x, w[k, t]]` the gradient of an activation is a dot product of two whole rows,
 `grad[m, :] . T_k[x[m, k], :]`. For the weights the rows of `grad` are first summed by code, `H_k[v, :] = sum of grad[m, :]
-where x[m, k] = v`, and a slope is looked up once for each code instead of once for each row. Both sums are those that
-`embedding_bag` and its gradient form. The fan-in goes through in blocks that bound the memory.
+where x[m, k] = v`, and a slope is looked up once for each code instead of once for each row. The compiled engine does so;
+without it both sums are those that `embedding_bag` and its gradient form, in blocks that bound the memory.
+
+Gradients come as windows (B, H, W, G, P, Q, N): for each position of an image and each group the gradients of the N outputs
+that it reaches by each of P x Q taps, any strides but a last one of 1, so that windows may overlap. A position is a row `m`
+of M = B H W, a tap with an output a column `t` of T = P Q N.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,59 +20,114 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dse.exceptions import InputError
+from dse.kernels import _native_slopes
+from dse.kernels._compiled import why_not
+from dse.kernels._engines import VARIABLE
+
 _BLOCK = 2**22  # 16 MiB of float32 in the permuted slopes of a block
+_CHUNK = 2**21  # 8 MiB of float32 in the rows of an output gradient at a time
 
 
-def activation_slope_sums(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) -> Tensor:
-    """Return `out[m, g, k] = sum_n grad[m, g, n] * slopes[x_codes[m, g, k], w_codes[g, k, n]]`.
+def activation_slope_sums(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor, out: Tensor) -> None:
+    """Write `out[m, g, k] = sum_t grad[m, g, t] * slopes[x_codes[m, g, k], w_codes[g, k, t]]`.
 
     Args:
-        grad: `(M, G, N)` float32.
-        x_codes: Activation codes `(M, G, K)` uint8.
-        w_codes: Weight codes `(G, K, N)`, any integer dtype.
-        slopes: Slopes by code `(2^Bx, 2^Bw)` float32.
+        grad: Windows (B, H, W, G, P, Q, N) float32.
+        x_codes: Activation codes (B, H, W, G, K) uint8: part of a tensor (B, G, K, H', W'), seen with these axes.
+        w_codes: Weight codes (G, K, T), any integer dtype.
+        slopes: Slopes by code (256, 2^Bw) float32.
+        out: The same part of a float32 tensor, with the strides of `x_codes`.
 
-    Returns:
-        `(M, G, K)` float32.
+    Raises:
+        InputError: For operands that do not fit each other or the slopes.
     """
-    out = grad.new_zeros(x_codes.shape)
-    if grad.numel() == 0 or out.numel() == 0:
-        return out
-    rows, groups, columns = grad.shape
-    bags = grad.reshape(rows * groups, columns)
-    for block in _blocks(w_codes, len(slopes)):
-        indices = _indices(x_codes[:, :, block]).flatten()
-        per_bag = len(indices) // len(bags)
-        owner = torch.arange(len(bags), dtype=torch.int32, device=grad.device)
-        # what autograd calls for the gradient of `per_sample_weights`; by way of autograd the sums would be formed too
-        dots = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-            bags, _permuted(w_codes[:, block], slopes), indices, owner * per_bag, owner.repeat_interleave(per_bag), 0
+    _check(grad, x_codes, w_codes, slopes)
+    if out.shape != x_codes.shape or out.stride() != x_codes.stride() or out.dtype != torch.float32:
+        raise InputError(
+            f"out: expected float32 of the shape and strides of x_codes, got {out.dtype} {tuple(out.shape)}"
         )
-        out[:, :, block] = dots.view(rows, groups, per_bag)
-    return out
+    if _is_native(grad, x_codes, w_codes):
+        _native_slopes.activation_sums(grad, x_codes, w_codes, slopes, out)
+        return
+    out.zero_()
+    for images, rows, codes in _rows(grad, x_codes, w_codes):
+        for block in _blocks(w_codes, len(slopes)):
+            dots = _dots(rows, codes[:, :, block], w_codes[:, block], slopes)
+            out[images, ..., block] = dots.view(*out[images].shape[:-1], -1)
 
 
 def weight_slope_sums(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) -> Tensor:
-    """Return `out[g, k, n] = sum_m grad[m, g, n] * slopes[x_codes[m, g, k], w_codes[g, k, n]]`.
+    """Return `out[g, k, t] = sum_m grad[m, g, t] * slopes[x_codes[m, g, k], w_codes[g, k, t]]`.
 
     Args:
-        grad: `(M, G, N)` float32.
-        x_codes: Activation codes `(M, G, K)` uint8.
-        w_codes: Weight codes `(G, K, N)`, any integer dtype.
-        slopes: Slopes by code `(2^Bx, 2^Bw)` float32.
+        grad, x_codes, w_codes, slopes: As for `activation_slope_sums`.
 
     Returns:
-        `(G, K, N)` float32.
+        (G, K, T) float32.
+
+    Raises:
+        InputError: For operands that do not fit each other or the slopes.
     """
+    _check(grad, x_codes, w_codes, slopes)
+    if _is_native(grad, x_codes, w_codes):
+        return _native_slopes.weight_sums(grad, x_codes, w_codes, slopes)
     out = grad.new_zeros(w_codes.shape)
-    if grad.numel() == 0 or out.numel() == 0:
-        return out
-    levels, columns = len(slopes), grad.shape[-1]
-    for block in _blocks(w_codes, levels):
-        sums = _sums_by_code(grad, x_codes[:, :, block], levels)
-        permuted = _permuted(w_codes[:, block], slopes).view(levels, -1, columns).transpose(0, 1)
-        out[:, block] = sums.mul_(permuted).sum(1).view(len(out), -1, columns)
+    levels, columns = len(slopes), w_codes.shape[-1]
+    for _, rows, codes in _rows(grad, x_codes, w_codes):
+        for block in _blocks(w_codes, levels):
+            sums = _sums_by_code(rows, codes[:, :, block], levels)
+            permuted = _permuted(w_codes[:, block], slopes).view(levels, -1, columns).transpose(0, 1)
+            out[:, block] += sums.mul_(permuted).sum(1).view(len(out), -1, columns)
     return out
+
+
+def _check(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) -> None:
+    """Refuse what compiled code would read beyond its ends."""
+    if grad.ndim != 7 or x_codes.ndim != 5 or w_codes.ndim != 3 or slopes.ndim != 2:
+        dimensions = [tensor.ndim for tensor in (grad, x_codes, w_codes, slopes)]
+        raise InputError(f"slope sums: expected operands of 7, 5, 3 and 2 dimensions, got {dimensions}")
+    *position, taps_down, taps_across, columns = grad.shape
+    wanted = (*position, w_codes.shape[1]), (position[3], w_codes.shape[1], taps_down * taps_across * columns)
+    if (tuple(x_codes.shape), tuple(w_codes.shape)) != wanted:
+        got = f"{tuple(x_codes.shape)} and {tuple(w_codes.shape)}"
+        raise InputError(f"slope sums: expected codes {wanted[0]} and {wanted[1]} for such windows, got {got}")
+    if (grad.dtype, x_codes.dtype, slopes.dtype) != (torch.float32, torch.uint8, torch.float32):
+        raise InputError(
+            f"slope sums: expected float32, uint8 and float32, got {grad.dtype}, {x_codes.dtype}, {slopes.dtype}"
+        )
+    if len(slopes) != 256 or (w_codes.numel() and not 0 <= int(w_codes.min()) <= int(w_codes.max()) < slopes.shape[1]):
+        raise InputError(f"slope sums: expected slopes (256, more than every weight code), got {tuple(slopes.shape)}")
+
+
+def _is_native(grad: Tensor, x_codes: Tensor, w_codes: Tensor) -> bool:
+    """Return whether the compiled engine is there, wanted, and has something to do."""
+    filled = all(tensor.numel() for tensor in (grad, x_codes, w_codes))
+    return filled and not grad.is_cuda and os.environ.get(VARIABLE, "native") in ("", "native") and why_not() is None
+
+
+def _rows(grad: Tensor, x_codes: Tensor, w_codes: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield some images after the other, their rows (M, G, T) and codes (M, G, K); none where there is nothing to sum."""
+    groups, depth, columns = w_codes.shape
+    if grad.numel() == 0 or w_codes.numel() == 0:
+        return
+    length = max(1, _CHUNK // (grad.shape[1] * grad.shape[2] * groups * columns))
+    for start in range(0, len(grad), length):
+        images = slice(start, start + length)
+        yield images, grad[images].reshape(-1, groups, columns), x_codes[images].reshape(-1, groups, depth)
+
+
+def _dots(rows: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) -> Tensor:
+    """Return the sums for the activations (M, G, K) of dense rows (M, G, T)."""
+    bags = rows.reshape(-1, rows.shape[-1])
+    indices = _indices(x_codes).flatten()
+    owner = torch.arange(len(bags), dtype=torch.int32, device=rows.device)
+    per_bag = x_codes.shape[-1]
+    # what autograd calls for the gradient of `per_sample_weights`; by way of autograd the sums would be formed too
+    dots: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        bags, _permuted(w_codes, slopes), indices, owner * per_bag, owner.repeat_interleave(per_bag), 0
+    )
+    return dots.view(x_codes.shape)
 
 
 def _sums_by_code(grad: Tensor, x_codes: Tensor, levels: int) -> Tensor:

@@ -17,7 +17,7 @@ from dse.kernels._table import LutTable
 _FLOAT32_EXACT = 2**24
 _FLOAT64_EXACT = 2**53
 _CHUNK_INDICES = 2**21  # 8 MiB of int32 indices at a time: fewer, and waking the threads takes longer than the sums
-_BLOCK_PER_COLUMN = 4  # reduction indices in a block for each column: short rows want a small table, long ones few calls
+_BLOCK_PER_COLUMN = 5  # reduction indices in a block for each column: short rows want a small table, long ones few calls
 
 
 class TorchProduct:
@@ -32,7 +32,8 @@ class TorchProduct:
         dtype, limit = (
             (torch.float32, _FLOAT32_EXACT) if reach * 32 < _FLOAT32_EXACT else (torch.float64, _FLOAT64_EXACT)
         )
-        self._block = max(1, min((limit - 1) // reach, max(32, _BLOCK_PER_COLUMN * w_codes.shape[2])))
+        self._exact = max(1, (limit - 1) // reach)  # reduction indices whose sum cannot round
+        self._block = _block(w_codes.shape[1], min(self._exact, max(32, _BLOCK_PER_COLUMN * w_codes.shape[2])))
         self._rows = _permuted_rows(w_codes, table.lut, self._centre, dtype)
         index_dtype = torch.int32 if len(self._rows) < 2**31 else torch.int64  # half the traffic where it can
         self._offsets = torch.arange(0, len(self._rows), self._levels, dtype=index_dtype, device=table.lut.device)
@@ -46,22 +47,41 @@ class TorchProduct:
     def __call__(self, x_codes: Tensor) -> Tensor:
         """Return the sums: codes `(M, G, K)` -> `(M, G, N)` int32, int64 where a sum could overflow."""
         groups, depth, columns = self._shape
-        out = torch.zeros((x_codes.shape[0], groups, columns), dtype=self._out_dtype, device=x_codes.device)
+        out = torch.empty((len(x_codes), groups, columns), dtype=self._out_dtype, device=x_codes.device)
         if out.numel() == 0 or depth == 0:
-            return out
-        chunk = max(1, _CHUNK_INDICES // (groups * min(depth, self._block)))
-        for first in range(0, depth, self._block):
-            block = slice(first, min(first + self._block, depth))
-            for start in range(0, len(x_codes), chunk):
-                self._accumulate(x_codes[start : start + chunk, :, block], block, out[start : start + chunk])
+            return out.zero_()
+        chunk = max(1, _CHUNK_INDICES // (groups * self._block))
+        for start in range(0, len(x_codes), chunk):
+            self._sum(x_codes[start : start + chunk], out[start : start + chunk])
         return out.add_(depth * self._centre)
 
-    def _accumulate(self, x_codes: Tensor, block: slice, out: Tensor) -> None:
-        """Add the sums over a block of the reduction to `out (m, G, N)`."""
-        bags = x_codes.to(self._offsets.dtype, copy=True, memory_format=torch.contiguous_format)
+    def _sum(self, x_codes: Tensor, out: Tensor) -> None:
+        """Write the sums of centred entries for codes `(m, G, K)` to `out (m, G, N)`; in floats as far as they are exact."""
+        depth = self._shape[1]
+        step = self._exact // self._block * self._block
+        for first in range(0, depth, step):
+            total = self._block_sums(x_codes, first)
+            for start in range(first + self._block, min(first + step, depth), self._block):
+                total += self._block_sums(x_codes, start)
+            total = total.view(out.shape)
+            if first == 0:
+                out.copy_(total)
+            else:
+                out += total.to(out.dtype)
+
+    def _block_sums(self, x_codes: Tensor, start: int) -> Tensor:
+        """Return the sums over one block of the reduction, `(m * G, N)` in floats."""
+        block = slice(start, start + self._block)
+        bags = x_codes[:, :, block].to(self._offsets.dtype, copy=True, memory_format=torch.contiguous_format)
         bags += self._offsets[:, :, block]
-        sums = F.embedding_bag(bags.view(-1, block.stop - block.start), self._rows, mode="sum")
-        out += sums.view(out.shape).to(out.dtype)
+        sums: Tensor = F.embedding_bag(bags.view(-1, bags.shape[2]), self._rows, mode="sum")
+        return sums
+
+
+def _block(depth: int, most: int) -> int:
+    """Return the size of blocks of about equal size, at most `most`, that make up `depth`."""
+    count = max(1, -(-depth // most))
+    return max(1, -(-depth // count))
 
 
 def _permuted_rows(w_codes: Tensor, lut: Tensor, centre: int, dtype: torch.dtype) -> Tensor:

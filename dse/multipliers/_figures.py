@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.exceptions import InputError
+from dse.multipliers._declared import DeclaredError
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS
 
 SIGNS = {"0": False, "false": False, "1": True, "true": True}
 # Error figures a file may declare: names of ErrorMetrics' fields.
-ERROR_KEYS = ("mae", "wce", "mean_error", "std_error")
+ERROR_KEYS = ("mae", "wce", "mean_error", "std_error", "mre", "error_probability")
+# Declared error figures are rounded to a few decimals.
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Figures:
     power_mw: float
     area_um2: float | None
     delay_ns: float | None
-    errors: dict[str, float]  # declared error figures, keys out of ERROR_KEYS
+    errors: tuple[DeclaredError, ...]  # metrics out of ERROR_KEYS
 
 
 def read_figures(path: Path) -> dict[str, Figures]:
@@ -34,7 +37,8 @@ def read_figures(path: Path) -> dict[str, Figures]:
 
     Args:
         path: CSV with a header. `name` and `power_mw` are needed; `width_a`, `width_b` (bits), `signed` (0 or 1),
-            `area_um2`, `delay_ns`, `mae`, `wce`, `mean_error` and `std_error` are optional; others are ignored.
+            `area_um2`, `delay_ns`, `mae`, `wce`, `mean_error`, `std_error`, `mre` and `error_probability` (fractions) are
+            optional; others are ignored.
 
     Returns:
         The rows by name, in the file's order.
@@ -92,7 +96,11 @@ def _figures(where: str, name: str, row: dict[str, str]) -> Figures:
         power_mw=power_mw,
         area_um2=_number(where, row, "area_um2"),
         delay_ns=_number(where, row, "delay_ns"),
-        errors={key: value for key, value in errors.items() if value is not None},
+        errors=tuple(
+            DeclaredError(key, value, TOLERANCE * max(1.0, abs(value)))
+            for key, value in errors.items()
+            if value is not None
+        ),
     )
 
 

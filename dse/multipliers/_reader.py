@@ -1,4 +1,4 @@
-"""Reading a multiplier library from files: tables in `.npz`, figures in a CSV beside them."""
+"""Reading a multiplier library: one file of an import, or tables in `.npz` with their figures in a CSV beside them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
+from dse.multipliers._candidate import Candidate, checked
 from dse.multipliers._figures import Figures, read_figures
 from dse.multipliers._library import MultiplierLibrary
-from dse.multipliers._tables import checked_multiplier, read_tables
+from dse.multipliers._library_file import LIBRARY_KEY, library_multipliers
+from dse.multipliers._multiplier import Multiplier
+from dse.multipliers._tables import read_tables
 
 
 def load_library(path: str | PathLike[str], *, signed: bool | None = None) -> MultiplierLibrary:
     """Read a multiplier library and check it against what it declares.
 
     Args:
-        path: A folder (its CSV and all its `.npz` files) or one `.npz` file. The CSV beside it is the one of the same
-            stem, else `multipliers.csv`, else the only one there.
+        path: A file that `import_library` wrote, one `.npz` file of tables, or a folder (its CSV and all its `.npz`
+            files). The CSV beside tables is the one of the same stem, else `multipliers.csv`, else the only one there.
         signed: Take only the signed or only the unsigned multipliers; None takes all when they agree.
 
     Returns:
-        The library, in the CSV's order behind the exact multiplier.
+        The library, in the file's or the CSV's order behind the exact multiplier.
 
     Raises:
         InputError: A file is missing or damaged; tables and rows do not match (rows may be more than the tables of a
@@ -33,22 +36,11 @@ def load_library(path: str | PathLike[str], *, signed: bool | None = None) -> Mu
             `signed` is None; or they do not make a library (see `MultiplierLibrary`).
     """
     path = Path(path)
-    files = _table_files(path)
-    csv = _figures_file(path)
-    rows = read_figures(csv)
-    tables: dict[str, tuple[Path, NDArray[np.generic]]] = {}
-    for file in files:
-        for name, table in read_tables(file).items():
-            if name in tables:
-                raise InputError(f"{file}: {name!r} is in {tables[name][0].name} already; keep one table")
-            tables[name] = (file, table)
-    _check_names(csv, rows, {name: file for name, (file, _) in tables.items()}, complete=path.is_dir())
-    # Rows of the other sign are not read; where a row leaves its sign open, the table tells.
-    multipliers = [
-        checked_multiplier(tables[name][0], csv, tables[name][1], row)
-        for name, row in rows.items()
-        if name in tables and (signed is None or row.signed in (None, signed))
-    ]
+    files = {file: read_tables(file) for file in _table_files(path)}
+    whole = [file for file, tables in files.items() if LIBRARY_KEY in tables]
+    if path.is_dir() and whole:
+        raise InputError(f"{path}: {whole[0].name} is a whole library; name that file instead of its folder")
+    multipliers = library_multipliers(path, files[path]) if whole else _with_figures(path, files, signed)
     chosen = [m for m in multipliers if signed is None or m.x_signed == signed]
     if not chosen:
         raise InputError(f"{path}: holds no {'signed' if signed else 'unsigned'} multiplier; change signed")
@@ -61,6 +53,45 @@ def load_library(path: str | PathLike[str], *, signed: bool | None = None) -> Mu
         return MultiplierLibrary(chosen)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _with_figures(
+    path: Path, files: dict[Path, dict[str, NDArray[np.generic]]], signed: bool | None
+) -> list[Multiplier]:
+    """Make multipliers of tables and the CSV that belongs to them; rows of the other sign are left out."""
+    csv = _figures_file(path)
+    rows = read_figures(csv)
+    tables: dict[str, tuple[Path, NDArray[np.generic]]] = {}
+    for file, content in files.items():
+        for name, table in content.items():
+            if name in tables:
+                raise InputError(f"{file}: {name!r} is in {tables[name][0].name} already; keep one table")
+            tables[name] = (file, table)
+    _check_names(csv, rows, {name: file for name, (file, _) in tables.items()}, complete=path.is_dir())
+    # Where a row leaves its sign open, the table tells.
+    return [
+        checked(_candidate(*tables[name], csv, row))
+        for name, row in rows.items()
+        if name in tables and (signed is None or row.signed in (None, signed))
+    ]
+
+
+def _candidate(file: Path, table: NDArray[np.generic], csv: Path, row: Figures) -> Candidate:
+    return Candidate(
+        row.name,
+        table,
+        str(file),
+        a_bits=row.x_bits,
+        b_bits=row.w_bits,
+        a_signed=row.signed,
+        b_signed=row.signed,
+        power_mw=row.power_mw,
+        area_um2=row.area_um2,
+        delay_ns=row.delay_ns,
+        declared=row.errors,
+        declared_in=csv.name,
+        origin=f"table from {file.name}, figures from {csv.name}",
+    )
 
 
 def _table_files(path: Path) -> list[Path]:

@@ -47,12 +47,15 @@ class Phase:
     across: Axis
 
     @property
-    def meetings(self) -> int:
-        """Pairs of a position and a tap in one image."""
-        return math.prod((self.down.size, self.down.count, self.across.size, self.across.count))
+    def positions(self) -> int:
+        """Number of positions in one image."""
+        return self.down.size * self.across.size
 
     def output_gradients(self, grad: Tensor) -> Tensor:
-        """Return the rows `(M, G, T)` of an output gradient (B, C, H, W), 0 where a tap leads to no output."""
+        """Return the windows (B, H, W, G, P, Q, N) of an output gradient (B, C, ...), 0 where a tap leads to no output.
+
+        H x W are the phase's positions, P x Q their taps. Windows overlap in memory.
+        """
         (top, bottom), (left, right) = self.down.ends, self.across.ends
         height, width = grad.shape[2:]
         # channels last, cut or filled up with 0 to the outputs that the phase can reach
@@ -60,30 +63,21 @@ class Phase:
         (image, row, column, _), (batch, *_, channels) = grad.stride(), grad.shape
         sizes = (self.down.size, self.across.size, self.groups, self.down.count, self.across.count)
         steps = (row, column, channels // self.groups, row * self.down.gap, column * self.across.gap)
-        windows = grad.as_strided((batch, *sizes, channels // self.groups), (image, *steps, 1))
-        return windows.reshape(batch * self.down.size * self.across.size, self.groups, -1)
+        return grad.as_strided((batch, *sizes, channels // self.groups), (image, *steps, 1))
 
-    def activations(self, codes: Tensor) -> Tensor:
-        """Return the input's codes (B, C, H, W) as `(M, G, K)`."""
-        channels_last = self._inputs(codes).permute(0, 2, 3, 1)
-        return channels_last.reshape(-1, self.groups, codes.shape[1] // self.groups)
+    def activations(self, images: Tensor) -> Tensor:
+        """Return the phase's part of input images (B, C, ...) as a view (B, H, W, G, K)."""
+        part = images.unflatten(1, (self.groups, -1))[..., self.down.positions, self.across.positions]
+        return part.permute(0, 3, 4, 1, 2)
 
     def weights(self, weight: Tensor) -> Tensor:
         """Return a tensor of the weight's shape (C, K, kh, kw) as `(G, K, T)`."""
         return self._taps(weight).flip(3, 4).permute(0, 2, 3, 4, 1).flatten(2)  # a window starts at the last tap
 
-    def put_activations(self, out: Tensor, rows: Tensor) -> None:
-        """Write `(M, G, K)` to where `activations` takes them from in `out` (B, C, H, W)."""
-        batch, channels = out.shape[:2]
-        self._inputs(out).copy_(rows.view(batch, self.down.size, self.across.size, channels).permute(0, 3, 1, 2))
-
     def add_weights(self, out: Tensor, matrices: Tensor) -> None:
         """Add `(G, K, T)` to where `weights` takes them from in `out` (C, K, kh, kw)."""
         taps = matrices.unflatten(2, (self.down.count, self.across.count, -1))
         self._taps(out).add_(taps.permute(0, 4, 1, 2, 3).flip(3, 4))
-
-    def _inputs(self, images: Tensor) -> Tensor:
-        return images[:, :, self.down.positions, self.across.positions]
 
     def _taps(self, weight: Tensor) -> Tensor:
         return weight.unflatten(0, (self.groups, -1))[..., self.down.taps, self.across.taps]  # (G, N, K, kh, kw)

@@ -30,23 +30,23 @@ Gradients = tuple[Tensor | None, Tensor | None]  # of the input and of the weigh
 class Estimate(Protocol):
     """An estimate of the multiplier's slopes, for one layer's table."""
 
-    def __call__(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+    def __call__(self, layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor, needs: Needs) -> Gradients:
         """Return the gradients of the rounded operands; clipping is none of its business.
 
         Args:
             layer: The layer.
             grad: Gradient of its output before the bias, float32.
-            x: Its input after `ApproxLayer.prepare`, rounded to the representable values.
+            steps: Its input after `ApproxLayer.prepare`, as `ActivationQuantizer.steps`.
             weight: Its weight, not rounded: rounding a rounded weight again could move its scale.
             needs: Which of the two gradients are wanted.
         """
 
 
-def straight_through(layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+def straight_through(layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor, needs: Needs) -> Gradients:
     """The slopes of the exact product, whatever the table says (Bengio et al., arXiv 1308.3432)."""
     return (
-        input_gradient(layer, grad, x, layer.w_quantizer.fake(weight)) if needs[0] else None,
-        weight_gradient(layer, grad, x, weight) if needs[1] else None,
+        input_gradient(layer, grad, steps, layer.w_quantizer.fake(weight)) if needs[0] else None,
+        weight_gradient(layer, grad, layer.x_quantizer.real(steps), weight) if needs[1] else None,
     )
 
 
@@ -56,10 +56,10 @@ class OneDimensional:
     def __init__(self, slopes: TableGradient) -> None:
         self._x, self._w = torch.from_numpy(slopes.x1d), torch.from_numpy(slopes.w1d)
 
-    def __call__(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+    def __call__(self, layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor, needs: Needs) -> Gradients:
         return (
-            input_gradient(layer, grad, x, self._instead_of_weight(layer, weight)) if needs[0] else None,
-            self._to_weight(layer, grad, x, weight) if needs[1] else None,
+            input_gradient(layer, grad, steps, self._instead_of_weight(layer, weight)) if needs[0] else None,
+            self._to_weight(layer, grad, steps, weight) if needs[1] else None,
         )
 
     def _instead_of_weight(self, layer: ApproxLayer, weight: Tensor) -> Tensor:
@@ -67,11 +67,11 @@ class OneDimensional:
         slopes = self._x.to(weight.device)[quantized.values % len(self._x)]
         return (slopes - column(quantized.zero_point, weight)) * column(quantized.scale, weight)
 
-    def _to_weight(self, layer: ApproxLayer, grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    def _to_weight(self, layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor) -> Tensor:
         slopes = self._w.to(grad.device)
         at_zero = slopes[zero_code(layer)]
-        codes = layer.x_quantizer.codes(x).flatten().to(torch.int32)
-        instead_of_x = ((slopes - at_zero) * layer.x_quantizer.scale).index_select(0, codes).view_as(x)
+        codes = layer.x_quantizer.codes_of(steps).flatten().to(torch.int32)
+        instead_of_x = ((slopes - at_zero) * layer.x_quantizer.scale).index_select(0, codes).view_as(steps)
         sums = weight_gradient(layer, grad, instead_of_x, weight)
         return sums + at_zero_activations(layer, grad, at_zero.expand_as(weight))
 

@@ -85,15 +85,16 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), layer, needs = ctx.saved_tensors, ctx.layer, ctx.needs_input_grad[:2]
-        with torch.enable_grad():
-            real = x.detach().requires_grad_(), weight.detach().requires_grad_()
-            rounded = layer.x_quantizer.fake(real[0]), layer.w_quantizer.fake(real[1])
-        grads = ctx.estimate(layer, grad, rounded[0].detach(), weight, needs)
-        through = [
-            None if g is None else torch.autograd.grad(outer, inner, g)[0]
-            for g, outer, inner in zip(grads, rounded, real, strict=True)
-        ]
-        return *through, None, None, None, None
+        steps = layer.x_quantizer.steps(x)
+        to_x, to_weight = ctx.estimate(layer, grad, steps, weight, needs)
+        if to_x is not None:
+            to_x = layer.x_quantizer.through(to_x, steps)
+        if to_weight is not None:
+            with torch.enable_grad():
+                real = weight.detach().requires_grad_()
+                rounded = layer.w_quantizer.fake(real)
+            (to_weight,) = torch.autograd.grad(rounded, real, to_weight)
+        return to_x, to_weight, None, None, None, None
 
 
 def simulate_trainable(

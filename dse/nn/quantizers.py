@@ -111,17 +111,35 @@ class ActivationQuantizer(nn.Module):
         zero_point = round(-low / scale) if operands.x_affine else 0
         self.register_buffer("zero_point", torch.tensor(zero_point, dtype=torch.int32))
 
+    def steps(self, x: Tensor) -> Tensor:
+        """Return real values `x` in steps of the scale, rounded but not clipped: same shape, whole numbers as float32."""
+        return torch.round(x / self.scale).add_(self.zero_point)
+
     def codes(self, x: Tensor) -> Tensor:
         """Return the uint8 codes of real values `x`, same shape; a signed value's code is its two's complement byte."""
-        values = self._clip(torch.round(x / self.scale))
+        return self.codes_of(self.steps(x))
+
+    def codes_of(self, steps: Tensor) -> Tensor:
+        """Return the uint8 codes of values in steps."""
+        values = self._clip(steps)
         return values.to(torch.uint8) if self.operands.x_low >= 0 else values.to(torch.int8).view(torch.uint8)
+
+    def real(self, steps: Tensor) -> Tensor:
+        """Return the representable real values nearest to values in steps."""
+        return self._clip(steps).sub_(self.zero_point).mul_(self.scale)
+
+    def through(self, grad: Tensor, steps: Tensor) -> Tensor:
+        """Return what a gradient of rounded values becomes at the real ones: 0 where they were clipped, else itself."""
+        low, high = self.operands.x_low - 0.5, self.operands.x_high + 0.5
+        return torch.ops.aten.hardtanh_backward(grad, steps, low, high)  # in one pass
 
     def fake(self, x: Tensor) -> Tensor:
         """Return `x` rounded to the representable values, same shape and dtype, with straight-through gradient."""
-        return (self._clip(_round_through(x / self.scale)) - self.zero_point) * self.scale
+        clipped = self._clip(_round_through(x / self.scale) + self.zero_point)
+        return (clipped - self.zero_point) * self.scale
 
-    def _clip(self, rounded: Tensor) -> Tensor:
-        return torch.clamp(rounded + self.zero_point, self.operands.x_low, self.operands.x_high)
+    def _clip(self, steps: Tensor) -> Tensor:
+        return torch.clamp(steps, self.operands.x_low, self.operands.x_high)
 
 
 @dataclass(frozen=True)

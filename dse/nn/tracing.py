@@ -41,12 +41,23 @@ class LayerTrace:
 
 
 @dataclass(frozen=True)
+class LayerShape:
+    """How the products of one quantised layer hang together, for one image."""
+
+    name: str
+    op_count: int  # multiplications
+    fan_in: int  # products summed into one output, `K`
+    channels: int  # output channels that read the same activations: those of a group, `N`
+    positions: int  # output positions that use the same weights, over all calls of the layer
+
+
+@dataclass(frozen=True)
 class Trace:
     """What the calibration images showed of all approximable layers, in forward order."""
 
     layers: tuple[LayerTrace, ...]
     format: str  # key of dse.operands.FORMATS
-    fixed_op_count: int  # multiplications for one image in layers that stay exact
+    shapes: tuple[LayerShape, ...]  # of all quantised layers that the images reached, also of those that stay exact
     n_images: int
 
     @property
@@ -58,6 +69,12 @@ class Trace:
     def op_counts(self) -> NDArray[np.int64]:
         """Multiplications for one image, `(L,)`."""
         return np.array([layer.op_count for layer in self.layers], dtype=np.int64)
+
+    @property
+    def fixed_op_count(self) -> int:
+        """Multiplications for one image in layers that stay exact."""
+        names = set(self.names)
+        return sum(shape.op_count for shape in self.shapes if shape.name not in names)
 
     @property
     def operands(self) -> OperandFormat:
@@ -86,12 +103,12 @@ def trace(model: nn.Module, images: Tensor, *, patches: int = 512, seed: int = 0
         _trace_layer(name, layer, inputs[name], len(images), patches, rng)
         for name, layer in approximable_layers(model).items()
     )
-    fixed = sum(
-        _op_count(layer, inputs[name], len(images))
+    shapes = tuple(
+        _shape(name, layer, inputs[name], len(images))
         for name, layer in quantized_layers(model).items()
-        if not layer.approximable
+        if inputs[name]
     )
-    return Trace(traced, next(iter(approximable_layers(model).values())).operands.name, fixed, len(images))
+    return Trace(traced, next(iter(approximable_layers(model).values())).operands.name, shapes, len(images))
 
 
 def layer_inputs(model: nn.Module, images: Tensor) -> dict[str, list[Tensor]]:
@@ -128,6 +145,12 @@ def layer_inputs(model: nn.Module, images: Tensor) -> dict[str, list[Tensor]]:
 def _op_count(layer: ApproxLayer, inputs: list[Tensor], n_images: int) -> int:
     weights_per_position = layer.weight.numel()  # every output position multiplies each weight once
     return sum(len(layer.patches(codes)) for codes in inputs) * weights_per_position // n_images
+
+
+def _shape(name: str, layer: ApproxLayer, inputs: list[Tensor], n_images: int) -> LayerShape:
+    op_count = _op_count(layer, inputs, n_images)
+    positions = max(1, op_count // layer.weight.numel())  # a layer may see fewer rows than there are images
+    return LayerShape(name, op_count, layer.fan_in, len(layer.weight) // layer.groups, positions)
 
 
 def _trace_layer(

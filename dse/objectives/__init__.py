@@ -2,7 +2,23 @@
 
 from dse.objectives._early_stop import EarlyStop
 from dse.objectives._energy import RelativeEnergy
+from dse.objectives._energy_levels import ENERGY_LEVELS, NetworkEnergy, level_index, network_energy, product_energy
+from dse.objectives._energy_table import DEFAULT_ENERGY_TABLE, EnergyTable, load_energy_table
 from dse.objectives._loss import AccuracyLoss
 from dse.objectives._simulation import Evaluated, Simulator
 
-__all__ = ["AccuracyLoss", "EarlyStop", "Evaluated", "RelativeEnergy", "Simulator"]
+__all__ = [
+    "DEFAULT_ENERGY_TABLE",
+    "ENERGY_LEVELS",
+    "AccuracyLoss",
+    "EarlyStop",
+    "EnergyTable",
+    "Evaluated",
+    "NetworkEnergy",
+    "RelativeEnergy",
+    "Simulator",
+    "level_index",
+    "load_energy_table",
+    "network_energy",
+    "product_energy",
+]

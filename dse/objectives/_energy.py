@@ -1,4 +1,4 @@
-"""Energy of the multiplications of a design."""
+"""Energy of a design."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dse.types import Floats, Population
 
 
 class RelativeEnergy:
-    """Energy of all multiplications relative to the exact multiplier everywhere; see `SearchSpace.energy`."""
+    """Energy relative to the exact multiplier everywhere, at the level of the space; see `SearchSpace.energy`."""
 
     name = "rel_energy"
     unit = "1"

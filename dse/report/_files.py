@@ -51,6 +51,13 @@ class JsonFile:
             raise self._fault(keys, "a finite number", self.get(*keys))
         return number
 
+    def positive(self, *keys: str) -> float:
+        """Return the finite number above 0 under nested `keys`."""
+        number = self.number(*keys)
+        if number <= 0:
+            raise self._fault(keys, "a number above 0", number)
+        return number
+
     def measure(self, *keys: str) -> float:
         """Return the number under nested `keys`, NaN for a statistic that could not be computed (NaN or null)."""
         value = self.get(*keys)

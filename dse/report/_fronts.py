@@ -49,6 +49,7 @@ class FrontInfo:
     panels: tuple[Panel, ...]
     methods: tuple[str, ...]
     library_floor: float
+    energy_label: str
     caption: str
 
 
@@ -63,7 +64,9 @@ def front_info(run: RunData) -> FrontInfo:
         _panel(run, "search images: what the methods optimised", search, uniforms.search_loss_pp, None),
         _panel(run, "test images: what the designs keep", test, uniforms.test_loss_pp, gap),
     )
-    return FrontInfo(panels, run.methods, run.library_floor, caption(run))
+    level = "multiplier" if run.energy is None else run.energy.level
+    label = "relative multiplication energy" if level == "multiplier" else f"relative energy at level {drawn(level)}"
+    return FrontInfo(panels, run.methods, run.library_floor, label, caption(run))
 
 
 def staircase(attained: Floats, most_energy: float, most_loss: float) -> Floats:
@@ -129,7 +132,7 @@ def draw_fronts(info: FrontInfo) -> Figure:
         axes.set_xlim(panel.limits[0], panel.limits[1])
         axes.set_ylim(panel.limits[2], panel.limits[3])
         axes.set_title(panel.title)
-        axes.set_xlabel("relative multiplication energy (exact multiplier everywhere = 1)")
+        axes.set_xlabel(f"{info.energy_label} (exact multiplier everywhere = 1)")
         axes.set_ylabel("accuracy loss against the quantised network (pp)")
         axes.legend(loc="upper right", fontsize=7)
     return figure

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.exceptions import InputError, unknown_name
+from dse.report._energy import EnergyLevels, energy_levels
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._text import KNOWN_METHODS
 from dse.types import Floats, Objectives, Population
@@ -59,6 +60,7 @@ class RunData:
     uniforms: Uniforms
     reference: Floats  # (2,) reference point of the hypervolume: relative energy, accuracy loss in pp
     library_floor: float  # smallest relative energy a design can have
+    energy: EnergyLevels | None  # None: multiplications only
     metrics: JsonFile
     manifest: JsonFile
 
@@ -94,6 +96,7 @@ def load_run(path: str | Path) -> RunData:
         uniforms=_uniforms(read_csv(path / "uniform.csv"), exact),
         reference=np.array([metrics.number("reference_point", k) for k in ("rel_energy", "accuracy_loss_pp")]),
         library_floor=metrics.number("library_floor"),
+        energy=energy_levels(metrics),
         metrics=metrics,
         manifest=manifest,
     )

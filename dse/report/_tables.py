@@ -30,6 +30,7 @@ def report_text(run: RunData, results: Headline, figures: Sequence[str]) -> str:
         f"# {markdown(model)} on {markdown(dataset)}",
         f"{markdown(caption(run))}.",
         *_headline_parts(run, results),
+        *_energy_parts(run, results),
         *_baseline_parts(run),
         *pictures,
         *_error_model_parts(run.metrics),
@@ -105,6 +106,28 @@ def _design_parts(run: RunData) -> list[str]:
             names = [markdown(run.multipliers[m]) for m in front.population[row]]
             return [head, _table(["layer", "multiplier"], zip(map(markdown, run.layers), names, strict=True))]
     return []
+
+
+def _energy_parts(run: RunData, results: Headline) -> list[str]:
+    """Put the savings of the chosen designs at every level side by side."""
+    found = [(c, c.rel_energy) for c in results.choices if c.rel_energy is not None]
+    if run.energy is None or not found:
+        return []
+    savings = [(c, run.energy.savings(energy).values()) for c, energy in found]
+    rows = [[f"{c.budget_pp:g}", c.label, *(number(100 * s, 1) for s in by_level)] for c, by_level in savings]
+    shares = [number(100 * share, 1) for share in run.energy.shares.values()]
+    return [
+        "## Energy at every level",
+        "What the designs above save against the exact multiplier everywhere, in per cent: of the multipliers alone, and "
+        "of all that is counted at each level, which includes those before it (docs/energy.md). Only the multipliers save; "
+        "the last line is their share of the exact network's energy. What the levels add is estimated, from "
+        f"{markdown(run.energy.source)} (SHA-256 {run.manifest.text('hashes', 'energy_table')[:12]}); DRAM, clock tree, "
+        "control and leakage are left out. "
+        f"Relative energies elsewhere in this report are those of level {markdown(run.energy.level)}.",
+        _table(
+            ["most search loss (pp)", "method", *run.energy.shares], [*rows, ["", "share of the multipliers", *shares]]
+        ),
+    ]
 
 
 def _baseline_parts(run: RunData) -> list[str]:

@@ -30,6 +30,8 @@ def main(binding_file: str, library_file: str) -> None:
             check_depthwise(binding, library, level, rng, *geometry)
         for size in itertools.product((1, 3), (1, 2), (1, 5, 70), (1, 8, 9, 4100), (0, 1)):
             check_quantize(binding, library, level, rng, *size)
+        for sizes in itertools.product((1, 3), (1, 2), (1, 5), (1, 3), (1, 7, 16, 70, 200)):
+            check_slopes(binding, library, level, rng, *sizes)
     print("clean")
 
 
@@ -160,6 +162,34 @@ def check_quantize(
         library.dse_quantize(ctypes.byref(planes), level, 0, images)
         values = np.pad(np.rint(x / np.float32(0.5)) + 3, ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=3)
         assert np.array_equal(codes, values.clip(0, 255).astype(np.uint8))
+
+
+def check_slopes(
+    binding: ModuleType, library: Any, level: int, rng: Any, images: int, groups: int, depth: int, taps: int, columns: int
+) -> None:
+    positions, levels, w_levels = 5, 16, 32
+    grad = rng.normal(size=(images, positions + taps - 1, groups, columns)).astype(np.float32)
+    x = rng.integers(0, levels, (images, groups, depth, positions)).astype(np.uint8)
+    w = rng.integers(0, w_levels, (groups, depth, taps, columns)).astype(np.int16)
+    slopes = rng.normal(size=(levels, w_levels)).astype(np.float32)
+    pixel = np.arange(positions)
+    position, piece = pixel * groups * columns, np.arange(taps) * groups * columns
+    to_x, to_w = np.full(x.shape, np.nan, np.float32), np.zeros(w.shape, np.float32)
+    job = binding.Slopes(grad=address(grad), position=address(position), piece=address(piece), pixel=address(pixel))
+    job.images, job.positions, job.image_stride, job.group_stride = images, positions, grad[0].size, columns
+    job.pieces, job.length, job.x, job.x_image, job.plane = taps, columns, address(x), x[0].size, positions
+    job.w, job.slopes, job.levels, job.w_levels = address(w), address(slopes), levels, w_levels
+    job.groups, job.depth, job.out = groups, depth, address(to_x)
+    buffer, memory = aligned(library.dse_slope_bytes(ctypes.byref(job)))
+    library.dse_activation_slopes(ctypes.byref(job), level, 0, images * positions, memory)
+    job.out = address(to_w)
+    library.dse_weight_slopes(ctypes.byref(job), level, 0, library.dse_weight_units(ctypes.byref(job)), memory)
+
+    rows = np.stack([grad[:, p : p + taps] for p in range(positions)], 1)  # (B, positions, taps, G, N)
+    each = slopes[x[:, :, :, :, None, None], w[None, :, :, None]] * rows.transpose(0, 3, 1, 2, 4)[:, :, None]
+    assert np.allclose(to_x, each.sum((4, 5)), rtol=1e-4, atol=1e-4)
+    assert np.allclose(to_w, each.sum((0, 3)), rtol=1e-4, atol=1e-4)
+    del buffer
 
 
 if __name__ == "__main__":

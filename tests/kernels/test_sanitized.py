@@ -31,7 +31,7 @@ def test_runs_clean(tmp_path: Path) -> None:
         pytest.skip("no gcc with sanitisers")
     library = tmp_path / "lut.so"
     optimised = ["-O2", "-g", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
-    sources = ["-fPIC", "-shared", str(NATIVE / "lut.c"), "-o", str(library)]
+    sources = ["-fPIC", "-shared", *map(str, sorted(NATIVE.glob("*.c"))), "-o", str(library)]
     subprocess.run([compiler, *FLAGS, *optimised, *sources], check=True, timeout=300)
     script = Path(__file__).with_name("sanitized.py")
     environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "OPENBLAS_NUM_THREADS": "1"}

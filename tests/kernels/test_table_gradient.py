@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dse.exceptions import InputError
 from dse.kernels import (
+    ENGINE_VARIABLE,
     TableGradient,
+    _native_slopes,
     _slope_sums,
     activation_slope_sums,
+    instruction_sets,
     smoothed,
     table_gradient,
+    use_instruction_set,
     weight_slope_sums,
 )
 from dse.operands import FORMATS, OperandFormat
@@ -100,7 +107,9 @@ def test_a_code_that_is_never_produced_changes_nothing(name: str) -> None:
     keep_w = np.delete(np.arange(2**operands.w_bits), lowest)
     assert np.array_equal(before.x2d[np.ix_(keep_x, keep_w)], after.x2d[np.ix_(keep_x, keep_w)])
     assert np.array_equal(before.w2d[np.ix_(keep_x, keep_w)], after.w2d[np.ix_(keep_x, keep_w)])
-    assert np.array_equal(before.x1d[keep_w], after.x1d[keep_w]) and np.array_equal(before.w1d[keep_x], after.w1d[keep_x])
+    assert np.array_equal(before.x1d[keep_w], after.x1d[keep_w]) and np.array_equal(
+        before.w1d[keep_x], after.w1d[keep_x]
+    )
     assert np.array_equal(after.w2d[keep_x, lowest], after.w2d[keep_x, lowest + 1])  # its neighbour's slope
 
 
@@ -141,20 +150,110 @@ def test_refuses_a_table_of_another_shape(shape: tuple[int, int]) -> None:
         gradient(operands, np.zeros(shape, dtype=np.int32), 16)
 
 
-@pytest.mark.parametrize("block", [1, 2**10, 2**22])
-@pytest.mark.parametrize("sizes", [(5, 1, 3, 4), (7, 3, 2, 5), (1, 1, 1, 1), (2, 4, 1, 3), (0, 1, 3, 4), (3, 1, 0, 2)])
+# windows (B, H, W, G, P, Q, N), reduction indices, and how windows overlap: next taps lie so many positions further
+SUMS = {
+    "one of everything": ((1, 1, 1, 1, 1, 1, 1), 1, (1, 1)),
+    "linear": ((5, 1, 1, 1, 1, 1, 4), 3, (1, 1)),
+    "3 x 3": ((2, 4, 5, 1, 3, 3, 7), 5, (1, 1)),
+    "wide": ((3, 3, 3, 1, 3, 3, 64), 6, (1, 1)),
+    "dilated": ((2, 3, 4, 1, 2, 3, 5), 4, (2, 3)),
+    "groups": ((2, 3, 4, 3, 3, 2, 17), 9, (1, 1)),
+    "depthwise": ((2, 6, 5, 8, 3, 3, 1), 1, (1, 1)),
+    "many positions": ((3, 32, 31, 1, 1, 1, 2), 2, (1, 1)),
+    "no images": ((0, 4, 5, 1, 3, 3, 7), 5, (1, 1)),
+    "no activations": ((2, 4, 5, 1, 3, 3, 7), 0, (1, 1)),
+}
+
+
+def windows_of(sizes: tuple[int, ...], gaps: tuple[int, int]) -> Tensor:
+    """Return overlapping windows of a random gradient."""
+    images, down, across, groups, p, q, columns = sizes
+    channels = groups * columns
+    height, width = down + (p - 1) * gaps[0], across + (q - 1) * gaps[1]
+    grad = torch.randn(images, height, width, channels, generator=torch.Generator().manual_seed(1))
+    image, row, column = height * width * channels, width * channels, channels
+    return grad.as_strided(sizes, (image, row, column, columns, row * gaps[0], column * gaps[1], 1))
+
+
+@pytest.fixture(params=[*instruction_sets(), "torch"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Form sums by one instruction set of the compiled engine, or by plain torch."""
+    if request.param == "torch":
+        monkeypatch.setenv(ENGINE_VARIABLE, "torch")
+    else:
+        use_instruction_set(request.param)
+    yield request.param
+    use_instruction_set(None)
+
+
+def both_sums(grad: Tensor, x: Tensor, w: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sums for activations (B, H, W, G, K) and for weights, from codes (B, G, K, H, W)."""
+    to_x = torch.full(x.shape, torch.nan).permute(0, 3, 4, 1, 2)
+    x = x.permute(0, 3, 4, 1, 2)
+    activation_slope_sums(grad, x, w, slopes, out=to_x)
+    return to_x, weight_slope_sums(grad, x, w, slopes)
+
+
+@pytest.mark.parametrize(("sizes", "depth", "gaps"), SUMS.values(), ids=SUMS)
+@pytest.mark.parametrize("block", [1, 2**22])
 def test_sums_of_slopes_equal_one_lookup_per_product(
-    sizes: tuple[int, int, int, int], block: int, monkeypatch: pytest.MonkeyPatch
+    sizes: tuple[int, ...], depth: int, gaps: tuple[int, int], block: int, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows, groups, depth, columns = sizes
     monkeypatch.setattr(_slope_sums, "_BLOCK", block)
+    monkeypatch.setattr(_slope_sums, "_CHUNK", block)
     draw = torch.Generator().manual_seed(0)
-    grad = torch.randn(rows, groups, columns, generator=draw)
-    x = torch.randint(0, 256, (rows, groups, depth), generator=draw).to(torch.uint8)
-    w = torch.randint(0, 512, (groups, depth, columns), generator=draw).to(torch.int16)
+    grad = windows_of(sizes, gaps)
+    images, down, across, groups, *taps = sizes
+    x = torch.randint(0, 256, (images, groups, depth, down, across), generator=draw).to(torch.uint8)
+    w = torch.randint(0, 512, (groups, depth, int(np.prod(taps))), generator=draw)
     slopes = torch.randn(256, 512, generator=draw)
-    products = slopes[x.long()[..., None], w.long()[None]] * grad[:, :, None]  # (M, G, K, N)
-    to_x, to_w = activation_slope_sums(grad, x, w, slopes), weight_slope_sums(grad, x, w, slopes)
-    assert to_x.dtype == to_w.dtype == torch.float32
-    torch.testing.assert_close(to_x, products.sum(-1))
-    torch.testing.assert_close(to_w, products.sum(0))
+    rows = grad.reshape(images * down * across, groups, 1, w.shape[2])
+    by_row = x.permute(0, 3, 4, 1, 2).reshape(images * down * across, groups, depth)
+    products = (slopes[by_row.long()[..., None], w[None]] * rows).double()  # (M, G, K, T)
+    to_x, to_w = both_sums(grad, x, w, slopes)
+    assert to_w.dtype == torch.float32
+    torch.testing.assert_close(to_x.reshape(by_row.shape).double(), products.sum(-1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(to_w.double(), products.sum(0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_sums_of_slopes_do_not_depend_on_threads(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native_slopes, "threads_for", lambda products: threads)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (3, 1, 7, 9, 9), generator=draw).to(torch.uint8)
+    w = torch.randint(0, 256, (1, 7, 9 * 20), generator=draw)
+    operands = windows_of((3, 9, 9, 1, 3, 3, 20), (1, 1)), x, w, torch.randn(256, 256, generator=draw)
+    sums = both_sums(*operands)
+    monkeypatch.setattr(_native_slopes, "threads_for", lambda products: 1)
+    assert all(map(torch.equal, sums, both_sums(*operands)))
+
+
+def operands(**changes: Tensor) -> dict[str, Tensor]:
+    """Return operands of 2 images, 3 x 3 positions, 4 activations and 2 x 2 taps of 5 columns, some replaced."""
+    x = torch.zeros(2, 1, 4, 3, 3, dtype=torch.uint8).permute(0, 3, 4, 1, 2)
+    parts = {"grad": windows_of((2, 3, 3, 1, 2, 2, 5), (1, 1)), "x_codes": x, "slopes": torch.zeros(256, 16)}
+    return parts | {"w_codes": torch.zeros(1, 4, 20, dtype=torch.int16)} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"grad": torch.zeros(2, 3, 3, 1, 5)}, "7, 5, 3 and 2 dimensions"),
+        ({"x_codes": torch.zeros(2, 3, 3, 1, 3, dtype=torch.uint8)}, r"expected codes \(2, 3, 3, 1, 4\)"),
+        ({"x_codes": torch.zeros(2, 3, 3, 1, 4)}, "float32, uint8 and float32"),
+        ({"w_codes": torch.zeros(1, 4, 19, dtype=torch.int16)}, r"and \(1, 4, 20\)"),
+        ({"w_codes": torch.full((1, 4, 20), 16)}, "more than every weight code"),
+        ({"w_codes": torch.full((1, 4, 20), -1)}, "more than every weight code"),
+        ({"slopes": torch.zeros(255, 16)}, "expected slopes"),
+        ({"slopes": torch.zeros(256, 16, dtype=torch.float64)}, "float32, uint8 and float32"),
+    ],
+)
+def test_refuses_operands_that_do_not_fit(changes: dict[str, Tensor], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        weight_slope_sums(**operands(**changes))
+
+
+@pytest.mark.parametrize("out", [torch.zeros(2, 3, 3, 1, 4), torch.zeros(1), torch.zeros(2, 3, 3, 1, 4).double()])
+def test_refuses_another_place_for_the_sums(out: Tensor) -> None:
+    with pytest.raises(InputError, match="strides of x_codes"):
+        activation_slope_sums(**operands(), out=out)

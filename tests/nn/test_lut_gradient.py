@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dse.exceptions import InputError
-from dse.kernels import smoothed, table_gradient
-from dse.nn import _slopes_2d
+from dse.kernels import ENGINE_VARIABLE, _slope_sums, smoothed, table_gradient
 from dse.nn.arithmetic import FloatArithmetic, IntegerArithmetic
 from dse.nn.convert import approximable_layers, simulate
 from dse.nn.layers import ApproxLayer
@@ -245,11 +244,12 @@ def test_clipped_values_get_no_gradient(gradient: Gradient) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 100])
-def test_a_batch_in_parts(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_torch_takes_a_batch_in_parts(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = naive.layer(convolution(kernel_size=3, stride=2, padding=1), "u8"), naive.inputs(5, 4, 4, 5)
     table = naive.random_table(layer.operands)
     _, *expected = pulled(trainable(layer, table, "table-2d"), layer, x)
-    monkeypatch.setattr(_slopes_2d, "_CHUNK", chunk)
+    monkeypatch.setenv(ENGINE_VARIABLE, "torch")
+    monkeypatch.setattr(_slope_sums, "_CHUNK", chunk)
     _, *got = pulled(trainable(layer, table, "table-2d"), layer, x)
     for left, right in zip(got, expected, strict=True):
         close(left, right)

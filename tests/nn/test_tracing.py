@@ -51,6 +51,12 @@ def test_counts_by_hand() -> None:
     assert traced.op_counts.dtype == np.int64
     assert traced.fixed_op_count == 6 * 3
     assert [layer.fan_in for layer in traced.layers] == [18, 4, 6]
+    assert [(s.name, s.op_count, s.fan_in, s.channels, s.positions) for s in traced.shapes] == [
+        ("first", 648, 18, 4, 9),
+        ("grouped", 144, 4, 3, 6),  # 3 channels of each group read the same activations
+        ("twice", 72, 6, 6, 2),
+        ("head", 18, 6, 3, 1),
+    ]
     assert traced.n_images == 3
     assert traced.format == "sm8" and traced.operands is FORMATS["sm8"]
 

@@ -99,6 +99,11 @@ def make_run(
         },
         "best_uniform": {"multiplier": names[1], "rel_energy": 0.71, "accuracy": 0.9, "accuracy_loss_pp": 1.2},
         "library_floor": float(power.min() / power[0]),
+        "energy": {
+            "level": "multiplier",
+            "multiplier_share": {"multiplier": 1.0, "mac": 0.4, "array": 0.25, "memory": 0.2},
+            "table": {"source": "made up"},
+        },
         "error_model": {
             "direct": {
                 "pearson_log_std": 0.99,
@@ -118,6 +123,7 @@ def make_run(
         "dataset": "cifar10",
         "library": "builtin",
         "format": "sm8",
+        "hashes": {"energy_table": "0123456789abcdef"},
         "hardware": {"cpu": "Some CPU", "cores": 2, "threads": 2, "memory_gib": 15.6},
         "versions": {"numpy": "2"},
         "command": "dse run x.toml",

@@ -89,6 +89,29 @@ def test_designs_are_chosen_by_their_search_loss_alone(run_folder: Path) -> None
     assert sum(c.label == UNIFORM_LABEL for c in headline(run, hypervolume_info(run)).choices) == 3
 
 
+def test_savings_of_the_chosen_designs_at_every_level(run_folder: Path, edit: Edit) -> None:
+    edit("metrics.json", lambda m: m["energy"].update(level="mac"))
+    run = load_run(run_folder)
+    results = headline(run, hypervolume_info(run))
+    text = report_text(run, results, [])
+    assert "made up (SHA-256 0123456789ab)" in text and "those of level mac." in text
+    assert "| most search loss (pp) | method | multiplier | mac | array | memory |" in text
+    assert "|  | share of the multipliers | 100.0 | 40.0 | 25.0 | 20.0 |" in text
+    for choice in results.choices:
+        if choice.rel_energy is not None:
+            at_mac = 100 * (1 - choice.rel_energy)
+            cells = [f"{factor * at_mac:.1f}" for factor in (1 / 0.4, 1, 0.25 / 0.4, 0.2 / 0.4)]
+            assert f"| {choice.budget_pp:g} | {choice.label} | {' | '.join(cells)} |" in text
+    assert front_info(run).energy_label == "relative energy at level mac"
+
+
+def test_a_run_from_before_energy_levels(run_folder: Path, edit: Edit) -> None:
+    edit("metrics.json", lambda m: m.pop("energy"))
+    run = load_run(run_folder)
+    assert "Energy at every level" not in report_text(run, headline(run, hypervolume_info(run)), [])
+    assert front_info(run).energy_label == "relative multiplication energy"
+
+
 def test_the_reported_hypervolume_is_where_the_curve_ends(run_folder: Path) -> None:
     run = load_run(run_folder)
     curves = hypervolume_info(run)
@@ -188,6 +211,9 @@ def test_a_missing_column_is_named(run_folder: Path, column: str) -> None:
         (lambda m: m.update(library_floor=True), "key 'library_floor': expected a finite number, got True"),
         (lambda m: m.update(library_floor=None), "key 'library_floor': expected a finite number, got None"),
         (lambda m: m.update(seconds=3), "key 'seconds': expected an object"),
+        (lambda m: m["energy"].update(level="memroy"), "'memroy'; did you mean 'memory'?"),
+        (lambda m: m["energy"]["multiplier_share"].update(mac=0), "share.mac': expected a number above 0, got 0.0"),
+        (lambda m: m["energy"].pop("table"), "key 'energy.table' is missing"),
         (lambda m: m["hypervolume"].pop("random"), "expected a method of 'hypervolume' in metrics.json"),
     ],
 )

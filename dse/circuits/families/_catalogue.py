@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dse.circuits._netlist import Netlist
 from dse.circuits.families._booth import ENCODERS, booth
@@ -22,6 +22,7 @@ from dse.circuits.parts import COMPRESSORS, check_bits
 
 _BARROIS = "Barrois et al., DATE 2017"
 _SCHULTE = "Schulte and Swartzlander, VLSI Signal Processing VI, 1993"
+_DADDA = "Dadda, Alta Frequenza 1965"
 _MAHDIANI = "Mahdiani et al., IEEE TCAS-I 57(4), 2010"
 _COMPRESSOR_SOURCES = {
     "momeni2": "Momeni et al., IEEE TC 64(4), 2015, design 2",
@@ -88,8 +89,8 @@ def designs(bits: int = 8, signed: bool = False) -> Iterator[Design]:
         signed: Operands are two's complement.
 
     Yields:
-        Designs with different names. A few compute the same table by different circuits: the exact ones, and at small
-        widths neighbours in a parameter.
+        Designs with different names. Some compute the same table by different circuits: the exact ones, those whose
+        products are added by an array or by a tree, and at small widths neighbours in a parameter.
 
     Raises:
         InputError: The width is out of range.
@@ -110,6 +111,13 @@ def _name(stem: str, bits: int, signed: bool) -> str:
 def _arrays(bits: int) -> Iterator[_Entry]:
     """Yield what is an array, whole or in part."""
     yield _Entry("exact", exact, "array, Baugh and Wooley, IEEE TC 1973, where signed")
+    yield from _without_products(bits)
+    for columns in range(2, 2 * bits - 1):
+        yield _Entry(f"loa{columns}", lower_or, _MAHDIANI, {"columns": columns})
+
+
+def _without_products(bits: int) -> Iterator[_Entry]:
+    """Yield arrays that lack partial products."""
     for kept in range(bits - 1, 1, -1):
         yield _Entry(f"reduced{kept}", reduced, _BARROIS, {"kept_bits": kept})
         parameters = {"kept_bits": kept, "correction": "constant"}
@@ -128,14 +136,16 @@ def _arrays(bits: int) -> Iterator[_Entry]:
         for vertical in range(horizontal + 1, min(horizontal + bits - 1, 2 * bits - 1)):
             parameters = {"horizontal": horizontal, "vertical": vertical}
             yield _Entry(f"bam_h{horizontal}_v{vertical}", broken_array, _MAHDIANI, parameters)
-    for columns in range(2, 2 * bits - 1):
-        yield _Entry(f"loa{columns}", lower_or, _MAHDIANI, {"columns": columns})
 
 
 def _trees(bits: int) -> Iterator[_Entry]:
     """Yield what adds by trees: exact ones, approximate blocks, approximate compressors."""
     yield _Entry("wallace", exact, "Wallace, IEEE TEC 1964", {"structure": "wallace"})
-    yield _Entry("dadda", exact, "Dadda, Alta Frequenza 1965", {"structure": "dadda"})
+    yield _Entry("dadda", exact, _DADDA, {"structure": "dadda"})
+    for entry in _without_products(bits):
+        if entry.parameters.get("correction") != "variable":  # which is a tree anyway
+            parameters = {**entry.parameters, "structure": "dadda"}
+            yield replace(entry, stem=f"dadda_{entry.stem}", source=f"{entry.source}; {_DADDA}", parameters=parameters)
     for block in BLOCKS:
         for columns in range(1, 2 * bits - 2 + bits % 2, 2):
             yield _Entry(f"{block}_c{columns}", recursive, _BLOCK_SOURCES[block], {"block": block, "columns": columns})

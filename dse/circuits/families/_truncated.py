@@ -1,4 +1,7 @@
-"""Arrays that lack partial products: fewer operand bits, truncated columns, broken arrays."""
+"""Multipliers that lack partial products: fewer operand bits, truncated columns, broken arrays.
+
+What is left is added by the array of the published definitions, or by a tree, which computes the same.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ from dataclasses import replace
 from dse.circuits._builder import Builder
 from dse.circuits._netlist import Netlist
 from dse.circuits.parts import (
+    STRUCTURES,
     PartialProducts,
-    add_columns,
-    add_rows,
     check_bits,
     check_choice,
     check_integer,
-    dadda_tree,
     partial_products,
 )
 
 CORRECTIONS = ("none", "constant", "variable")
 
 
-def reduced(kept_bits: int, *, correction: str = "none", bits: int = 8, signed: bool = False) -> Netlist:
+def reduced(
+    kept_bits: int, *, correction: str = "none", structure: str = "array", bits: int = 8, signed: bool = False
+) -> Netlist:
     """Return the exact array of fewer bits: the low `bits - kept_bits` bits of both operands count as zero.
 
     This is the baseline any approximate multiplier has to beat (Barrois, Sentieys, Menard, DATE 2017).
@@ -29,47 +32,55 @@ def reduced(kept_bits: int, *, correction: str = "none", bits: int = 8, signed: 
     Args:
         kept_bits: High bits used of each operand, 1 to `bits`.
         correction: `none`, or `constant` (see `column_truncated`; rounded to the lowest column that is left).
+        structure: How the products are added: `array`, `wallace` or `dadda`, as in `exact`.
         bits: Width of both operands, 2 to 12.
         signed: Both operands are two's complement.
 
     Raises:
-        InputError: A width is out of range, or the correction unknown.
+        InputError: A width is out of range, or the correction or structure unknown.
     """
     check_bits("reduced", bits)
     check_integer("reduced", "kept_bits", kept_bits, 1, bits)
     check_choice("reduced", "correction", correction, CORRECTIONS[:2])
+    check_choice("reduced", "structure", structure, STRUCTURES)
     low = bits - kept_bits
 
     def kept(i: int, j: int) -> bool:
         return i >= low and j >= low
 
-    return _array(bits, signed, kept, _mean_dropped(kept, 2 * low, bits, signed) if correction == "constant" else 0)
+    constant = _mean_dropped(kept, 2 * low, bits, signed) if correction == "constant" else 0
+    return _sum(bits, signed, structure, kept, constant)
 
 
-def broken_array(horizontal: int, vertical: int, *, bits: int = 8, signed: bool = False) -> Netlist:
+def broken_array(
+    horizontal: int, vertical: int, *, structure: str = "array", bits: int = 8, signed: bool = False
+) -> Netlist:
     """Return the broken-array multiplier (Mahdiani et al., IEEE TCAS-I 57(4), 2010).
 
     The horizontal break level drops the first rows of the array (the low bits of the weight), the vertical break level
     the lowest columns: the partial products with `j >= horizontal` and `i + j >= vertical` stay. The paper keeps the cells
-    of sign bits in a signed array; here they are dropped like any other. Rows are added by ripple-carry adders, where the
-    paper has carry-save rows: the products are the same.
+    of sign bits in a signed array; here they are dropped like any other.
 
     Args:
         horizontal: Rows dropped, 0 to `bits - 1`.
         vertical: Columns dropped, 0 to `2 bits - 2`.
+        structure: How the products are added: `array`, `wallace` or `dadda`, as in `exact`.
         bits: Width of both operands, 2 to 12.
         signed: Both operands are two's complement.
 
     Raises:
-        InputError: The width or a break level is out of range.
+        InputError: The width or a break level is out of range, or the structure unknown.
     """
     check_bits("broken_array", bits)
     check_integer("broken_array", "horizontal", horizontal, 0, bits - 1)
     check_integer("broken_array", "vertical", vertical, 0, 2 * bits - 2)
-    return _array(bits, signed, lambda i, j: j >= horizontal and i + j >= vertical)
+    check_choice("broken_array", "structure", structure, STRUCTURES)
+    return _sum(bits, signed, structure, lambda i, j: j >= horizontal and i + j >= vertical)
 
 
-def column_truncated(columns: int, *, correction: str = "none", bits: int = 8, signed: bool = False) -> Netlist:
+def column_truncated(
+    columns: int, *, correction: str = "none", structure: str = "array", bits: int = 8, signed: bool = False
+) -> Netlist:
     """Return the truncated array: the `columns` lowest columns of partial products (`i + j < columns`) are dropped.
 
     What makes up for them is, by `correction`,
@@ -84,29 +95,32 @@ def column_truncated(columns: int, *, correction: str = "none", bits: int = 8, s
     Args:
         columns: Columns dropped, 0 to `2 bits - 2`.
         correction: See above.
+        structure: How the products are added: `array`, `wallace` or `dadda`, as in `exact`; not asked for `variable`.
         bits: Width of both operands, 2 to 12.
         signed: Both operands are two's complement.
 
     Raises:
-        InputError: The width or the number of columns is out of range, or the correction unknown.
+        InputError: The width or the number of columns is out of range, or the correction or structure unknown.
     """
     check_bits("column_truncated", bits)
     check_integer("column_truncated", "columns", columns, 0, 2 * bits - 2)
     check_choice("column_truncated", "correction", correction, CORRECTIONS)
+    check_choice("column_truncated", "structure", structure, STRUCTURES)
     if correction == "variable":
         return _variably_corrected(columns, bits, signed)
 
     def kept(i: int, j: int) -> bool:
         return i + j >= columns
 
-    return _array(bits, signed, kept, _mean_dropped(kept, columns, bits, signed) if correction == "constant" else 0)
+    constant = _mean_dropped(kept, columns, bits, signed) if correction == "constant" else 0
+    return _sum(bits, signed, structure, kept, constant)
 
 
-def _array(bits: int, signed: bool, kept: Callable[[int, int], bool], constant: int = 0) -> Netlist:
+def _sum(bits: int, signed: bool, structure: str, kept: Callable[[int, int], bool], constant: int = 0) -> Netlist:
     builder = Builder(bits, bits, signed=signed)
     products = partial_products(builder, builder.x, builder.w, signed=signed, kept=kept)
     products = replace(products, constant=products.constant + constant)
-    return builder.netlist(add_rows(builder, products))
+    return builder.netlist(STRUCTURES[structure](builder, products))
 
 
 def _mean_dropped(kept: Callable[[int, int], bool], column: int, bits: int, signed: bool) -> int:
@@ -132,4 +146,4 @@ def _variably_corrected(columns: int, bits: int, signed: bool) -> Netlist:
     rows = [{column + 1: bit for column, bit in row.items()} for row in moved.rows]
     whole = products(lambda i, j: i + j >= columns)
     both = replace(whole, rows=whole.rows + rows, constant=whole.constant + 2 * moved.constant)
-    return builder.netlist(add_columns(builder, dadda_tree(builder, both.columns())))
+    return builder.netlist(STRUCTURES["dadda"](builder, both))

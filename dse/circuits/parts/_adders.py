@@ -24,38 +24,35 @@ def subtract(builder: Builder, a: Sequence[Signal], b: Sequence[Signal]) -> list
     return add(builder, a, inverted, ONE)[: len(a)]
 
 
-def lower_or_add(builder: Builder, a: Sequence[Signal], b: Sequence[Signal], lower: int) -> list[Signal]:
-    """Return about `a + b`, as long as `add`: the `lower` lowest bits are ORs (LOA, Mahdiani et al., IEEE TCAS-I 2010).
-
-    The AND of the highest bits of the lower part is the carry into the upper part.
-    """
-    size = max(len(a), len(b))
-    a, b = [_bit(a, column) for column in range(size)], [_bit(b, column) for column in range(size)]
-    lower = min(lower, size)
-    carry = builder.and_(a[lower - 1], b[lower - 1]) if lower else ZERO
-    return [builder.or_(*pair) for pair in zip(a[:lower], b[:lower], strict=True)] + add(
-        builder, a[lower:], b[lower:], carry
-    )
-
-
 def add_rows(builder: Builder, products: PartialProducts, *, lower: int = 0) -> list[Signal]:
-    """Add the rows one after the other, each by a ripple-carry adder: the array multiplier.
+    """Add rows in carry-save form, closed by a ripple-carry adder: the array multiplier.
+
+    In the `lower` lowest columns each addition is an OR, and the AND of the two bits in the highest of them is carried into
+    the exact rest (the lower-part-OR adder of Mahdiani et al., IEEE TCAS-I 57(4), 2010).
 
     Args:
         builder: Where the gates go.
-        products: What is added; its constant enters ahead of the first row.
-        lower: Columns from the lowest in which each addition is an OR (`lower_or_add`).
+        products: What is added; its constant enters where the first row has no partial products.
+        lower: Columns from the lowest that are not added exactly.
 
     Returns:
         The bits of the sum, modulo `2^width`.
     """
-    total = [ONE if products.constant >> column & 1 else ZERO for column in range(products.width)]
-    for row in products.rows:
-        if row:
-            first = min(row) if lower == 0 else 0  # nothing happens below the first column of a row
-            bits = [row.get(column, ZERO) for column in range(first, products.width)]
-            total[first:] = lower_or_add(builder, total[first:], bits, lower)[: products.width - first]
-    return total
+    sums: list[Signal] = [ONE if products.constant >> column & 1 else ZERO for column in range(products.width)]
+    carries = [ZERO] * (products.width + 1)
+    for first, row in enumerate(products.rows):
+        passed = list(carries)
+        for column in range(first, first + products.width - len(products.rows)):
+            term = row.get(column, ZERO)
+            if column < lower:
+                passed[column + 1] = builder.and_(sums[column], term) if column == lower - 1 else ZERO
+                sums[column] = builder.or_(sums[column], term)
+            else:
+                sums[column], passed[column + 1] = builder.full_adder(sums[column], term, carries[column])
+            if column == first:
+                passed[column] = ZERO
+        carries = passed
+    return add(builder, sums, carries[: products.width])[: products.width]
 
 
 def add_columns(builder: Builder, columns: Columns) -> list[Signal]:

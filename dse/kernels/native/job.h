@@ -50,4 +50,23 @@ struct planes {
     uint8_t *codes;                  // (B, C, top + height + bottom, left + width + right)
 };
 
+// Output gradients as the rows that the positions of a layer's input meet, and the sums of slopes wanted of them. T is
+// pieces * length. For position p of image b in group g piece i of the row is at
+//     grad[b * image_stride + position[p] + g * group_stride + piece[i]]
+// and the activation of reduction index k, and its sum, at
+//     x_image * b + pixel[p] + (g * K + k) * plane.
+struct slopes {
+    const float *grad;
+    const int64_t *position;  // (positions,)
+    const int64_t *piece;     // (pieces,)
+    int64_t images, positions, image_stride, group_stride, pieces, length;
+    const uint8_t *x;         // activation codes
+    const int64_t *pixel;     // (positions,)
+    int64_t x_image, plane;
+    const int16_t *w;         // (G, K, T): weight codes
+    const float *slopes;      // (levels, w_levels)
+    int64_t levels, w_levels, groups, depth;
+    float *out;               // for activations where they are, for weights (G, K, T)
+};
+
 #endif

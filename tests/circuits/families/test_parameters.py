@@ -34,6 +34,9 @@ from tests.circuits.models import MODELS, expected_table
 SIGNS = pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
 
 
+STRUCTURES: dict[str, object] = {"structure": ("array", "wallace", "dadda")}
+
+
 def grid(**values: object) -> Iterator[dict[str, object]]:
     """Yield every combination."""
     for combination in product(*values.values()):  # type: ignore[call-overload]
@@ -43,10 +46,14 @@ def grid(**values: object) -> Iterator[dict[str, object]]:
 def all_parameters(family: str, bits: int) -> Iterator[dict[str, object]]:
     """Yield every valid combination of a family's parameters at one width."""
     everything: dict[str, dict[str, object]] = {
-        "exact": {"structure": ("array", "wallace", "dadda")},
-        "reduced": {"kept_bits": range(1, bits + 1), "correction": ("none", "constant")},
-        "broken_array": {"horizontal": range(bits), "vertical": range(2 * bits - 1)},
-        "column_truncated": {"columns": range(2 * bits - 1), "correction": ("none", "constant", "variable")},
+        "exact": STRUCTURES,
+        "reduced": {"kept_bits": range(1, bits + 1), "correction": ("none", "constant"), **STRUCTURES},
+        "broken_array": {"horizontal": range(bits), "vertical": range(2 * bits - 1), **STRUCTURES},
+        "column_truncated": {
+            "columns": range(2 * bits - 1),
+            "correction": ("none", "constant", "variable"),
+            **STRUCTURES,
+        },
         "lower_or": {"columns": range(2 * bits)},
         "compressed": {"compressor": COMPRESSORS, "columns": range(2 * bits + 1)},
         "recursive": {"block": ("kulkarni", "rehman1", "rehman3"), "columns": (None, *range(2 * bits))},
@@ -117,6 +124,9 @@ def test_twelve_bits_of_every_family_build(signed: bool) -> None:
     [
         (lambda: exact(1), "exact: bits must be an integer from 2 to 12, got 1"),
         (lambda: exact(13), "bits must be"),
+        (lambda: reduced(4, structure="tree"), "unknown structure of reduced 'tree'"),
+        (lambda: broken_array(1, 2, structure="tree"), "unknown structure of broken_array 'tree'"),
+        (lambda: column_truncated(2, structure="tree"), "unknown structure of column_truncated 'tree'"),
         (lambda: exact(structure="tree"), "unknown structure of exact 'tree'; valid: array, dadda, wallace"),
         (lambda: reduced(0), "reduced: kept_bits must be an integer from 1 to 8, got 0"),
         (lambda: reduced(9), "kept_bits"),

@@ -1,0 +1,89 @@
+"""The commands `dse multipliers ...`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_sign = click.option("--signed/--unsigned", default=None, help="Which circuits of a library that holds both.")
+
+
+@click.group()
+def multipliers() -> None:
+    """Look at multiplier libraries, and import circuits into one."""
+
+
+@multipliers.command()
+@click.argument("library")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@_sign
+@click.option("--figures", type=click.Path(path_type=Path), help="Folder to draw a heat map of each error into.")
+def inspect(library: str, names: tuple[str, ...], signed: bool | None, figures: Path | None) -> None:
+    """Check LIBRARY (a file, a folder, or 'builtin') and print its multipliers with their figures and what is odd.
+
+    With NAMEs only these and the exact one. The last column of figures is the rank of the error table.
+    """
+    from dse.multiplier_catalogue import inspection, open_library
+
+    opened = open_library(library, signed=signed, names=names)
+    for line in inspection(opened):
+        click.echo(line)
+    if figures is not None:
+        from dse.report import draw_error_maps
+
+        for path in draw_error_maps(opened, figures):
+            click.echo(f"figure   {path}")
+
+
+@multipliers.command("list")
+@click.option("--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, or 'builtin'.")
+@_sign
+@click.option(
+    "--pareto",
+    "metric",
+    metavar="METRIC",
+    help="Only those that no other beats in power and METRIC: mae, wce, mean_error, std_error, mre, error_probability.",
+)
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_multipliers(library: str, signed: bool | None, metric: str | None, kind: str) -> None:
+    """List a library's multipliers with their figures."""
+    from dse.multiplier_catalogue import listing, open_library, pareto_optimal
+
+    opened = open_library(library, signed=signed)
+    chosen = list(opened) if metric is None else pareto_optimal(opened, metric)
+    for line in listing(opened, chosen, as_json=kind == "json"):
+        click.echo(line)
+
+
+@multipliers.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Library to write (.npz).")
+@click.option("--x-bits", type=int, help="Width of the activation, where a file does not say.")
+@click.option("--w-bits", type=int, help="Width of the weight, where a file does not say.")
+@click.option("--signed/--unsigned", default=None, help="Sign of both operands, where a file does not say.")
+@click.option(
+    "--order",
+    type=click.Choice(["xw", "wx"]),
+    default="xw",
+    show_default=True,
+    help="Which operand is a table's first axis and a function's first parameter: activation (x) or weight (w).",
+)
+@click.option("--dtype", type=click.Choice(["uint16", "int16", "int32"]), help="Element type of .bin files.")
+@click.option("--figures", type=click.Path(path_type=Path, dir_okay=False), help="CSV with name, power_mw, ...")
+@click.option("--reference-power", type=float, metavar="MW", help="Add an exact multiplier of this power.")
+@click.option("--strict", is_flag=True, help="Write nothing where anything is refused.")
+@click.option("--overwrite", is_flag=True, help="Replace the library.")
+def import_paths(paths: tuple[Path, ...], out: Path, reference_power: float | None, **options: Any) -> None:
+    """Read multipliers from PATHS, check them, and write one library.
+
+    Files: .npy, .npz, .csv and .txt tables, raw .bin tables, C headers (.h) with an array, C models (.c) of one function;
+    folders are searched for these. C models are compiled and run under limits: import those of people you trust.
+    """
+    from dse.multiplier_catalogue import import_account
+    from dse.multipliers import import_library
+
+    report = import_library(paths, out, reference_power_mw=reference_power, **options)
+    for line in import_account(report, out):
+        click.echo(line)

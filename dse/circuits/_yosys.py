@@ -1,0 +1,78 @@
+"""Behavioural Verilog through Yosys, if it is there: `pip install 'dse[yosys]'`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from dse.circuits._netlist import Netlist
+from dse.circuits._verilog_reader import from_verilog
+from dse.exceptions import InputError, one_line, under
+
+# Without abc, which would take adders apart that `mapped` recognises.
+_COMMANDS = """
+from pyosys import libyosys
+design = libyosys.Design()
+for command in ("read_verilog -sv in.v", "synth -flatten -noabc {top}", "write_verilog -noattr out.v"):
+    libyosys.run_pass(command, design)
+"""
+
+
+def from_yosys(
+    path: Path,
+    *,
+    top: str | None = None,
+    x: str | None = None,
+    w: str | None = None,
+    signed: bool = False,
+    timeout_s: float = 120.0,
+) -> Netlist:
+    """Read a multiplier from Verilog or SystemVerilog of any kind that Yosys synthesises into gates.
+
+    Yosys runs in a process and a folder of its own, so includes of other files are not found.
+
+    Args:
+        path: The file.
+        top: Module to read; Yosys' choice if None.
+        x, w: Names of the inputs for activation and weight; by default the first input is the activation.
+        signed: Operands and product are two's complement.
+        timeout_s: Seconds after which Yosys is stopped.
+
+    Returns:
+        The netlist, simplified.
+
+    Raises:
+        InputError: Yosys is not installed, fails or takes too long, or the circuit has memory or other ports.
+    """
+    if find_spec("pyosys") is None:
+        raise InputError(f"{path}: behavioural Verilog needs Yosys; install it with: pip install 'dse[yosys]'")
+    if top is not None and not top.isidentifier():
+        raise InputError(f"{path}: top must be the name of a module, got {top!r}")
+    with tempfile.TemporaryDirectory(prefix="dse-yosys-") as name:
+        folder = Path(name)
+        try:
+            shutil.copyfile(path, folder / "in.v")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({one_line(error)})") from None
+        _synthesise(path, folder, f"-top {top}" if top else "-auto-top", timeout_s)
+        text = (folder / "out.v").read_text(encoding="utf-8")
+        if "always" in text:
+            raise InputError(f"{path}: expected a circuit without memory, got flip-flops or latches")
+        with under(f"{path}: after synthesis: "):
+            return from_verilog(text, top=top, x=x, w=w, signed=signed)
+
+
+def _synthesise(path: Path, folder: Path, top: str, timeout_s: float) -> None:
+    command = [sys.executable, "-c", _COMMANDS.format(top=top)]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, errors="replace")
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path}: Yosys was stopped after {timeout_s:g} s; raise timeout_s or simplify") from None
+    if done.returncode or not (folder / "out.v").is_file():
+        faults = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+        reason = faults[0] if faults else f"exit code {done.returncode}"
+        raise InputError(f"{path}: Yosys cannot synthesise it ({' '.join(reason.split())})")

@@ -1,0 +1,117 @@
+"""What the command line says about multiplier libraries: tables, findings, selections, and the account of an import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dse.exceptions import unknown_name
+from dse.multipliers import (
+    ErrorMetrics,
+    ImportReport,
+    Multiplier,
+    MultiplierLibrary,
+    builtin,
+    check,
+    load_library,
+)
+from dse.pareto import non_dominated
+
+_COLUMNS = (
+    f"{'name':<16} {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
+    f"{'MRE %':>8} {'EP %':>6}"
+)
+
+
+def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] = ()) -> MultiplierLibrary:
+    """Read a library, checking it, or make the built-in one.
+
+    Args:
+        name: `builtin`, a file, or a folder (see `load_library`).
+        signed: Which circuits of a library that holds both.
+        names: Only these multipliers and the exact one; all of them where there are none.
+
+    Raises:
+        InputError: A file, a table or a name is not as it should be.
+    """
+    library = builtin(signed=bool(signed)) if name == "builtin" else load_library(name, signed=signed)
+    return library.select([library[name].name for name in names]) if names else library
+
+
+def inspection(library: MultiplierLibrary) -> Iterator[str]:
+    """Yield the lines of a table of a library's multipliers with the rank of their errors, and what is odd about them.
+
+    The rank is that of the error table `lut - exact` as float64 (numpy.linalg.matrix_rank: singular values above
+    `largest * 2^B * eps`): as many products of one factor per operand make the error up, which is what it costs to
+    simulate by matrix products.
+    """
+    yield f"{_COLUMNS} {'rank':>4}  origin"
+    for m, rel in zip(library, library.rel_energy, strict=True):
+        rank = int(np.linalg.matrix_rank(m.error.astype(np.float64)))
+        yield f"{_row(m, float(rel))} {rank:>4}  {m.origin}"
+    for m in library:
+        yield from (f"warning: {m.name}: {finding}" for finding in check(m, library))
+
+
+def pareto_optimal(library: MultiplierLibrary, metric: str) -> list[Multiplier]:
+    """Return the multipliers that no other beats in both power and |metric|, in the library's order.
+
+    Args:
+        library: The library.
+        metric: A field of `ErrorMetrics`.
+
+    Raises:
+        InputError: There is no such metric.
+    """
+    known = [field.name for field in fields(ErrorMetrics)]
+    if metric not in known:
+        raise unknown_name("error metric", metric, known)
+    errors = [abs(float(getattr(m.errors, metric))) for m in library]
+    kept = non_dominated(np.column_stack([library.power_mw, errors]))
+    return [m for m, keep in zip(library, kept, strict=True) if keep]
+
+
+def listing(library: MultiplierLibrary, chosen: Sequence[Multiplier], *, as_json: bool = False) -> Iterator[str]:
+    """Yield the lines of a table of some of a library's multipliers, or of a JSON array with all of their figures."""
+    rel = {m.name: float(r) for m, r in zip(library, library.rel_energy, strict=True)}
+    if as_json:
+        yield json.dumps([_plain(m, rel[m.name]) for m in chosen], indent=1)
+        return
+    yield f"{_COLUMNS}  origin"
+    yield from (f"{_row(m, rel[m.name])}  {m.origin}" for m in chosen)
+
+
+def import_account(report: ImportReport, out: Path) -> Iterator[str]:
+    """Yield the lines that say what an import took, what it found odd, and what it refused and why."""
+    yield from (
+        f"took     {m.name}: {m.x_bits} x {m.w_bits} bits {_sign(m)}, {m.power_mw:g} mW, MAE {m.errors.mae:g}; {m.origin}"
+        for m in report.multipliers
+    )
+    yield from (f"warning  {name}: {text}" for name, text in report.warnings)
+    yield from (f"refused  {text}" for text in report.refused)
+    odd = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.passed_over.items()))
+    passed = f", passed over files of other kinds ({odd})" if odd else ""
+    yield f"took {len(report.multipliers)}, refused {len(report.refused)}{passed}; wrote {out}"
+
+
+def _row(m: Multiplier, rel: float) -> str:
+    bits = f"{m.x_bits}x{m.w_bits}"
+    e = m.errors
+    return (
+        f"{m.name:<16} {bits:>5} {_sign(m):>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
+        f"{e.mean_error:>10.2f} {e.std_error:>10.2f} {100 * e.mre:>8.2f} {100 * e.error_probability:>6.2f}"
+    )
+
+
+def _sign(m: Multiplier) -> str:
+    return "us"[m.x_signed] + "us"[m.w_signed]
+
+
+def _plain(m: Multiplier, rel: float) -> dict[str, Any]:
+    keys = ("name", "x_bits", "w_bits", "x_signed", "w_signed", "power_mw", "area_um2", "delay_ns")
+    return {key: getattr(m, key) for key in keys} | {"rel_energy": rel} | asdict(m.errors) | {"origin": m.origin}

@@ -1,0 +1,202 @@
+"""Import: other people's multiplier files, checked and written as one library."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from dse.exceptions import InputError, one_line
+from dse.multipliers._candidate import Candidate, Order, checked
+from dse.multipliers._library import MultiplierLibrary
+from dse.multipliers._library_file import write_library
+from dse.multipliers._multiplier import Multiplier
+from dse.multipliers._operands import exact_products
+from dse.multipliers._self_check import check
+from dse.multipliers._sources import Sources, find_sources
+from dse.multipliers.readers import ReadOptions, read
+from dse.multipliers.readers._options import ElementType
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import took and what it did not."""
+
+    multipliers: tuple[Multiplier, ...]  # in the order of the library file
+    warnings: tuple[tuple[str, str], ...]  # name of a multiplier that was taken, what is odd about it
+    refused: tuple[str, ...]  # one line each: the file and why
+    passed_over: Mapping[str, int]  # files of other kinds in the folders, by suffix
+
+
+def import_library(
+    paths: Iterable[str | PathLike[str]],
+    out: str | PathLike[str],
+    *,
+    x_bits: int | None = None,
+    w_bits: int | None = None,
+    signed: bool | None = None,
+    order: Order = "xw",
+    dtype: ElementType | None = None,
+    figures: str | PathLike[str] | None = None,
+    reference_power_mw: float | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> ImportReport:
+    """Read multipliers from files of any known format, check them, and write them as one library.
+
+    Formats: `.npy`, `.npz`, tables as text (`.csv`, `.txt`), raw tables (`.bin`), C arrays (`.h`), C models (`.c`), and
+    libraries that an import wrote. Widths and signs come from a row of figures, from a name in EvoApproxLib's style, or from
+    the arguments below; power, area and delay from a CSV of figures (see `_figures.read_figures`) or a C model's comments.
+
+    Nothing may be wrong with a file that is named. Of a folder's files those that cannot be used are refused, and the
+    others are taken. What endangers the whole is always an error: two multipliers of one name, a name or link that leads
+    elsewhere, a file of more than 256 MiB.
+
+    Args:
+        paths: Files and folders.
+        out: Library to write, `.npz`; `load_library` reads it. It appears whole or not at all.
+        x_bits: Width of the activation where a file does not say.
+        w_bits: Width of the weight where a file does not say.
+        signed: Sign of both operands where a file does not say.
+        order: Which operand is a stored table's first axis, or a function's first parameter: `xw` the activation, `wx` the
+            weight. Holds for all files but libraries.
+        dtype: Element type of `.bin` files.
+        figures: CSV of figures; by default those in the folders, and beside a file the one of its stem or `multipliers.csv`.
+        reference_power_mw: Power of an exact multiplier to add where there is none.
+        strict: Refuse everything where anything in a folder is refused.
+        overwrite: Replace `out`.
+
+    Returns:
+        What was taken, refused, and found odd.
+
+    Raises:
+        InputError: One of the above, no multiplier was taken, or those taken do not make a library. Nothing is written.
+    """
+    out = Path(out)
+    _check_out(out, overwrite)
+    sources = find_sources([Path(p) for p in paths], None if figures is None else Path(figures), out)
+    options = ReadOptions(x_bits, w_bits, signed, order, dtype, sources.figures)
+    candidates, refused = _read_all(sources, options)
+    _check_names(candidates)
+    taken: list[tuple[Multiplier, Candidate]] = []
+    for path, candidate in candidates:
+        try:
+            taken.append((_usable(candidate, order), candidate))
+        except InputError as error:
+            refused.append(_refusal(path, error, sources))
+    _check_taken(len(taken), refused, strict)
+    multipliers = _with_reference([m for m, _ in taken], reference_power_mw)
+    write_library(out, multipliers)
+    warnings = tuple((m.name, text) for m, c in taken for text in (*c.warnings, *check(m, multipliers)))
+    return ImportReport(tuple(multipliers), warnings, tuple(refused), sources.passed_over)
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    if out.suffix != ".npz":
+        raise InputError(f"{out}: a library is an .npz file; give it that suffix")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: its folder does not exist; create it")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: exists; name another file or replace it (--overwrite)")
+
+
+def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
+    """Read all files, several at a time because C models spend their time in other processes; keep their order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            results = list(pool.map(partial(_attempt, options=options), sources.files))
+        except BaseException:  # interrupted: what has not begun need not begin
+            pool.shutdown(cancel_futures=True)
+            raise
+    candidates: list[tuple[Path, Candidate]] = []
+    refused = []
+    for path, result in zip(sources.files, results, strict=True):
+        if isinstance(result, InputError):
+            refused.append(_refusal(path, result, sources))
+        else:
+            candidates += ((path, candidate) for candidate in result)
+    return candidates, refused
+
+
+def _attempt(path: Path, options: ReadOptions) -> list[Candidate] | InputError:
+    try:
+        return read(path, options)
+    except InputError as error:
+        return error
+    except OSError as error:
+        return InputError(f"{path}: cannot be read: {error.strerror}; check its permissions")
+
+
+def _refusal(path: Path, error: InputError, sources: Sources) -> str:
+    """Return why a file of a folder is refused; a file that was named itself is an error."""
+    if path in sources.named:
+        raise error
+    return one_line(error)
+
+
+def _check_names(candidates: Sequence[tuple[Path, Candidate]]) -> None:
+    seen: dict[str, Path] = {}
+    for path, candidate in candidates:
+        name = candidate.name
+        if name in seen:
+            raise InputError(f"{path}: {name!r} comes from {seen[name]} too; give every multiplier its own name")
+        if any(kind(name).is_absolute() or ".." in kind(name).parts for kind in (PurePosixPath, PureWindowsPath)):
+            raise InputError(f"{path}: the name {name!r} leads out of the file; rename the array")
+        seen[name] = path
+
+
+def _usable(candidate: Candidate, order: Order) -> Multiplier:
+    multiplier = checked(candidate, order)
+    if multiplier.power_mw is None:
+        raise InputError(
+            f"{candidate.where}: {candidate.name!r}: its power is unknown; give a CSV with name,power_mw (--figures)"
+        )
+    return multiplier
+
+
+def _check_taken(taken: int, refused: list[str], strict: bool) -> None:
+    if not taken or (strict and refused):
+        what = f"refused {len(refused)} of {taken + len(refused)}" if taken else "no multiplier could be taken"
+        raise InputError(
+            f"{what}, so nothing is written: {'; '.join(refused[:3])}{'; ...' if len(refused) > 3 else ''}"
+        )
+
+
+def _with_reference(multipliers: list[Multiplier], power_mw: float | None) -> list[Multiplier]:
+    """Put an exact multiplier in front of those of each sign that have none, and check that each sign makes a library."""
+    by_sign: dict[bool, list[Multiplier]] = defaultdict(list)
+    for m in multipliers:
+        by_sign[m.x_signed].append(m)
+    lacking = [group[0] for group in by_sign.values() if not any(m.is_exact for m in group)]
+    if power_mw is not None and not lacking:
+        exact = next(m.name for m in multipliers if m.is_exact)
+        raise InputError(f"--reference-power: '{exact}' is exact, so nothing is added; leave the option out")
+    added = [] if power_mw is None else [_exact_like(m, power_mw) for m in lacking]
+    for m in added:
+        by_sign[m.x_signed].insert(0, m)
+    for group in by_sign.values():
+        try:
+            MultiplierLibrary(group)
+        except InputError as error:
+            hint = " or give its power (--reference-power)" if group[0] in lacking else ""
+            raise InputError(f"{error}{hint}") from None
+    return [*added, *multipliers]
+
+
+def _exact_like(m: Multiplier, power_mw: float) -> Multiplier:
+    widths = f"{m.x_bits}" if m.x_bits == m.w_bits else f"{m.x_bits}x{m.w_bits}"
+    return Multiplier(
+        f"exact{widths}{'s' if m.x_signed else 'u'}",
+        exact_products(m.x_bits, m.w_bits, m.x_signed, m.w_signed),
+        x_bits=m.x_bits,
+        w_bits=m.w_bits,
+        x_signed=m.x_signed,
+        w_signed=m.w_signed,
+        power_mw=power_mw,
+        origin="generated: exact product, power as given at the import",
+    )

@@ -1,0 +1,103 @@
+"""Run somebody else's program so that a mistake in it ends with it.
+
+This is protection against accidents: endless loops, endless memory, stray files, crashes. It is none against malice: the
+program runs as the user who imports it and can read what that user can. Import circuits from people you trust.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# The limits are set by a shell that becomes the program, because Python code between fork and exec (`preexec_fn`) can
+# deadlock in a process that has threads. A limit that the system does not know is passed over.
+_LAUNCHER = 'ulimit -t "$1"; ulimit -v "$2"; ulimit -f "$3"; ulimit -c 0; shift 3; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use."""
+
+    cpu_s: int
+    memory_kib: int  # address space
+    file_blocks: int  # largest file it may write, in 512 bytes
+
+    @property
+    def wall_s(self) -> int:
+        """Seconds until it is killed although it does not compute: other programs may share the processor."""
+        return 3 * self.cpu_s
+
+
+class Stopped(Exception):
+    """A program that did not end well; the message says what it did."""
+
+    def __init__(self, what: str, output: bytes = b"", status: int | None = None) -> None:
+        super().__init__(what)
+        self.output = output  # what it had written
+        self.status = status  # its exit status, where it ended by itself
+
+
+def run_limited(
+    command: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    environment: Mapping[str, str],
+    errors: int = subprocess.DEVNULL,
+) -> bytes:
+    """Run a program in a folder, without input, in a session of its own that is killed as a whole at the end.
+
+    Args:
+        command: The program's path and its arguments.
+        folder: Its working folder.
+        limits: What it may use.
+        environment: Its environment.
+        errors: Where its stderr goes, as for `subprocess`.
+
+    Returns:
+        What it wrote to stdout.
+
+    Raises:
+        Stopped: It exceeded a limit, crashed, or ended with another exit status than 0.
+    """
+    launched = [
+        "/bin/sh",
+        "-c",
+        _LAUNCHER,
+        "sh",
+        *map(str, (limits.cpu_s, limits.memory_kib, limits.file_blocks)),
+        *command,
+    ]
+    with subprocess.Popen(
+        launched,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limits.wall_s)
+        except subprocess.TimeoutExpired:
+            raise Stopped(f"did not end within {limits.wall_s} s") from None
+        finally:
+            with suppress(ProcessLookupError):  # whatever the program has started goes with it
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise Stopped(_ending(process.returncode, limits), output, process.returncode)
+    return output
+
+
+def _ending(status: int, limits: Limits) -> str:
+    if status == -signal.SIGXCPU or status == -signal.SIGKILL:
+        return f"did not end within {limits.cpu_s} s of computing"
+    if status == -signal.SIGXFSZ:
+        return "writes files"
+    if status < 0:
+        return f"crashed ({signal.Signals(-status).name})"
+    return f"ended with exit status {status}"

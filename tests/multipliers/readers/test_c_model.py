@@ -1,0 +1,204 @@
+"""C models: what is read off the text, what is tabulated, and what is stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse.exceptions import InputError
+from dse.multipliers._candidate import Candidate, checked
+from dse.multipliers._declared import DeclaredError
+from dse.multipliers.readers import ReadOptions, _c_model, read
+from dse.multipliers.readers._c_source import declared_errors, figures, functions
+from tests.multipliers.files import CRUDE, EXACT, SIGNED, c_model, needs_compiler
+
+HEADER = """/*** EvoApproxLib's style
+***/
+// MAE% = 6.53 %
+// MAE = 4276
+// WCE% = 27.15 %
+// WCE = 17793
+// WCRE% = 512.50 %
+// EP% = 99.21 %
+// MRE% = 53.17 %
+// MSE = 29320.446e3
+// PDK45_PWR = 0.0041 mW
+// PDK45_AREA = 18.8 um2
+// PDK45_DELAY = 0.11 ns
+// FPGA_POWER = 3.0
+"""
+
+
+def model(path: Path, options: ReadOptions | None = None) -> Candidate:
+    (candidate,) = read(path, options or ReadOptions(x_bits=4, w_bits=4))
+    return candidate
+
+
+def refusal(path: Path, options: ReadOptions | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        model(path, options)
+    text = str(caught.value)
+    assert "\n" not in text and str(path) in text
+    return text
+
+
+def test_figures_of_the_comments() -> None:
+    assert figures(HEADER) == {"power_mw": 0.0041, "area_um2": 18.8, "delay_ns": 0.11}
+    assert figures("/* POWER: 391 uW, DELAY = 1430 ps */") == pytest.approx({"power_mw": 0.391, "delay_ns": 1.43})
+    assert figures("double PDK45_PWR = 3.0 mW;") == {}
+    errors = {e.metric: (e.value, e.slack) for e in declared_errors(HEADER)}
+    assert set(errors) == {"mae%", "mae", "wce%", "wce", "ep%", "mre%", "mse"}
+    assert errors["mae%"] == pytest.approx((6.53, 0.01), rel=1e-3)
+    assert errors["mae"] == pytest.approx((4276, 1), rel=1e-3)
+    assert errors["mse"] == pytest.approx((29320446, 1), rel=1e-3)
+
+
+def test_functions_of_the_text() -> None:
+    text = """
+    // int commented(int a, int b) { return 0; }
+    static inline uint16_t half(const uint8_t a /* 4-bit */, uint8_t b) { if (a, b) { return 1; } return 0; }
+    int one(int a) { return a; }
+    unsigned long long mul4u_x(unsigned long long B, const unsigned long long A)
+    { return A; }
+    int declared(int a, int b);
+    """
+    found = functions(text)
+    assert [f.name for f in found] == ["half", "mul4u_x"]
+    assert found[0].a.unsigned and found[0].a.bits == 8 and found[1].a.name == "B" and found[1].b.unsigned
+
+
+def test_odd_text_is_searched_quickly() -> None:
+    assert functions("a " * 200_000 + "/*" * 200_000) == []
+
+
+@needs_compiler
+def test_tables_of_models(tmp_path: Path) -> None:
+    assert np.array_equal(model(c_model(tmp_path, "mul4u_x")).table, EXACT)
+    assert np.array_equal(model(c_model(tmp_path, "mul4u_c", "return A * (B & ~3);")).table, CRUDE)
+    wide = model(c_model(tmp_path, "mul4x3u_x", "return A * 8 + B;"), ReadOptions())
+    assert wide.table.shape == (16, 8) and wide.table[3, 5] == 29
+    transposed = checked(model(tmp_path / "mul4u_c.c"), "wx")
+    assert np.array_equal(transposed.table, CRUDE.T)
+    assert transposed.power_mw == 0.4 and transposed.origin == "C model mul4u_c.c"
+
+
+@needs_compiler
+def test_widths_of_operands_that_are_listed_the_other_way_round(tmp_path: Path) -> None:
+    path = c_model(tmp_path, "mul4x3u_x", "return A * 8 + B;")
+    path.write_text(path.read_text().replace("uint8_t A, uint8_t B", "uint8_t B, uint8_t A"))
+    assert model(path, ReadOptions()).table.shape == (8, 16)
+
+
+@needs_compiler
+@pytest.mark.parametrize("types", ["int8_t", "uint8_t", "uint64_t", "int"])
+@pytest.mark.parametrize("returns", ["int16_t", "uint16_t", "uint64_t", "int"])
+def test_signed_models_of_any_type(tmp_path: Path, types: str, returns: str) -> None:
+    # As a circuit computes it: from the operands' low bits to the product's low bits.
+    body = "int a = A & 15, b = B & 15; a -= a > 7 ? 16 : 0; b -= b > 7 ? 16 : 0; return a * b;"
+    for mask in ("", " & 255"):
+        path = c_model(tmp_path, "mul4s_x", body.replace("a * b", f"(a * b){mask}"), types)
+        path.write_text(path.read_text().replace("int16_t mul4s", f"{returns} mul4s"))
+        candidate = model(path)
+        assert np.array_equal(candidate.table, SIGNED)
+        assert bool(candidate.warnings) == types.startswith("uint")
+    assert "signed" in "".join(candidate.warnings) or not types.startswith("uint")
+
+
+@needs_compiler
+def test_types_too_narrow_for_an_unsigned_operand(tmp_path: Path) -> None:
+    candidate = model(c_model(tmp_path, "mul8u_x", "return (uint8_t)A * (uint8_t)B / 2;", "int8_t"), ReadOptions())
+    assert candidate.warnings == ("operand A is typed int8_t, but the multiplier is unsigned; taken as unsigned",)
+
+
+@needs_compiler
+def test_what_a_model_may_contain(tmp_path: Path) -> None:
+    """Its own main, other functions, output, an array; the function is the one that the file is named after."""
+    path = c_model(tmp_path, "mul4u_x", 'printf("%d", A); return half(A, B) * 2 + (A & B & 1) + zero[0][0];')
+    extra = "static const int zero[1][1] = {{0}};\nint half(int a, int b) { return a * b / 2; }\n"
+    path.write_text(path.read_text().replace("int16_t mul", f"{extra}int16_t mul") + "int main(void) { return 3; }\n")
+    assert np.array_equal(model(path).table, EXACT)
+    path = path.rename(tmp_path / "other.c")
+    assert "got half, mul4u_x; name the file after" in refusal(path)
+
+
+@needs_compiler
+def test_the_name_of_the_function_serves_where_the_file_has_another(tmp_path: Path) -> None:
+    path = c_model(tmp_path, "mul4s_x", "return A * B;", "int8_t").rename(tmp_path / "mine.c")
+    candidate = model(path, ReadOptions())
+    assert candidate.name == "mine" and np.array_equal(candidate.table, SIGNED)
+
+
+@needs_compiler
+def test_declared_errors_are_held_against_the_table(tmp_path: Path) -> None:
+    path = c_model(tmp_path, "mul4u_x", comments="// MAE = 1.5")
+    assert model(path).declared == (DeclaredError("mae", 1.5, pytest.approx(0.1, rel=1e-3)),)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="its comment declares mae 1.5, but the table has 0"):
+        checked(model(path))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("volatile int on = 1; while (on); return 0;", "did not end within 1 s of computing"),
+        ("return *(volatile int *)0;", "crashed (SIGSEGV)"),
+        ("volatile int zero = 0; return A / zero;", "crashed (SIGFPE)"),
+        ("return mul4u_x(A, B) + 1;", "crashed (SIGSEGV)"),
+        ("abort();", "crashed (SIGABRT)"),
+        ("exit(0);", "ended after 0 of 256 products"),
+        ("exit(3);", "ended with exit status 3"),
+        ("for (;;) { volatile char *p = malloc(1 << 20); *p = 1; }", "crashed (SIGSEGV)"),
+        ("for (;;) { volatile char *p = malloc(1 << 20); if (p) *p = 1; }", "did not end within 1 s"),
+        ('FILE *f = fopen("stray", "w"); if (f) fputs("x", f); return 0;', "opens files or starts programs"),
+        ('if (system("touch stray")) return 1; return 0;', "opens files or starts programs"),
+        ("extern int fork(void); fork(); return 0;", "opens files or starts programs"),
+        ("extern unsigned sleep(unsigned); sleep(99); return 0;", "did not end within 3 s"),
+        ("return A * B", "cannot be compiled (model.c:8:"),
+        ('#include "beside.h"\nreturn 0;', "beside.h: No such file or directory"),
+    ],
+)
+def test_models_that_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str) -> None:
+    monkeypatch.setattr(_c_model, "CPU_S", 1)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside.h").write_text("")
+    assert message in refusal(c_model(tmp_path, "mul4u_x", body))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["beside.h", "mul4u_x.c"]
+
+
+@needs_compiler
+def test_what_no_descriptor_is_left_for(tmp_path: Path) -> None:
+    """Ways into the file system that are not stopped by name find no descriptor."""
+    stray = tmp_path / "stray"
+    body = f'extern int openat(int, const char *, int, ...); int f = openat(-100, "{stray}", 65, 384); return f + 1;'
+    assert not model(c_model(tmp_path, "mul4u_x", body)).table.any()
+    assert not stray.exists()
+
+
+@needs_compiler
+def test_endless_includes_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_c_model, "_COMPILING", _c_model.Limits(cpu_s=2, memory_kib=1 << 18, file_blocks=1 << 16))
+    path = c_model(tmp_path, "mul4u_x", comments='#include "/dev/zero"')
+    assert "cannot be compiled" in refusal(path)
+
+
+@needs_compiler
+def test_products_that_are_none(tmp_path: Path) -> None:
+    path = c_model(tmp_path, "mul4s_x", "return 300;", "int8_t")
+    assert "returns 300, which no signed 8-bit product is" in refusal(path)
+    with pytest.raises(InputError, match=r"outside 0\.\.255"):
+        checked(model(c_model(tmp_path, "mul4u_x", "return 300;")))
+
+
+def test_open_widths_and_missing_functions(tmp_path: Path) -> None:
+    path = c_model(tmp_path, "mine", types="int")
+    assert "expected operands of 2 to 12 bits, got ? and ?" in refusal(path, ReadOptions())
+    assert "got 16 and 16; say --x-bits" in refusal(c_model(tmp_path, "mul16u_x", types="uint16_t"), ReadOptions())
+    path.write_text("int f(int a) { return a; }")
+    assert "expected one function of two integers, got none" in refusal(path)
+
+
+def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "no C compiler (cc, gcc, clang) was found" in refusal(c_model(tmp_path, "mul4u_x"))
