@@ -28,7 +28,7 @@ install: $(VENV)/installed
 
 # compat: with the default editable mode, `import dse` beside a clone called dse finds the clone's folder and no package.
 # torch comes first and alone: another package's open-ended demand for it could fetch a build with GPU libraries
-$(VENV)/installed: setup.cfg setup.py pyproject.toml constraints.txt $(wildcard dse/kernels/native/*)
+$(VENV)/installed: setup.cfg setup.py pyproject.toml constraints.txt $(wildcard dse/*/native/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from dse.kernels import ENGINES, LutProduct, LutTable
 from dse.kernels._workers import split
-from dse.multipliers import builtin, column_truncated
+from dse.multipliers import builtin, generate
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import approximable_layers, quantize, simulate
 from dse.nn.datasets import Part
@@ -43,7 +43,7 @@ def usable() -> list[str]:
 
 def approximate_table() -> LutTable:
     """Return the layer table of a truncated array, which every engine takes: its error has integer factors."""
-    return LutTable(torch.from_numpy(FORMAT.table(column_truncated(6))))
+    return LutTable(torch.from_numpy(FORMAT.table(generate("trunc6u"))))
 
 
 def activation_codes(*shape: int) -> Tensor:

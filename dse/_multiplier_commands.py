@@ -79,7 +79,7 @@ def import_paths(paths: tuple[Path, ...], out: Path, reference_power: float | No
     """Read multipliers from PATHS, check them, and write one library.
 
     Files: .npy, .npz, .csv and .txt tables, raw .bin tables, C headers (.h) with an array, C models (.c) of one function;
-    folders are searched for these. C models are compiled and run under limits: import those of people you trust.
+    Verilog (.v); folders are searched for these. C models are compiled and run under limits: import those of people you trust.
     """
     from dse.multiplier_catalogue import import_account
     from dse.multipliers import import_library
@@ -87,3 +87,52 @@ def import_paths(paths: tuple[Path, ...], out: Path, reference_power: float | No
     report = import_library(paths, out, reference_power_mw=reference_power, **options)
     for line in import_account(report, out):
         click.echo(line)
+
+
+@multipliers.command()
+@click.option("--from", "start", default="dadda8u", metavar="NAME", show_default=True, help="Built-in circuit to start from.")
+@click.option("--max-error", type=float, required=True, help="Largest mean |error|, in units of the product.")
+@click.option("--candidates", type=click.IntRange(min=1), default=200_000, show_default=True, help="Netlists to try.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--x-weights", type=click.Path(path_type=Path), help="How often each activation code comes (.npy).")
+@click.option("--w-weights", type=click.Path(path_type=Path), help="How often each weight code comes (.npy).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Verilog file to write; it names the circuit.")
+def evolve(start: str, out: Path, x_weights: Path | None, w_weights: Path | None, **options: Any) -> None:
+    """Evolve a circuit of less power whose mean error is within a bound, and write it as Verilog.
+
+    `dse multipliers import` makes a library of such files.
+    """
+    from dse.multiplier_catalogue import evolve_to_file
+    from dse.progress import ProgressDisplay
+
+    with ProgressDisplay() as display:
+        for line in evolve_to_file(start, out, x_weights=x_weights, w_weights=w_weights, display=display, **options):
+            click.echo(line)
+
+
+@multipliers.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, or 'builtin'.")
+@_sign
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+def verilog(names: tuple[str, ...], library: str, signed: bool | None, out: Path) -> None:
+    """Write circuits as structural Verilog, each with a test bench that checks all of its products."""
+    from dse.multiplier_catalogue import write_circuits
+
+    for path in write_circuits(names, library, out, signed=signed):
+        click.echo(f"wrote    {path}")
+
+
+@multipliers.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--measure", is_flag=True, help="Estimate all figures anew (a minute) instead of taking the package's.")
+@click.argument("libraries", metavar="[LIBRARY]...", nargs=-1)
+def catalogue(out: Path, measure: bool, libraries: tuple[str, ...]) -> None:
+    """Write a page about all built-in circuits, with their fronts; circuits of LIBRARYs (files, folders) are drawn beside."""
+    from dse.catalogue_page import known_catalogue, measure_catalogue, write_page
+    from dse.multiplier_catalogue import libraries_of_both_signs
+
+    imported = libraries_of_both_signs(libraries)
+    command = " ".join(("dse multipliers catalogue", *(["--measure"] if measure else []), f"--out {out}", *libraries))
+    for path in write_page(out, measure_catalogue() if measure else known_catalogue(), imported, command):
+        click.echo(f"wrote    {path}")

@@ -104,8 +104,11 @@ class QuantisationConfig(_Table):
     fine_tune_lr: float = Field(default=1e-3, gt=0)
 
 
+PACKAGED = ("builtin", "catalogue")  # libraries that are no files
+
+
 class MultipliersConfig(_Table):
-    """The library: `builtin`, or a folder or .npz file read by `dse.multipliers.load_library`."""
+    """The library: `builtin`, `catalogue` (all circuits of the package), or a folder or .npz file read by `dse.multipliers.load_library`."""
 
     library: str = "builtin"
     signed: bool | None = None
@@ -263,7 +266,7 @@ def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: 
             continue
         for key in keys:
             value = section.get(key)
-            if isinstance(value, str) and (key != "factory" or ".py:" in value) and value != "builtin":
+            if isinstance(value, str) and (key != "factory" or ".py:" in value) and value not in PACKAGED:
                 section[key] = str((folder / Path(value).expanduser()).resolve())
     return data
 

@@ -11,7 +11,7 @@ from torch import nn
 from dse.config import EnergyConfig, MultipliersConfig, RunConfig
 from dse.exceptions import InputError, under
 from dse.kernels import LutProduct, LutTable, engine_name
-from dse.multipliers import MultiplierLibrary, builtin, load_library, tuned
+from dse.multipliers import PACKAGED, MultiplierLibrary, load_library, tuned
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
@@ -101,10 +101,8 @@ def open_energy(config: EnergyConfig) -> EnergyTable:
 def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibrary:
     """Load the library, pick from it, and tune its weights where asked; checks that it serves the operand format."""
     signed = format_name == "s8" if config.signed is None else config.signed
-    if config.library == "builtin":
-        library = builtin(signed=signed)
-    else:
-        library = load_library(config.library, signed=config.signed)
+    packaged = PACKAGED.get(config.library)
+    library = load_library(config.library, signed=config.signed) if packaged is None else packaged(signed=signed)
     library = library.select(config.include, config.exclude)
     operands = operand_format(format_name)
     for multiplier in library:

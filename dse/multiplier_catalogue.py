@@ -10,17 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from dse.exceptions import unknown_name
+from dse.circuits import write_verilog
+from dse.exceptions import InputError, one_line, unknown_name
 from dse.multipliers import (
+    PACKAGED,
     ErrorMetrics,
     ImportReport,
     Multiplier,
     MultiplierLibrary,
-    builtin,
     check,
+    evolved,
+    evolved_source,
+    generate,
     load_library,
 )
 from dse.pareto import non_dominated
+from dse.progress import ProgressDisplay
+from dse.types import Floats
 
 _COLUMNS = (
     f"{'name':<16} {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
@@ -32,15 +38,94 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
     """Read a library, checking it, or make the built-in one.
 
     Args:
-        name: `builtin`, a file, or a folder (see `load_library`).
+        name: `builtin`, `catalogue` (all circuits of the package), a file, or a folder (see `load_library`).
         signed: Which circuits of a library that holds both.
         names: Only these multipliers and the exact one; all of them where there are none.
 
     Raises:
         InputError: A file, a table or a name is not as it should be.
     """
-    library = builtin(signed=bool(signed)) if name == "builtin" else load_library(name, signed=signed)
+    packaged = PACKAGED.get(name)
+    library = load_library(name, signed=signed) if packaged is None else packaged(signed=bool(signed))
     return library.select([library[name].name for name in names]) if names else library
+
+
+def libraries_of_both_signs(paths: Sequence[str]) -> dict[str, MultiplierLibrary]:
+    """Read libraries, those that hold both signs as two; by the name of the file or folder and the sign."""
+    found: dict[str, MultiplierLibrary] = {}
+    for path in paths:
+        for signed in (False, True):
+            try:
+                library = load_library(path, signed=signed)
+            except InputError:
+                continue
+            found[f"{Path(path).stem}, {'signed' if signed else 'unsigned'}"] = library
+        if not any(name.startswith(f"{Path(path).stem}, ") for name in found):
+            load_library(path)  # says what is wrong with it
+    return found
+
+
+def evolve_to_file(
+    start: str,
+    out: Path,
+    *,
+    max_error: float,
+    candidates: int,
+    seed: int,
+    x_weights: Path | None,
+    w_weights: Path | None,
+    display: ProgressDisplay,
+) -> Iterator[str]:
+    """Evolve a built-in circuit, write it as Verilog with the command that made it, and yield lines that say what it is.
+
+    Raises:
+        InputError: A file is not as it should be, or an argument out of range. Nothing is written.
+    """
+    if out.suffix != ".v" or not out.stem.isidentifier() or not out.parent.is_dir():
+        raise InputError(f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file")
+    if out.exists():
+        raise InputError(f"{out}: exists; name another file or remove it")
+    display.start("evolving")
+    multiplier = evolved(
+        start,
+        name=out.stem,
+        max_error=max_error,
+        candidates=candidates,
+        seed=seed,
+        x_weights=None if x_weights is None else _weights(x_weights),
+        w_weights=None if w_weights is None else _weights(w_weights),
+        progress=lambda done, cost: display.update(done, candidates, f"switching {cost:.1%} of {start}"),
+    )
+    display.finish()
+    weighted = [f"--{key}-weights {path}" for key, path in (("x", x_weights), ("w", w_weights)) if path is not None]
+    command = f"dse multipliers evolve --from {start} --max-error {max_error:g} --candidates {candidates} --seed {seed}"
+    out.write_text(evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))), encoding="utf-8")
+    before = generate(start)
+    yield f"{start:<12} {before.power_mw:.4f} mW, MAE {before.errors.mae:.4g}"
+    yield f"{out.stem:<12} {multiplier.power_mw:.4f} mW, MAE {multiplier.errors.mae:.4g} (power estimated)"
+    yield f"wrote    {out}"
+
+
+def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: bool | None = None) -> Iterator[Path]:
+    """Write named circuits as Verilog with test benches and yield the files.
+
+    Raises:
+        InputError: There is no such multiplier, its gates are not known, or a file cannot be written.
+    """
+    chosen = [generate(name) if library == "builtin" else open_library(library, signed=signed)[name] for name in names]
+    for multiplier in chosen:
+        if multiplier.netlist is None:
+            raise InputError(f"multiplier '{multiplier.name}': its gates are not known; import its netlist (.v)")
+    for multiplier in chosen:
+        assert multiplier.netlist is not None
+        yield from write_verilog(multiplier.netlist, out, multiplier.name)
+
+
+def _weights(path: Path) -> Floats:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array ({one_line(error)}); write it with numpy.save") from None
 
 
 def inspection(library: MultiplierLibrary) -> Iterator[str]:
@@ -94,6 +179,9 @@ def import_account(report: ImportReport, out: Path) -> Iterator[str]:
     )
     yield from (f"warning  {name}: {text}" for name, text in report.warnings)
     yield from (f"refused  {text}" for text in report.refused)
+    if report.ranked is not None:
+        count, correlation = report.ranked
+        yield f"estimate of power from gates: Spearman {correlation:.3f} with the {count} known ones"
     odd = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.passed_over.items()))
     passed = f", passed over files of other kinds ({odd})" if odd else ""
     yield f"took {len(report.multipliers)}, refused {len(report.refused)}{passed}; wrote {out}"

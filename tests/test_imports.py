@@ -15,15 +15,15 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 # A part may import from rows above its own, and from itself.
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
-    ("circuits",),
-    ("pareto", "config", "study", "multipliers", "kernels", "space"),
+    ("pareto", "circuits"),
+    ("config", "study", "multipliers", "kernels", "space"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search",),
     ("compare", "inputs"),
-    ("outcome", "catalogue", "multiplier_catalogue", "doctor"),
+    ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands"),
     ("__main__", "__init__"),
 )

@@ -44,7 +44,7 @@ def test_import_then_list_and_inspect(
 def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "multipliers", "list", "--signed") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("name") and lines[1].startswith("exact8s")
+    assert lines[0].startswith("name") and lines[1].startswith("dadda8s")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,18 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         (["list", "--pareto", "map"], "did you mean 'mae'"),
         (["list", "--library", "nowhere.npz"], "nowhere.npz"),
         (["list", "--format", "xml"], "xml"),
-        (["inspect", "builtin", "trunc44u"], "did you mean 'trunc4u'"),
+        (["inspect", "catalogue", "drum44u"], "did you mean 'drum4u'"),
+        (["evolve", "--out", "e.v"], "--max-error"),
+        (["evolve", "--max-error", "5", "--out", "e.npz"], "expected NAME.v"),
+        (["evolve", "--max-error", "5", "--out", "5.v"], "expected NAME.v"),
+        (["evolve", "--max-error", "5", "--out", "nowhere/e.v"], "expected NAME.v"),
+        (["evolve", "--max-error", "-5", "--out", "e.v"], "max_error must be at least 0"),
+        (["evolve", "--max-error", "5", "--from", "dada8u", "--out", "e.v"], "did you mean 'dadda8u'"),
+        (["evolve", "--max-error", "5", "--from", "reduced2u", "--out", "e.v"], "own error is above max_error"),
+        (["evolve", "--max-error", "5", "--x-weights", "nowhere.npy", "--out", "e.v"], "nowhere.npy"),
+        (["evolve", "--max-error", "5", "--w-weights", "circuits/exact.npy", "--out", "e.v"], "w_weights must be 256"),
+        (["verilog", "drun4u", "--out", "v"], "did you mean 'drum4u'"),
+        (["catalogue", "nowhere.npz", "--out", "page"], "nowhere.npz"),
         (["import", "--out", "lib.npz"], "PATHS"),
         (["import", "circuits"], "--out"),
         (["import", "circuits", "--out", "lib.zip"], "lib.zip"),
@@ -78,3 +89,44 @@ def test_mistakes_end_with_code_2_and_leave_nothing(
     out, err = capsys.readouterr()
     assert message in err and len(err.splitlines()) == 1 and out == ""
     assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_evolve_then_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.arange(256))
+    arguments = ["--max-error", "60", "--candidates", "600", "--seed", "3", "--x-weights", "x.npy"]
+    assert call(monkeypatch, "multipliers", "evolve", *arguments, "--out", "mine_u.v") == 0
+    out = capsys.readouterr().out
+    assert "mine_u" in out and "wrote    mine_u.v" in out
+    command = "// dse multipliers evolve --from dadda8u --max-error 60 --candidates 600 --seed 3 --x-weights x.npy --out mine_u.v"
+    assert Path("mine_u.v").read_text().splitlines()[0] == command
+    first = Path("mine_u.v").read_bytes()
+    assert call(monkeypatch, "multipliers", "evolve", *arguments, "--out", "mine_u.v") == 2
+    Path("mine_u.v").unlink()
+    assert call(monkeypatch, "multipliers", "evolve", *arguments, "--out", "mine_u.v") == 0
+    assert Path("mine_u.v").read_bytes() == first
+    assert call(monkeypatch, "multipliers", "import", "mine_u.v", "--out", "l.npz", "--reference-power", "0.3") == 0
+    assert 0 < load_library("l.npz")["mine_u"].errors.mae
+
+
+def test_circuits_as_verilog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "multipliers", "verilog", "drum4u", "mitchell8s", "--out", "v") == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(list(Path("v").iterdir())) == 6
+    np.save("m.npy", EXACT)
+    assert call(monkeypatch, "multipliers", "import", "m.npy", "--out", "l.npz", "--unsigned", "--x-bits", "4") == 2
+    figures = Path("multipliers.csv")
+    figures.write_text("name,power_mw\nm,1\n")
+    assert call(monkeypatch, "multipliers", "import", "m.npy", "--out", "l.npz", "--unsigned") == 0
+    assert call(monkeypatch, "multipliers", "verilog", "m", "--library", "l.npz", "--out", "w") == 2
+    assert "its gates are not known" in capsys.readouterr().err and not Path("w").exists()
+
+
+def test_catalogue_page(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--unsigned", "--x-bits", 4, "--w-bits", 4, "--dtype", "uint16"]
+    assert call(monkeypatch, "multipliers", "import", folder, "--out", "lib.npz", *options) == 0
+    capsys.readouterr()
+    assert call(monkeypatch, "multipliers", "catalogue", "--out", "page", "lib.npz") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    text = Path("page/README.md").read_text()
+    assert "`dse multipliers catalogue --out page lib.npz`" in text and "- lib, unsigned: 2 circuits" in text

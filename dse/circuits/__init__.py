@@ -4,6 +4,7 @@ from dse.circuits._activity import one_probabilities
 from dse.circuits._builder import Builder, simplified
 from dse.circuits._cells import Cell, CellLibrary, Output, load_cells
 from dse.circuits._evaluate import product_table, signal_blocks
+from dse.circuits._evolve import evolve
 from dse.circuits._figures import Figures, figures, rank_correlation
 from dse.circuits._mapping import CellInstance, MappedCircuit, mapped
 from dse.circuits._netlist import GATES, ONE, ZERO, Netlist, Signal
@@ -24,6 +25,7 @@ __all__ = [
     "Netlist",
     "Output",
     "Signal",
+    "evolve",
     "figures",
     "from_verilog",
     "from_yosys",

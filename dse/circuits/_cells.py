@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dse.circuits._netlist import GATES
@@ -81,6 +83,15 @@ class CellLibrary(_Table):
             if shape != FUNCTIONS[function]:
                 raise ValueError(f"cells.{function}: expected (inputs, outputs) {FUNCTIONS[function]}, got {shape}")
         return self
+
+
+def gate_energies(cells: CellLibrary) -> NDArray[np.float64]:
+    """Return about what one change of each gate's output costs, `(7,)` float64 in fJ, in the order of `GATES`.
+
+    The energy inside of the gate's cell, and that of loading the inputs of one such cell, `C V^2 / 2` each.
+    """
+    chosen = [cells.cells[gate] for gate in GATES]
+    return np.array([c.outputs[0].energy_fj + sum(c.input_ff) * cells.voltage_v**2 / 2 for c in chosen])
 
 
 @lru_cache

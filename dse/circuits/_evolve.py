@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.circuits._cells import CellLibrary, gate_energies, load_cells
 from dse.circuits._evaluate import product_table
 from dse.circuits._measure import Genome, Measure, active
 from dse.circuits._netlist import GATES, Netlist
@@ -29,7 +30,6 @@ _NOT = GATES.index("not")
 
 def evolve(
     netlist: Netlist,
-    gate_costs: NDArray[np.float64],
     *,
     max_error: float,
     candidates: int,
@@ -38,19 +38,20 @@ def evolve(
     x_weights: Weights | None = None,
     w_weights: Weights | None = None,
     mutations: int = 4,
+    cells: CellLibrary | None = None,
     progress: Progress | None = None,
 ) -> Netlist:
     """Return a cheaper netlist whose weighted mean error distance is within a bound.
 
     Args:
         netlist: Where the search starts.
-        gate_costs: `(7,)` float64, what one change of a gate's output costs, by kind; any unit.
         max_error: Largest mean of |approximate - exact|, in units of the product, over operands drawn by the weights.
         candidates: Netlists tried.
         seed: Of all random numbers. Equal arguments give equal netlists, compiled or not.
         products: What the netlist should compute, `(2^x_bits, 2^w_bits)` int32; None: what it does.
         x_weights, w_weights: How often each code comes, `(2^x_bits,)` and `(2^w_bits,)`, not negative; None: uniform.
         mutations: Most genes changed in a child, at least 1.
+        cells: Their switching energy is what counts (`gate_energies`); by default those of `load_cells()`.
         progress: Called about a hundred times.
 
     Returns:
@@ -70,7 +71,8 @@ def evolve(
             f"evolve: products must be int32 of the netlist's codes, got {products.dtype} {products.shape}"
         )
     bound = int(max_error * (int(x.sum()) * int(w.sum())))
-    search = _Search(netlist, Measure(netlist, products, x, w, bound), gate_costs, mutations)
+    costs = gate_energies(cells or load_cells())
+    search = _Search(netlist, Measure(netlist, products, x, w, bound), costs, mutations)
     rng = np.random.default_rng(seed)
     start, step = search.cost, max(1, candidates // 100)
     for count in range(candidates):

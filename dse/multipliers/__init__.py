@@ -1,12 +1,12 @@
 """Multipliers as tables of products, and the libraries a search chooses from."""
 
-from dse.multipliers._builtin import builtin
-from dse.multipliers._drum import drum
-from dse.multipliers._families import broken_array, column_truncated, exact, reduced
+from dse.multipliers._builtin import PACKAGED, builtin, catalogue, generate
+from dse.multipliers._catalogue import Entry, catalogue_entries, measured_entries, with_fronts, write_catalogue
+from dse.multipliers._circuit import from_netlist
+from dse.multipliers._evolved import evolved, evolved_source
 from dse.multipliers._import import ImportReport, import_library
 from dse.multipliers._library import MultiplierLibrary, MultiplierSource
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
-from dse.multipliers._mitchell import mitchell, mitchell_truncated
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import operand_values
 from dse.multipliers._reader import load_library
@@ -15,25 +15,29 @@ from dse.multipliers._tuning import tune_weights, tuned
 from dse.multipliers.readers._callable import from_callable
 
 __all__ = [
+    "Entry",
     "ErrorMetrics",
     "ImportReport",
     "Multiplier",
     "MultiplierLibrary",
     "MultiplierSource",
-    "broken_array",
+    "PACKAGED",
     "builtin",
+    "catalogue",
+    "catalogue_entries",
     "check",
-    "column_truncated",
-    "drum",
     "error_metrics",
-    "exact",
+    "evolved",
+    "evolved_source",
     "from_callable",
+    "from_netlist",
+    "generate",
     "import_library",
     "load_library",
-    "mitchell",
-    "mitchell_truncated",
+    "measured_entries",
     "operand_values",
-    "reduced",
     "tune_weights",
     "tuned",
+    "with_fronts",
+    "write_catalogue",
 ]

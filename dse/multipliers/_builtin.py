@@ -1,40 +1,62 @@
-"""The library that comes with the package: one multiplier per point of the generated families."""
+"""The libraries that come with the package."""
 
 from __future__ import annotations
 
-from dse.multipliers._drum import drum
-from dse.multipliers._families import broken_array, column_truncated, exact, reduced
-from dse.multipliers._library import MultiplierLibrary
-from dse.multipliers._mitchell import mitchell, mitchell_truncated
-from dse.multipliers._multiplier import Multiplier
+from functools import lru_cache
 
-# (horizontal, vertical) break levels; horizontal 0 would repeat the truncated arrays.
-BREAK_LEVELS = ((1, 3), (1, 5), (1, 7), (2, 5), (2, 6), (2, 8), (3, 7), (4, 9))
+from dse.exceptions import unknown_name
+from dse.multipliers._catalogue import Entry, catalogue_entries, multipliers
+from dse.multipliers._library import MultiplierLibrary
+from dse.multipliers._multiplier import Multiplier
 
 
 def builtin(*, signed: bool = False) -> MultiplierLibrary:
-    """Return the generated 8-bit multipliers: exact, reduced width, truncated and broken arrays, DRUM, Mitchell.
+    """Return the built-in 8 x 8 multipliers that nothing of less power beats in at least one error metric.
 
-    Their tables follow published definitions; their power, area and delay are estimates (see each one's `origin`).
+    The metrics are the mean and the worst error distance, the mean relative error, the error probability and the standard
+    deviation of the error, for uniform operands. The reference is the exact multiplier of least power, a Dadda tree: savings
+    are smaller than relative to the array that the literature refers to. Power, area and delay are estimates (see
+    `docs/hardware.md`).
 
     Args:
         signed: Two's complement operands instead of unsigned ones.
 
     Returns:
-        The library, by falling power behind the exact multiplier; no two tables are the same. A circuit estimated to
-        need more power than the exact one is left out: at 8 bits these are the signed DRUM and Mitchell multipliers,
-        whose sign handling costs more than the small core saves.
+        The library, by falling power behind the exact multiplier; no two tables are the same.
     """
-    reference = exact(8, signed)
-    items: list[Multiplier] = [reduced(k, signed=signed) for k in range(7, 2, -1)]
-    items += [column_truncated(c, signed=signed) for c in range(2, 11)]
-    items += [broken_array(h, v, signed=signed) for h, v in BREAK_LEVELS]
-    items += [drum(k, signed=signed) for k in range(3, 7)]
-    items += [mitchell(signed=signed), mitchell_truncated(3, signed=signed)]
-    cheaper = [m for m in items if _power(m) < _power(reference)]
-    return MultiplierLibrary([reference, *sorted(cheaper, key=_power, reverse=True)])
+    return _library(signed, True)
 
 
-def _power(multiplier: Multiplier) -> float:
-    assert multiplier.power_mw is not None  # every generated multiplier has an estimate
-    return multiplier.power_mw
+def catalogue(*, signed: bool = False) -> MultiplierLibrary:
+    """Return all built-in 8 x 8 multipliers, of each table the circuit of least power; see `builtin`."""
+    return _library(signed, False)
+
+
+def generate(name: str) -> Multiplier:
+    """Return a built-in 8 x 8 multiplier by name, one that the libraries leave out included.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    entries = {entry.name: entry for signed in (False, True) for entry in catalogue_entries(signed)}
+    if name not in entries:
+        raise unknown_name("multiplier", name, entries)
+    return next(multipliers([entries[name]]))
+
+
+@lru_cache
+def _library(signed: bool, optimal: bool) -> MultiplierLibrary:
+    entries = sorted(catalogue_entries(signed), key=_power)
+    if optimal:
+        entries = [entry for entry in entries if entry.fronts]
+    cheapest: dict[str, Multiplier] = {}
+    for multiplier in multipliers(entries):
+        cheapest.setdefault(multiplier.table_hash, multiplier)
+    return MultiplierLibrary(reversed(cheapest.values()))
+
+
+def _power(entry: Entry) -> float:
+    return entry.figures.power_mw
+
+
+PACKAGED = {"builtin": builtin, "catalogue": catalogue}  # what a configuration can name instead of a file

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.circuits import Netlist
 from dse.exceptions import InputError
 from dse.multipliers._declared import DeclaredError, contradiction
 from dse.multipliers._metrics import error_metrics
@@ -42,6 +43,7 @@ class Candidate:
     origin: str = ""
     any_arrangement: bool = False  # a signed table may also begin with the most negative value
     warnings: tuple[str, ...] = ()
+    netlist: Netlist | None = None  # x being operand `a`
 
 
 def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
@@ -84,6 +86,7 @@ def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
             area_um2=c.area_um2,
             delay_ns=c.delay_ns,
             origin=origin,
+            netlist=c.netlist if order == "xw" else None,
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -11,8 +11,10 @@ from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from dse.circuits import rank_correlation
 from dse.exceptions import InputError, one_line
 from dse.multipliers._candidate import Candidate, Order, checked
+from dse.multipliers._circuit import ESTIMATED
 from dse.multipliers._library import MultiplierLibrary
 from dse.multipliers._library_file import write_library
 from dse.multipliers._multiplier import Multiplier
@@ -31,6 +33,7 @@ class ImportReport:
     warnings: tuple[tuple[str, str], ...]  # name of a multiplier that was taken, what is odd about it
     refused: tuple[str, ...]  # one line each: the file and why
     passed_over: Mapping[str, int]  # files of other kinds in the folders, by suffix
+    ranked: tuple[int, float] | None  # netlists with known power, and its rank correlation with our estimates
 
 
 def import_library(
@@ -49,9 +52,10 @@ def import_library(
 ) -> ImportReport:
     """Read multipliers from files of any known format, check them, and write them as one library.
 
-    Formats: `.npy`, `.npz`, tables as text (`.csv`, `.txt`), raw tables (`.bin`), C arrays (`.h`), C models (`.c`), and
-    libraries that an import wrote. Widths and signs come from a row of figures, from a name in EvoApproxLib's style, or from
-    the arguments below; power, area and delay from a CSV of figures (see `_figures.read_figures`) or a C model's comments.
+    Formats: `.npy`, `.npz`, tables as text (`.csv`, `.txt`), raw tables (`.bin`), C arrays (`.h`), C models (`.c`), Verilog
+    (`.v`), and libraries that an import wrote. Widths and signs come from a row of figures, from a name in EvoApproxLib's style, or from
+    the arguments below; power, area and delay from a CSV of figures (see `_figures.read_figures`) or comments of C models and Verilog; that of a netlist without them is
+    estimated.
 
     Nothing may be wrong with a file that is named. Of a folder's files those that cannot be used are refused, and the
     others are taken. What endangers the whole is always an error: two multipliers of one name, a name or link that leads
@@ -93,7 +97,15 @@ def import_library(
     multipliers = _with_reference([m for m, _ in taken], reference_power_mw)
     write_library(out, multipliers)
     warnings = tuple((m.name, text) for m, c in taken for text in (*c.warnings, *check(m, multipliers)))
-    return ImportReport(tuple(multipliers), warnings, tuple(refused), sources.passed_over)
+    return ImportReport(tuple(multipliers), warnings, tuple(refused), sources.passed_over, _ranked(taken))
+
+
+def _ranked(taken: Sequence[tuple[Multiplier, Candidate]]) -> tuple[int, float] | None:
+    """Hold the power that comes with netlists against our estimate; None where fewer than three differ."""
+    known = [(m.netlist, m.power_mw) for m, _ in taken if m.netlist is not None and ESTIMATED not in m.origin]
+    if len({power for _, power in known}) < 3:
+        return None
+    return len(known), rank_correlation(known)  # type: ignore[arg-type]  # all taken have a power
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

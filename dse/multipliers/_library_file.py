@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.circuits import from_verilog, to_verilog
 from dse.exceptions import InputError
 from dse.multipliers._multiplier import Multiplier
 
 LIBRARY_KEY = "dse_library"  # the array of the text; no multiplier may be called so
 VERSION = 1
 _FIELDS = (
-    "name", "x_bits", "w_bits", "x_signed", "w_signed", "power_mw", "area_um2", "delay_ns", "origin"
+    "name", "x_bits", "w_bits", "x_signed", "w_signed", "power_mw", "area_um2", "delay_ns", "origin", "netlist"
 )  # fmt: skip
 
 
@@ -28,7 +29,8 @@ def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
     """Write multipliers into one file, which appears whole or not at all; the same multipliers give the same bytes.
 
     The file is a zip of `.npy` arrays: each multiplier's table `(2^x_bits, 2^w_bits)` int32 under its name, and under
-    `dse_library` a JSON text with the format's version and each multiplier's name, widths, signs, figures and origin.
+    `dse_library` a JSON text with the format's version and each multiplier's name, widths, signs, figures, origin and, where
+    it is known, netlist (as Verilog).
 
     Args:
         path: File to write or replace, `.npz`.
@@ -66,7 +68,7 @@ def library_multipliers(path: Path, arrays: dict[str, NDArray[np.generic]]) -> l
     if sorted(names) != sorted(tables):
         raise InputError(f"{path}: names and tables do not match ({len(names)} and {len(tables)}); import it again")
     try:
-        return [Multiplier(table=arrays[entry["name"]], **entry) for entry in entries]  # type: ignore[arg-type]
+        return [Multiplier(table=arrays[entry["name"]], **_with_netlist(entry)) for entry in entries]  # type: ignore[arg-type]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -80,7 +82,15 @@ def _plain(multiplier: Multiplier) -> dict[str, Any]:
         values[key] = bool(values[key])
     for key in ("power_mw", "area_um2", "delay_ns"):
         values[key] = None if values[key] is None else float(values[key])
+    netlist = multiplier.netlist
+    values["netlist"] = None if netlist is None else to_verilog(netlist, "multiplier")
     return values
+
+
+def _with_netlist(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with its netlist read."""
+    text = entry["netlist"]
+    return entry | {"netlist": None if text is None else from_verilog(text, signed=entry["x_signed"])}
 
 
 def _entries(path: Path, text: NDArray[np.generic]) -> list[dict[str, Any]]:
@@ -105,6 +115,8 @@ def _check_types(path: Path, entry: dict[str, Any]) -> None:
     for key, kind in (("x_signed", bool), ("w_signed", bool), ("origin", str), ("name", str)):
         if not isinstance(entry[key], kind):
             raise InputError(f"{path}: {LIBRARY_KEY}: {key} is {entry[key]!r}; import it again")
+    if entry["netlist"] is not None and not isinstance(entry["netlist"], str):
+        raise InputError(f"{path}: {LIBRARY_KEY}: netlist is {entry['netlist']!r}; import it again")
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.circuits import Netlist
 from dse.exceptions import InputError
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._operands import exact_products, operand_values, product_range
@@ -36,6 +37,7 @@ class Multiplier:
         area_um2: Area in um2, or None.
         delay_ns: Delay in ns, or None.
         origin: Where table and figures come from, one line.
+        netlist: The circuit's gates where they are known; its table is not held against `table`.
 
     Raises:
         InputError: One of the above does not hold, or a product does not fit `x_bits + w_bits` bits.
@@ -52,6 +54,7 @@ class Multiplier:
     area_um2: float | None = None
     delay_ns: float | None = None
     origin: str = ""
+    netlist: Netlist | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -11,6 +11,7 @@ import tomli_w
 
 import dse.circuits
 from dse.circuits import GATES, load_cells
+from dse.circuits._cells import gate_energies
 from dse.exceptions import InputError
 
 
@@ -77,3 +78,10 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     for name in ("broken.toml", "absent.toml"):
         with pytest.raises(InputError, match=f"{name}: cannot be read"):
             load_cells(tmp_path / name)
+
+
+def test_energy_of_a_gate_by_hand() -> None:
+    # INVX1: 0.84 fJ inside, 1.51 fF at 1.1 V; AND2X1: 3.63 fJ and two inputs of 2.08 fF
+    energies = gate_energies(load_cells())
+    assert energies.shape == (7,)
+    assert energies[:2] == pytest.approx([0.84 + 1.51 * 1.21 / 2, 3.63 + 2 * 2.08 * 1.21 / 2])

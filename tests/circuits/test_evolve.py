@@ -14,8 +14,6 @@ from dse.circuits.families import column_truncated
 from dse.exceptions import InputError
 from tests.circuits.test_evaluate import netlists, ripple_product
 
-COSTS = np.array([1.0, 2.0, 2.0, 3.0, 1.5, 1.5, 3.0])
-
 
 @pytest.fixture(params=[True, False], ids=["compiled", "numpy"])
 def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
@@ -73,7 +71,7 @@ def test_measures_of_many_blocks(compiled: bool) -> None:
 @pytest.mark.parametrize(("max_error", "seed"), [(0.0, 0), (2.0, 1), (6.0, 2)])
 def test_keeps_the_bound_and_gets_cheaper(compiled: bool, max_error: float, seed: int) -> None:
     start = ripple_product(4, 4)
-    found = evolve(start, COSTS, max_error=max_error, candidates=6000, seed=seed)
+    found = evolve(start, max_error=max_error, candidates=6000, seed=seed)
     error = np.abs(product_table(found) - product_table(start).astype(int)).mean()
     assert error <= max_error
     assert len(simplified(found)) <= len(simplified(start))
@@ -84,9 +82,9 @@ def test_keeps_the_bound_and_gets_cheaper(compiled: bool, max_error: float, seed
 def test_is_the_same_compiled_or_not_and_for_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     start, options = ripple_product(4, 4), {"max_error": 3.0, "candidates": 400}
     weights = {"x_weights": np.arange(16) ** 2, "w_weights": np.linspace(1, 0, 16)}
-    first, other = (evolve(start, COSTS, seed=seed, **options, **weights) for seed in (3, 4))
+    first, other = (evolve(start, seed=seed, **options, **weights) for seed in (3, 4))
     monkeypatch.setattr(measure_module, "_library", lambda: None)
-    again = evolve(start, COSTS, seed=3, **options, **weights)
+    again = evolve(start, seed=3, **options, **weights)
     assert (
         (first.kinds == again.kinds).all() and (first.inputs == again.inputs).all() and first.outputs == again.outputs
     )
@@ -96,7 +94,7 @@ def test_is_the_same_compiled_or_not_and_for_each_seed(monkeypatch: pytest.Monke
 def test_errors_count_where_operands_come() -> None:
     """With activations below 4 only, the two upper rows of partial products cost nothing to leave out."""
     start, weights = ripple_product(4, 4), (np.arange(16) < 4).astype(float)
-    found = evolve(start, COSTS, max_error=0.0, candidates=6000, seed=0, x_weights=weights)
+    found = evolve(start, max_error=0.0, candidates=6000, seed=0, x_weights=weights)
     exact = product_table(start)
     assert (product_table(found)[:4] == exact[:4]).all()
     assert (product_table(found)[4:] != exact[4:]).any()
@@ -107,7 +105,7 @@ def test_finds_the_cheapest_product_of_one_bit() -> None:
     """`x and w`, hidden in four gates: no circuit without a gate computes it, and `nor` or `xor` kinds cost more."""
     kinds = np.array([GATES.index(kind) for kind in ("not", "not", "or", "not")], dtype=np.uint8)
     start = Netlist(1, 1, False, kinds, np.array([[2, 2], [3, 3], [4, 5], [6, 6]]), (7,))
-    found = simplified(evolve(start, COSTS, max_error=0.0, candidates=3000, seed=0))
+    found = simplified(evolve(start, max_error=0.0, candidates=3000, seed=0))
     assert [GATES[kind] for kind in found.kinds] == ["and"]
 
 
@@ -115,16 +113,16 @@ def test_starts_from_an_approximate_netlist() -> None:
     exact = product_table(ripple_product(4, 4))
     start = column_truncated(3, bits=4)
     before = np.abs(product_table(start) - exact).mean()
-    found = evolve(start, COSTS, max_error=before, candidates=2000, seed=0, products=exact)
+    found = evolve(start, max_error=before, candidates=2000, seed=0, products=exact)
     assert np.abs(product_table(found) - exact).mean() <= before
     assert len(simplified(found)) < len(start)
     with pytest.raises(InputError, match="own error is above max_error"):
-        evolve(start, COSTS, max_error=0.9 * before, candidates=8, seed=0, products=exact)
+        evolve(start, max_error=0.9 * before, candidates=8, seed=0, products=exact)
 
 
 def test_says_how_far_it_is() -> None:
     seen: list[tuple[int, float]] = []
-    evolve(ripple_product(3, 3), COSTS, max_error=1.0, candidates=800, seed=0, progress=lambda *step: seen.append(step))
+    evolve(ripple_product(3, 3), max_error=1.0, candidates=800, seed=0, progress=lambda *step: seen.append(step))
     assert len(seen) == 100 and seen[0][1] <= 1.0
     assert all(before[0] < after[0] and before[1] >= after[1] for before, after in zip(seen, seen[1:], strict=False))
 
@@ -154,4 +152,4 @@ def test_weights_become_whole_numbers_that_keep_rare_codes() -> None:
 def test_refuses_what_makes_no_sense(changes: dict[str, object], message: str) -> None:
     options: dict[str, object] = {"max_error": 1.0, "candidates": 8, "seed": 0} | changes
     with pytest.raises(InputError, match=message):
-        evolve(ripple_product(3, 3), COSTS, **options)  # type: ignore[arg-type]
+        evolve(ripple_product(3, 3), **options)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from dse.kernels._factors import factor, reach
 from dse.kernels._low_rank import LowRankProduct, why_not
 from dse.kernels._low_rank_plan import plan
 from dse.kernels._tensor_cores import half_bmm, in_halves, is_trusted
-from dse.multipliers import builtin, column_truncated, drum, mitchell, reduced
+from dse.multipliers import generate
 from dse.operands import FORMATS
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -83,7 +83,7 @@ def test_equals_the_definition(
 
 
 def test_the_naive_loop_agrees() -> None:
-    lut = drum(4).table.astype(np.int64)
+    lut = generate("drum4u").table.astype(np.int64)
     x, w = random_codes(0, lut, 4, 1, 20, 3)
     out = product_of(lut, w)(code_tensor(x, 256))
     assert np.array_equal(out[:, 0].numpy(), naive_lut_matmul(x[:, 0], w[0], lut))
@@ -91,15 +91,13 @@ def test_the_naive_loop_agrees() -> None:
 
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_generated_circuits(name: str) -> None:
-    for multiplier in builtin(signed=False):
-        if multiplier.name == "mitchell8u":  # of rank 128
-            continue
+    for multiplier in map(generate, ("exact8u", "reduced5u", "trunc6u", "trunc_c8u", "bam_h2_v8u", "drum4u")):
         product = assert_exact(FORMATS[name].table(multiplier).astype(np.int64), 3, 1, 300, 4)
         assert product.report.rank <= 8 and product.report.dtype == torch.float32
 
 
 def test_signed_circuits() -> None:
-    for multiplier in builtin(signed=True):
+    for multiplier in map(generate, ("exact8s", "reduced5s", "trunc6s", "bam_h2_v8s", "drum4s", "booth_t4s")):
         assert_exact(multiplier.table.astype(np.int64), 3, 2, 300, 4)
 
 
@@ -208,9 +206,9 @@ def reduced_precision() -> Iterator[None]:
 
 
 def test_float64_where_float32_may_be_rounded(reduced_precision: None) -> None:
-    product = assert_exact(reduced(5).table.astype(np.int64), 3, 1, 300, 4)
+    product = assert_exact(generate("reduced5u").table.astype(np.int64), 3, 1, 300, 4)
     assert product.report.dtype == torch.float64
-    assert why_not(torch.from_numpy(reduced(5).table.copy()), CPU) is not None
+    assert why_not(torch.from_numpy(generate("reduced5u").table.copy()), CPU) is not None
 
 
 class TestChoice:
@@ -232,7 +230,7 @@ class TestChoice:
         ("table", "message"),
         [
             (np.multiply.outer(np.arange(256) // 8 * 8, np.arange(256)), "replacing the activations"),
-            (column_truncated(6).table, "no exact integer factors of rank 1"),
+            (generate("trunc6u").table, "no exact integer factors of rank 1"),
             (np.random.default_rng(0).integers(0, 9, (256, 256)), "no exact integer factors of rank 1"),
             (np.multiply.outer(np.arange(256), np.full(4, 2**22)), "float64"),
         ],
@@ -241,9 +239,9 @@ class TestChoice:
         assert message in str(why_not(self.lut(table), CPU))
 
     def test_on_gpus_up_to_eight_columns(self) -> None:
-        assert why_not(self.lut(column_truncated(6).table), CUDA) is None
-        assert why_not(self.lut(drum(4).table), CUDA) is None
-        assert "rank 8" in str(why_not(self.lut(mitchell().table), CUDA))
+        assert why_not(self.lut(generate("trunc6u").table), CUDA) is None
+        assert why_not(self.lut(generate("drum4u").table), CUDA) is None
+        assert "rank 8" in str(why_not(self.lut(generate("mitchell8u").table), CUDA))
         assert "float64" in str(why_not(self.lut(np.multiply.outer(np.arange(4), [0, 10**6 + 1, 1, 1])), CUDA))
         rng = np.random.default_rng(0)
         wide = rng.integers(-(2**14), 2**14, (256, 8)) @ rng.integers(-1, 2, (8, 256))
@@ -312,7 +310,7 @@ class TestTensorCores:
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
     def test_products_on_a_gpu(self) -> None:
-        for multiplier in (column_truncated(6), drum(4), reduced(5)):
+        for multiplier in map(generate, ("trunc6u", "drum4u", "reduced5u")):
             lut = multiplier.table.astype(np.int64)
             x, w = random_codes(0, lut, 300, 2, 700, 40)
             product = LowRankProduct(code_tensor(w, 256).cuda(), torch.from_numpy(multiplier.table.copy()).cuda())

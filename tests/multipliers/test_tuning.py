@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dse.circuits.families import drum
 from dse.exceptions import InputError
-from dse.multipliers import (
-    broken_array,
-    drum,
-    error_metrics,
-    exact,
-    load_library,
-    tune_weights,
-    tuned,
-)
+from dse.multipliers import error_metrics, from_netlist, generate, load_library, tune_weights, tuned
 from tests.multipliers.evoapprox import FOLDER, needs_evoapprox
 
 # MAE after tuning and codes moved (methods.md 3.7).
@@ -62,13 +55,13 @@ def test_ties() -> None:
 
 
 def test_exact_and_signed_are_unharmed() -> None:
-    assert tune_weights(exact().table, exact().exact).tolist() == list(range(256))
-    crude = broken_array(3, 7, signed=True)
+    assert tune_weights(generate("exact8u").table, generate("exact8u").exact).tolist() == list(range(256))
+    crude = generate("bam_h3_v7s")
     assert tuned(crude).errors.mae < crude.errors.mae
 
 
 def test_tuned_multiplier() -> None:
-    crude = drum(3, bits=6)
+    crude = from_netlist(drum(3, bits=6), name="drum3u_6bit")
     better = tuned(crude)
     codes = tune_weights(crude.table, crude.exact)
     assert np.array_equal(better.table, crude.table[:, codes])

@@ -12,6 +12,7 @@ from dse.multipliers.readers._c import read_c
 from dse.multipliers.readers._numpy import read_npy, read_npz
 from dse.multipliers.readers._options import ReadOptions
 from dse.multipliers.readers._text import read_text_table
+from dse.multipliers.readers._verilog import read_verilog
 
 __all__ = ["READERS", "ReadOptions", "read"]
 
@@ -24,6 +25,7 @@ READERS: dict[str, Callable[[Path, ReadOptions], list[Candidate]]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".txt": read_text_table,
+    ".v": read_verilog,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError, one_line
-from dse.multipliers._generated import check_integer
+from dse.circuits.parts import check_integer
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS, Multiplier
 from dse.multipliers._operands import operand_values
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from dse.circuits.parts import check_integer
 from dse.exceptions import InputError
 from dse.multipliers._candidate import Order
 from dse.multipliers._figures import Figures
-from dse.multipliers._generated import check_integer
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS
 
 ElementType = Literal["uint16", "int16", "int32"]
