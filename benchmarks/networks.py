@@ -45,7 +45,8 @@ def alwann_designs(model: nn.Module, library: MultiplierLibrary, count: int) -> 
         if generation in GENERATIONS:
             distinct = np.unique(asked, axis=0)
             designs[f"generation {generation}: {len(asked)} as asked"] = asked
-            designs[f"generation {generation}: the {len(distinct)} distinct of them"] = distinct
+            if len(distinct) < len(asked):
+                designs[f"generation {generation}: the {len(distinct)} distinct of them"] = distinct
         loss = cost[np.arange(len(names)), asked].sum(axis=1)
         search.tell(asked, np.stack([space.energy(asked), loss], axis=1))
     return designs

@@ -37,8 +37,9 @@ NO_GRADIENT = torch.no_grad()
 
 
 def usable() -> list[str]:
-    """Return the engines that run here, without the Python loop, which would take hours."""
-    return [name for name, engine in ENGINES.items() if engine.missing() is None and name != "naive"]
+    """Return the engines that run here, the one that needs most memory last; not the Python loop, which would take hours."""
+    names = [name for name, engine in ENGINES.items() if engine.missing() is None and name != "naive"]
+    return sorted(names, key=lambda name: name == "low-rank")
 
 
 def approximate_table() -> LutTable:

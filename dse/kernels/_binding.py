@@ -27,7 +27,7 @@ class Job(ctypes.Structure):
         *_fields("x position tap", c_void_p),
         *_fields("images image_stride group_stride positions position_stride", c_int64),
         *_fields("offset scale out", c_void_p),
-        *_fields("out_image out_position out_column wide block", c_int64),
+        *_fields("out_image out_position out_column wide block table_bytes", c_int64),
     )
 
 
@@ -71,6 +71,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "dse_levels": (c_int64, ()),
     "dse_shift": (c_int64, (c_int64,)),
     "dse_level_name": (c_char_p, (c_int64,)),
+    "dse_cache_bytes": (c_int64, ()),
     "dse_tiles": (c_int64, (POINTER(Job), c_int64)),
     "dse_row_bytes": (c_int64, (POINTER(Job), c_int64)),
     "dse_lay_out": (None, (POINTER(Job), c_int64, c_int64, c_int64)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from dse.kernels._table import LutTable
 from dse.kernels._workers import split
 
 _BLOCK = 8192  # positions whose sums are kept while the rows of a few reduction indices are added: 1 MiB at most
-_FEW = 64  # positions below which laying out rows costs more than looking entries up one by one
+_FEW = 64  # positions below which laying out rows costs more than looking entries up one by one, as it does for one column
 _REUSED = 8192  # positions up to which rows are kept for the next call: for more, laying out again is as fast
 _SMALL = 2**18  # products below which a second thread costs more than it saves
 
@@ -35,7 +35,7 @@ def run_job(job: Job, operands: Operands, constant: Tensor | None = None) -> Non
     """
     total, library, level = job.images * job.positions, native_library(), current_level()
     threads = threads_for(total * job.groups * job.depth * job.columns)
-    if job.wide or total < min(_FEW, job.levels // 2) or not operands.fits:
+    if job.wide or total < min(_FEW, job.levels // 2) or job.columns == 1 or not operands.fits:
         offset = torch.zeros(job.groups * job.columns, dtype=torch.int32) if constant is None else constant
         job.offset = offset.data_ptr()
         split(total, lambda first, last: library.dse_sum_directly(ctypes.byref(job), first, last), threads)
@@ -43,6 +43,7 @@ def run_job(job: Job, operands: Operands, constant: Tensor | None = None) -> Non
     offset = operands.base if constant is None else operands.base + constant  # wraps around, as the sums do
     job.offset = offset.data_ptr()
     job.block = min(_BLOCK, -(-total // threads // 8) * 8)
+    job.table_bytes = _table_bytes()
     needed = library.dse_scratch_bytes(ctypes.byref(job))
     rows = operands.rows(job, level, threads) if total <= _REUSED else None
     job.rows = None if rows is None else rows.data_ptr()
@@ -81,6 +82,12 @@ class NativeProduct:
         job.wide = self._dtype == torch.int64
         run_job(job, operands)
         return out
+
+
+@cache
+def _table_bytes() -> int:
+    """Return how many bytes of rows are used at a time: a quarter of the second-level cache, of 1 MiB where it is unknown."""
+    return min(max((native_library().dse_cache_bytes() or 2**20) // 4, 2**17), 2**19)
 
 
 @lru_cache(maxsize=64)

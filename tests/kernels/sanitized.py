@@ -77,6 +77,7 @@ def check_product(
     offset = lowest[w].sum(1).astype(np.int32)
     out = np.zeros((rows, groups, columns), np.int32)
     job.offset, job.out, job.block = address(offset), address(out), 8
+    job.table_bytes = 3000  # two or three reduction indices at a time
     buffer, memory = aligned(library.dse_scratch_bytes(ctypes.byref(job)))
     library.dse_sum(ctypes.byref(job), level, 0, library.dse_units(ctypes.byref(job), level), memory)
     assert np.array_equal(out, expected), (level, rows, groups, depth, columns)

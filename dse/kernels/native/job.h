@@ -31,6 +31,7 @@ struct job {
     int64_t wide;             // sums may leave int32: only the direct kernel takes these
     // blocking
     int64_t block;            // positions of a block, over all images
+    int64_t table_bytes;      // of rows at a time: a part of the second-level cache
 };
 
 // Windows of a depthwise convolution: one input plane and one output plane for each group.

@@ -6,8 +6,8 @@
 #include "vectors.h"
 
 #include <string.h>
+#include <unistd.h>
 
-#define TABLE_BYTES (192 * 1024)  // of rows at a time: a part of the second-level cache
 // Rows of one reduction index: one line more than they need, so that the row of a frequent code does not lie in the same set
 // of the first-level cache for every index.
 #define ROW_BYTES(job, vector) ((job)->levels * (vector) + 64)
@@ -198,6 +198,16 @@ static int64_t blocks(const struct job *job) {
     return (job->images * job->positions + job->block - 1) / job->block;
 }
 
+// Bytes of the second-level cache, 0 where the system does not tell.
+EXPORT int64_t dse_cache_bytes(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return bytes > 0 ? bytes : 0;
+#else
+    return 0;
+#endif
+}
+
 // Tiles of all groups, which dse_lay_out can be given ranges of.
 EXPORT int64_t dse_tiles(const struct job *job, int64_t level) {
     return job->groups * tiles(&INSTRUCTIONS[level], job->columns);
@@ -223,7 +233,8 @@ EXPORT void dse_lay_out(const struct job *job, int64_t level, int64_t first, int
 }
 
 static int64_t table_bytes(const struct job *job) {
-    return ROW_BYTES(job, 64) > TABLE_BYTES ? ROW_BYTES(job, 64) : TABLE_BYTES;
+    const int64_t wanted = (job->table_bytes + 63) / 64 * 64;
+    return ROW_BYTES(job, 64) > wanted ? ROW_BYTES(job, 64) : wanted;
 }
 
 // Bytes of scratch that dse_sum needs.
@@ -267,10 +278,10 @@ EXPORT void dse_sum(const struct job *job, int64_t level, int64_t first, int64_t
 
 // Sums of positions [first, last) entry by entry: for few positions, any entries, and sums that leave int32.
 EXPORT void dse_sum_directly(const struct job *job, int64_t first, int64_t last) {
-    for (int64_t m = first; m < last; m++)
+    for (int64_t m = first; m < last; m++) {
+        const int64_t image = m / job->positions, p = m % job->positions, at = place(job, m);
         for (int64_t g = 0; g < job->groups; g++) {
-            const int64_t image = m / job->positions, p = m % job->positions;
-            const uint8_t *x = job->x + g * job->group_stride + place(job, m);
+            const uint8_t *x = job->x + g * job->group_stride + at;
             for (int64_t n = 0; n < job->columns; n++) {
                 const int64_t channel = g * job->columns + n;
                 const int64_t slope = job->slope ? job->slope[channel] : 0;
@@ -286,6 +297,7 @@ EXPORT void dse_sum_directly(const struct job *job, int64_t first, int64_t last)
                 else ((int32_t *)job->out)[out] = (int32_t)sum;
             }
         }
+    }
 }
 
 // Smallest and largest entry of the column of every weight after its slope: (G, K, N) each. Returns the widest span.

@@ -117,7 +117,7 @@ static void NAME(block)(
     const struct job *job, int64_t g, int64_t tile, int64_t count, const char *rows, const struct scratch *scratch
 ) {
     const int64_t row_bytes = ROW_BYTES(job, VB);
-    int64_t step = TABLE_BYTES / row_bytes;
+    int64_t step = job->table_bytes / row_bytes;
     if (step < 1) step = 1;
     for (int64_t k = 0; k < job->depth; k += step) {
         const int64_t depth = job->depth - k < step ? job->depth - k : step;
