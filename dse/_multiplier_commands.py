@@ -78,8 +78,9 @@ def list_multipliers(library: str, signed: bool | None, metric: str | None, kind
 def import_paths(paths: tuple[Path, ...], out: Path, reference_power: float | None, **options: Any) -> None:
     """Read multipliers from PATHS, check them, and write one library.
 
-    Files: .npy, .npz, .csv and .txt tables, raw .bin tables, C headers (.h) with an array, C models (.c) of one function;
-    Verilog (.v); folders are searched for these. C models are compiled and run under limits: import those of people you trust.
+    Files: .npy, .npz, .csv and .txt tables, raw .bin tables, C headers (.h) with an array, C models (.c) of one function,
+    Verilog (.v); folders are searched for these. C models are compiled and run under limits: import only those of people you
+    trust.
     """
     from dse.multiplier_catalogue import import_account
     from dse.multipliers import import_library
@@ -90,7 +91,7 @@ def import_paths(paths: tuple[Path, ...], out: Path, reference_power: float | No
 
 
 @multipliers.command()
-@click.option("--from", "start", default="dadda8u", metavar="NAME", show_default=True, help="Built-in circuit to start from.")
+@click.option("--from", "start", default="dadda8u", metavar="NAME", show_default=True, help="Circuit to start from.")
 @click.option("--max-error", type=float, required=True, help="Largest mean |error|, in units of the product.")
 @click.option("--candidates", type=click.IntRange(min=1), default=200_000, show_default=True, help="Netlists to try.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -128,7 +129,7 @@ def verilog(names: tuple[str, ...], library: str, signed: bool | None, out: Path
 @click.option("--measure", is_flag=True, help="Estimate all figures anew (a minute) instead of taking the package's.")
 @click.argument("libraries", metavar="[LIBRARY]...", nargs=-1)
 def catalogue(out: Path, measure: bool, libraries: tuple[str, ...]) -> None:
-    """Write a page about all built-in circuits, with their fronts; circuits of LIBRARYs (files, folders) are drawn beside."""
+    """Write a page about all built-in circuits, with their fronts; those of LIBRARYs (files, folders) are drawn beside."""
     from dse.catalogue_page import known_catalogue, measure_catalogue, write_page
     from dse.multiplier_catalogue import libraries_of_both_signs
 

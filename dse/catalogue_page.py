@@ -32,7 +32,9 @@ def known_catalogue() -> list[Entry]:
     return [entry for signed in (False, True) for entry in catalogue_entries(signed)]
 
 
-def write_page(folder: Path, entries: Sequence[Entry], imported: Mapping[str, MultiplierLibrary], command: str) -> list[Path]:
+def write_page(
+    folder: Path, entries: Sequence[Entry], imported: Mapping[str, MultiplierLibrary], command: str
+) -> list[Path]:
     """Write the catalogue: `catalogue.csv`, `README.md` and `fronts.png`.
 
     Args:
@@ -50,7 +52,7 @@ def write_page(folder: Path, entries: Sequence[Entry], imported: Mapping[str, Mu
         panel(f"{'signed' if signed else 'unsigned'}, 8 x 8 bits", _groups(entries, imported, signed))
         for signed in (False, True)
     ]
-    caption = "Mean error distance over uniform operands; power estimated from gates at 45 nm, that of imported circuits as given."
+    caption = "Uniform operands; power estimated from gates at 45 nm, that of imported circuits as given."
     draw = partial(draw_panels, panels, "mean error distance (MAE)", "Power against error", caption)
     figure = save(draw, folder, FIGURE)
     (folder / PAGE).write_text("\n".join(_page(entries, imported, command, figure.name)) + "\n", encoding="utf-8")
@@ -73,10 +75,11 @@ def gains(entries: Sequence[Entry], signed: bool) -> list[tuple[Entry, Entry, fl
 
 def _groups(entries: Sequence[Entry], imported: Mapping[str, MultiplierLibrary], signed: bool) -> dict[str, Floats]:
     own = [e for e in entries if e.signed == signed]
-    groups = {
-        name: np.array([(e.figures.power_mw, e.errors.mae) for e in own if (e.family == "evolved") == evolved]).reshape(-1, 2)
-        for name, evolved in (("families", False), ("evolved", True))
+    kinds = {
+        "families": [e for e in own if e.family != "evolved"],
+        "evolved": [e for e in own if e.family == "evolved"],
     }
+    groups = {name: np.array([(e.figures.power_mw, e.errors.mae) for e in kind]) for name, kind in kinds.items()}
     for name, library in imported.items():
         if library[0].x_signed == signed:
             groups[name] = np.array([(m.power_mw, m.errors.mae) for m in library])
@@ -128,8 +131,8 @@ def _front(own: Sequence[Entry]) -> Iterator[str]:
 def _gain_table(found: Sequence[tuple[Entry, Entry, float]]) -> Iterator[str]:
     if not found:
         return
-    yield "\nEvolved circuits beside the family member of least power among those of at most the same mean error; below 1 the"
-    yield "evolved circuit needs less power.\n"
+    yield "\nEvolved circuits beside the family member of least power among those of at most their mean error; below 1 the"
+    yield "evolved one needs less power.\n"
     yield "| evolved | MAE | power, mW | family member | MAE | power, mW | ratio | made by |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for e, rival, ratio in found:

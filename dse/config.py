@@ -108,7 +108,7 @@ PACKAGED = ("builtin", "catalogue")  # libraries that are no files
 
 
 class MultipliersConfig(_Table):
-    """The library: `builtin`, `catalogue` (all circuits of the package), or a folder or .npz file read by `dse.multipliers.load_library`."""
+    """The library: one of `PACKAGED`, or a folder or .npz file read by `dse.multipliers.load_library`."""
 
     library: str = "builtin"
     signed: bool | None = None

@@ -14,7 +14,7 @@ from dse.__main__ import main
 
 RUN = """
 space = {name = "tiny", model = {name = "digits-cnn"}, dataset = {name = "digits", train_images = 200, search_images = 40}, \
-training = {epochs = 1}, multipliers = {include = ["trunc?u"]}}
+training = {epochs = 1}, multipliers = {include = ["dadda_trunc?u"]}}
 robustness = {steps = 3}
 error_model = {patches = 16, truth_images = 16}
 search = {evaluations = 6, population = 3}
@@ -66,7 +66,7 @@ def test_validate(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     [
         ("models", "resnet20"),
         ("datasets", "cifar10"),
-        ("multipliers", "trunc6u"),
+        ("multipliers", "dadda_trunc6u"),
         ("methods", "alwann"),
         ("spaces", "digits"),
     ],
@@ -78,7 +78,7 @@ def test_list(what: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "multipliers", "inspect", "builtin") == 0
-    assert "trunc6u" in capsys.readouterr().out
+    assert "dadda_trunc6u" in capsys.readouterr().out
     codes = np.arange(256)
     np.savez(tmp_path / "mine.npz", good=np.multiply.outer(codes, codes).astype(np.uint16))
     (tmp_path / "mine.csv").write_text("name,power_mw\ngood,0.4\n")

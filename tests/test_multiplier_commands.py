@@ -98,7 +98,7 @@ def test_evolve_then_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert call(monkeypatch, "multipliers", "evolve", *arguments, "--out", "mine_u.v") == 0
     out = capsys.readouterr().out
     assert "mine_u" in out and "wrote    mine_u.v" in out
-    command = "// dse multipliers evolve --from dadda8u --max-error 60 --candidates 600 --seed 3 --x-weights x.npy --out mine_u.v"
+    command = f"// dse multipliers evolve --from dadda8u {' '.join(arguments)} --out mine_u.v"
     assert Path("mine_u.v").read_text().splitlines()[0] == command
     first = Path("mine_u.v").read_bytes()
     assert call(monkeypatch, "multipliers", "evolve", *arguments, "--out", "mine_u.v") == 2

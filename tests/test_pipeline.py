@@ -31,7 +31,7 @@ def smoke(**changes: object) -> RunConfig:
             "model": {"name": "digits-cnn"},
             "dataset": {"name": "digits", "train_images": 300, "calibration_images": 32, "search_images": 60},
             "training": {"epochs": 4},
-            "multipliers": {"include": ["trunc?u", "reduced?u", "drum4u"]},
+            "multipliers": {"library": "catalogue", "include": ["dadda_trunc?u", "dadda_reduced?u", "drum4u"]},
         },
         "robustness": {"steps": 10},
         "error_model": {"patches": 64, "truth_images": 32},
@@ -151,7 +151,7 @@ def test_a_private_cache_does_not_change_the_result(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("format_name", ["u8", "s8"])
 def test_other_operand_formats(format_name: str) -> None:
-    names = ["trunc?s", "reduced?s"] if format_name == "s8" else ["trunc?u", "reduced?u"]
+    names = [f"dadda_{stem}?{'s' if format_name == 's8' else 'u'}" for stem in ("trunc", "reduced")]
     config = smoke(space__quantisation={"format": format_name}, space__multipliers={"include": names})
     outcome = dse.run(config)
     baselines = outcome.metrics["baselines"]
@@ -291,7 +291,7 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"energy__level": "arry"}, "energy.level: unknown energy level 'arry'; did you mean 'array'?"),
         ({"energy__table": "nowhere.toml"}, "energy.table: nowhere.toml: no such file"),
         ({"search__methods": ["random", "random"]}, "once"),
-        ({"space__multipliers": {"include": ["trunk5u"]}}, "trunc5u"),
+        ({"space__multipliers": {"include": ["dadda_trunk5u"]}}, "dadda_trunc5u"),
         ({"space__layers": {"include": ["conv9"]}}, "conv"),
         ({"space__layers": {"exclude": ["*"]}}, "no approximable layer"),
         ({"space__dataset": {"name": "digits", "search_images": 100000}}, "space.dataset.search_images"),

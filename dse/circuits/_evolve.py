@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dse.circuits._cells import CellLibrary, gate_energies, load_cells
 from dse.circuits._evaluate import product_table
@@ -20,9 +20,6 @@ from dse.circuits._measure import Genome, Measure, active
 from dse.circuits._netlist import GATES, Netlist
 from dse.exceptions import InputError
 from dse.types import Table
-
-Weights = NDArray[np.floating] | NDArray[np.integer]
-Progress = Callable[[int, float], None]  # candidates so far, cost of the best relative to the start
 
 _TOTAL = 2**16  # what the weights of an operand sum up to: whole numbers, so that errors are exact on any machine
 _NOT = GATES.index("not")
@@ -35,11 +32,11 @@ def evolve(
     candidates: int,
     seed: int,
     products: Table | None = None,
-    x_weights: Weights | None = None,
-    w_weights: Weights | None = None,
+    x_weights: ArrayLike | None = None,
+    w_weights: ArrayLike | None = None,
     mutations: int = 4,
     cells: CellLibrary | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> Netlist:
     """Return a cheaper netlist whose weighted mean error distance is within a bound.
 
@@ -52,7 +49,7 @@ def evolve(
         x_weights, w_weights: How often each code comes, `(2^x_bits,)` and `(2^w_bits,)`, not negative; None: uniform.
         mutations: Most genes changed in a child, at least 1.
         cells: Their switching energy is what counts (`gate_energies`); by default those of `load_cells()`.
-        progress: Called about a hundred times.
+        progress: Called about a hundred times with the candidates so far and the cost relative to the start's.
 
     Returns:
         The cheapest netlist met; gates without effect are still in it (`simplified` leaves them out).
@@ -133,7 +130,7 @@ class _Search:
         return float((self._gate_costs[genome.kinds] * changes).sum())
 
 
-def _whole(key: str, weights: Weights | None, bits: int) -> NDArray[np.int32]:
+def _whole(key: str, weights: ArrayLike | None, bits: int) -> NDArray[np.int32]:
     """Return weights as whole numbers that sum up to about `_TOTAL`; a code that comes at all counts at least once."""
     values = np.ones(1 << bits) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.shape != (1 << bits,) or not np.isfinite(values).all() or (values < 0).any() or not values.any():

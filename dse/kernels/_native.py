@@ -86,7 +86,7 @@ class NativeProduct:
 
 @cache
 def _table_bytes() -> int:
-    """Return how many bytes of rows are used at a time: a quarter of the second-level cache, of 1 MiB where it is unknown."""
+    """Return how many bytes of rows to use at a time: a quarter of the second-level cache, of 1 MiB where it is unknown."""
     return min(max((native_library().dse_cache_bytes() or 2**20) // 4, 2**17), 2**19)
 
 

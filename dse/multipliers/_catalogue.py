@@ -82,8 +82,8 @@ def write_catalogue(path: Path, entries: Iterable[Entry]) -> None:
 @lru_cache
 def catalogue_entries(signed: bool) -> tuple[Entry, ...]:
     """Return the entries of the package's file of one sign."""
-    with (resources.files("dse.multipliers") / FILE).open(newline="", encoding="utf-8") as file:
-        return tuple(_entry(row) for row in csv.DictReader(file) if row["signed"] == str(int(signed)))
+    text = (resources.files("dse.multipliers") / FILE).read_text(encoding="utf-8")
+    return tuple(_entry(row) for row in csv.DictReader(text.splitlines()) if row["signed"] == str(int(signed)))
 
 
 def multipliers(entries: Iterable[Entry]) -> Iterator[Multiplier]:
@@ -101,5 +101,5 @@ def _entry(row: dict[str, str]) -> Entry:
     values = {key: float(row[key]) for key in (*_FIGURES, *_ERRORS)}
     errors = ErrorMetrics(**{key: int(values[key]) if key == "wce" else values[key] for key in _ERRORS})  # type: ignore[arg-type]
     known = Figures(**{key: values[key] for key in _FIGURES})
-    texts = (row[key] for key in ("family", "made", "source"))
-    return Entry(row["name"], row["signed"] == "1", *texts, known, errors, tuple(row["fronts"].split()))
+    fronts = tuple(row["fronts"].split())
+    return Entry(row["name"], row["signed"] == "1", row["family"], row["made"], row["source"], known, errors, fronts)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from numpy.typing import ArrayLike
+
 from dse.circuits import Netlist, evolve, simplified, to_verilog
-from dse.circuits._evolve import Progress, Weights
 from dse.exceptions import InputError
 from dse.multipliers._builtin import generate
 from dse.multipliers._circuit import from_netlist
@@ -17,9 +20,9 @@ def evolved(
     max_error: float,
     candidates: int,
     seed: int,
-    x_weights: Weights | None = None,
-    w_weights: Weights | None = None,
-    progress: Progress | None = None,
+    x_weights: ArrayLike | None = None,
+    w_weights: ArrayLike | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> Multiplier:
     """Return a multiplier evolved from another (`dse.circuits.evolve`): less power, and an error within a bound.
 

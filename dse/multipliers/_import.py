@@ -53,9 +53,9 @@ def import_library(
     """Read multipliers from files of any known format, check them, and write them as one library.
 
     Formats: `.npy`, `.npz`, tables as text (`.csv`, `.txt`), raw tables (`.bin`), C arrays (`.h`), C models (`.c`), Verilog
-    (`.v`), and libraries that an import wrote. Widths and signs come from a row of figures, from a name in EvoApproxLib's style, or from
-    the arguments below; power, area and delay from a CSV of figures (see `_figures.read_figures`) or comments of C models and Verilog; that of a netlist without them is
-    estimated.
+    (`.v`), and libraries that an import wrote. Widths and signs come from a row of figures, from a name in EvoApproxLib's
+    style, or from the arguments below; power, area and delay from a CSV of figures (see `_figures.read_figures`), or from
+    comments of C models and Verilog, those of a netlist without them being estimated.
 
     Nothing may be wrong with a file that is named. Of a folder's files those that cannot be used are refused, and the
     others are taken. What endangers the whole is always an error: two multipliers of one name, a name or link that leads

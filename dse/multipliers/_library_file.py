@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.circuits import from_verilog, to_verilog
+from dse.circuits import from_verilog, product_table, to_verilog
 from dse.exceptions import InputError
 from dse.multipliers._multiplier import Multiplier
 
@@ -68,7 +68,7 @@ def library_multipliers(path: Path, arrays: dict[str, NDArray[np.generic]]) -> l
     if sorted(names) != sorted(tables):
         raise InputError(f"{path}: names and tables do not match ({len(names)} and {len(tables)}); import it again")
     try:
-        return [Multiplier(table=arrays[entry["name"]], **_with_netlist(entry)) for entry in entries]  # type: ignore[arg-type]
+        return [_multiplier(arrays[entry["name"]], entry) for entry in entries]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -87,10 +87,12 @@ def _plain(multiplier: Multiplier) -> dict[str, Any]:
     return values
 
 
-def _with_netlist(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry with its netlist read."""
+def _multiplier(table: NDArray[np.generic], entry: dict[str, Any]) -> Multiplier:
     text = entry["netlist"]
-    return entry | {"netlist": None if text is None else from_verilog(text, signed=entry["x_signed"])}
+    netlist = None if text is None else from_verilog(text, signed=entry["x_signed"])
+    if netlist is not None and not np.array_equal(product_table(netlist), table):
+        raise InputError(f"{LIBRARY_KEY}: the netlist of '{entry['name']}' does not compute its table; import it again")
+    return Multiplier(table=table, **entry | {"netlist": netlist})  # type: ignore[arg-type]  # the constructor checks it
 
 
 def _entries(path: Path, text: NDArray[np.generic]) -> list[dict[str, Any]]:

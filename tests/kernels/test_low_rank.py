@@ -138,7 +138,7 @@ def test_activations_that_are_their_own_factor_are_cast(levels: int, signed: boo
 
 
 def test_layout_in_memory_does_not_matter() -> None:
-    for lut in (column_truncated(6).table.astype(np.int64), np.multiply.outer(np.arange(256), np.arange(64))):
+    for lut in (generate("trunc6u").table.astype(np.int64), np.multiply.outer(np.arange(256), np.arange(64))):
         x, w = random_codes(0, lut, 5, 3, 7, 4)
         strided = code_tensor(w, 256).transpose(0, 2).contiguous().transpose(0, 2)
         product = LowRankProduct(strided, torch.from_numpy(lut).int())
@@ -149,11 +149,11 @@ def test_layout_in_memory_does_not_matter() -> None:
 
 def test_many_rows_are_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(__import__("dse.kernels._low_rank", fromlist=["_CHUNK"]))["_CHUNK"], "cpu", 100)
-    assert_exact(column_truncated(6).table.astype(np.int64), 23, 2, 5, 3)
+    assert_exact(generate("trunc6u").table.astype(np.int64), 23, 2, 5, 3)
 
 
 def test_memory_is_that_of_both_factors() -> None:
-    lut = column_truncated(6).table.astype(np.int64)
+    lut = generate("trunc6u").table.astype(np.int64)
     product = product_of(lut, random_codes(0, lut, 1, 2, 9, 4)[1])
     rank = product.report.rank
     assert product.nbytes == 4 * rank * (256 + 2 * 9 * 4)
@@ -181,7 +181,7 @@ def test_approximate_sums_keep_to_the_bound(
 
 
 def test_report_of_an_approximated_circuit() -> None:
-    lut = mitchell().table.astype(np.int64)
+    lut = generate("mitchell8u").table.astype(np.int64)
     x, w = random_codes(0, lut, 20, 1, 50, 8)
     product = product_of(lut, w, 6)
     report = product.report

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dse.circuits import to_verilog
+from dse.circuits.families import column_truncated
 from dse.exceptions import InputError
 from dse.multipliers import Multiplier, builtin, load_library
 from dse.multipliers._library_file import write_library
@@ -22,7 +24,7 @@ ITEMS = [
 
 def text(**changes: Any) -> dict[str, Any]:
     entry = {"name": "m", "x_bits": 4, "w_bits": 4, "x_signed": False, "w_signed": False, "power_mw": 1.0}
-    entry |= {"area_um2": None, "delay_ns": None, "origin": ""}
+    entry |= {"area_um2": None, "delay_ns": None, "origin": "", "netlist": None}
     return {"version": 1, "multipliers": [entry | changes]}
 
 
@@ -90,7 +92,10 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         ({"version": 2, "multipliers": []}, "is a library of version 2, expected 1; update dse"),
         ({"version": 1, "multipliers": 3}, "unknown or missing keys"),
         ({"version": 1, "multipliers": []}, "names and tables do not match (0 and 1)"),
-        (text(netlist="module"), "unknown or missing keys (netlist)"),
+        (text(circuit="module"), "unknown or missing keys (circuit)"),
+        (text(netlist="module"), "verilog: line 1"),
+        (text(netlist=3), "netlist is 3"),
+        (text(netlist=to_verilog(column_truncated(2, bits=4), "t")), "the netlist of 'm' does not compute its table"),
         (text(name="other"), "names and tables do not match"),
         (text(name=3), "name is 3"),
         (text(x_signed=0), "x_signed is 0"),

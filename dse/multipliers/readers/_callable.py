@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.exceptions import InputError, one_line
 from dse.circuits.parts import check_integer
+from dse.exceptions import InputError, one_line
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS, Multiplier
 from dse.multipliers._operands import operand_values
 

@@ -39,7 +39,8 @@ def test_figures_are_estimated_where_none_are_stated(tmp_path: Path) -> None:
     library = load_library(tmp_path / "lib.npz")
     for name, netlist in (("a", exact(4)), ("b", column_truncated(3, bits=4))):
         estimate = figures(netlist)
-        assert library[name].power_mw == pytest.approx(estimate.power_mw, rel=0.05)  # gates in another order glitch otherwise
+        # gates in another order glitch otherwise
+        assert library[name].power_mw == pytest.approx(estimate.power_mw, rel=0.05)
         assert library[name].area_um2 == pytest.approx(estimate.area_um2)
         assert "estimated" in library[name].origin
 
