@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.multipliers import Multiplier, exact
+from dse.multipliers import Multiplier, generate
 from dse.operands import FORMATS, OperandFormat, operand_format
 
 
@@ -53,7 +53,7 @@ def test_quantised_range_is_coded(operands: OperandFormat) -> None:
 def test_exact_multiplier_gives_the_exact_table(name: str, signed: bool) -> None:
     operands = FORMATS[name]
     reached = operands.w_values >= operands.w_low
-    table = operands.table(exact(8, signed))
+    table = operands.table(generate("exact8s" if signed else "exact8u"))
     assert table.dtype == np.int32
     assert np.array_equal(table[:, reached], operands.exact[:, reached])
 

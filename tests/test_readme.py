@@ -48,6 +48,12 @@ def test_the_example_gives_the_front_of_the_demo(
     assert len(capsys.readouterr().out.splitlines()) == len(front.population)
 
 
+def test_the_example_of_circuits() -> None:
+    namespace: dict[str, object] = {}
+    exec(compile(example("column_truncated"), "README.md", "exec"), namespace)
+    assert namespace["multiplier"].name == "mine"  # type: ignore[attr-defined]
+
+
 def test_the_examples_of_products_and_networks() -> None:
     namespace: dict = {}
     exec(compile(example("lut_matmul") + example("simulate_trainable"), "README.md", "exec"), namespace)

@@ -21,15 +21,16 @@ class Panel:
 
     title: str
     groups: Mapping[str, Floats]  # (n, 2): power in mW, error; a circuit without error is left out
-    front: Floats  # (f, 2) of all groups together, by rising error
+    front: Floats  # (f, 2) of all groups together, exact circuits left out afterwards, by rising error
 
 
 def panel(title: str, groups: Mapping[str, Floats]) -> Panel:
     """Compute a panel from groups of circuits `(n, 2)`: power in mW and an error that is not negative."""
-    wrong = {name: points[points[:, 1] > 0] for name, points in groups.items()}
-    together = np.concatenate([np.empty((0, 2)), *wrong.values()])
+    together = np.concatenate([np.empty((0, 2)), *groups.values()])
     front = together[non_dominated(together)]
-    return Panel(title, wrong, front[np.argsort(front[:, 1])])
+    front = front[np.argsort(front[:, 1])]
+    wrong = {name: points[points[:, 1] > 0] for name, points in groups.items()}
+    return Panel(title, wrong, front[front[:, 1] > 0])
 
 
 def draw_panels(panels: list[Panel], error: str, title: str, caption: str) -> Figure:
