@@ -68,6 +68,7 @@ class Slopes(ctypes.Structure):
 
 
 _SIGNATURES: dict[str, tuple[type | None, tuple[object, ...]]] = {
+    "dse_struct_bytes": (c_int64, (c_int64,)),
     "dse_levels": (c_int64, ()),
     "dse_shift": (c_int64, (c_int64,)),
     "dse_level_name": (c_char_p, (c_int64,)),
@@ -99,6 +100,9 @@ def open_library(path: Path) -> ctypes.CDLL:
         except AttributeError:
             raise OSError(f"{path.name} lacks {name}: it was built from another version") from None
         function.restype, function.argtypes = result, arguments
+    for which, structure in enumerate((Job, Windows, Planes, Slopes)):
+        if library.dse_struct_bytes(which) != ctypes.sizeof(structure):
+            raise OSError(f"{path.name} has another struct {structure.__name__.lower()}: it was built from another version")
     return library
 
 

@@ -198,6 +198,12 @@ static int64_t blocks(const struct job *job) {
     return (job->images * job->positions + job->block - 1) / job->block;
 }
 
+// Sizes of the structures that callers fill in, in the order of job.h.
+EXPORT int64_t dse_struct_bytes(int64_t which) {
+    const int64_t bytes[] = {sizeof(struct job), sizeof(struct windows), sizeof(struct planes), sizeof(struct slopes)};
+    return bytes[which];
+}
+
 // Bytes of the second-level cache, 0 where the system does not tell.
 EXPORT int64_t dse_cache_bytes(void) {
 #ifdef _SC_LEVEL2_CACHE_SIZE
