@@ -35,6 +35,19 @@ def weight_sums(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) 
     return out
 
 
+def can_read(grad: Tensor, x_codes: Tensor) -> bool:
+    """Return whether operands are laid out as the compiled engine reads them; strides of single elements say nothing.
+
+    The outputs of a tap lie side by side, groups and reduction indices of the activations follow one another in equal steps,
+    and no two activations are one place in memory, for sums are written where they are.
+    """
+    groups, depth = x_codes.shape[3:]
+    side_by_side = grad.shape[-1] == 1 or grad.stride(-1) == 1
+    equal_steps = groups == 1 or depth == 1 or x_codes.stride(3) == depth * x_codes.stride(4)
+    apart = all(step > 0 for step, size in zip(x_codes.stride(), x_codes.shape, strict=True) if size > 1)
+    return side_by_side and equal_steps and apart
+
+
 class _Call:
     """A job for the compiled engine, and the tensors that it points to."""
 
@@ -48,7 +61,7 @@ class _Call:
         self._slopes = Slopes(
             *(tensor.data_ptr() for tensor in (grad, position, piece)),
             *(images, down * across, steps[0], steps[3], len(piece), length),
-            *(x_codes.data_ptr(), pixel.data_ptr(), x_steps[0], x_steps[4]),
+            *(x_codes.data_ptr(), pixel.data_ptr(), x_steps[0], x_steps[4 if x_codes.shape[4] > 1 else 3]),
             *(w.data_ptr(), slopes.data_ptr(), *slopes.shape, groups, x_codes.shape[4], out.data_ptr()),
         )
         self.job, self.level, self.library = ctypes.byref(self._slopes), current_level(), native_library()

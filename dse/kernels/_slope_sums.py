@@ -34,7 +34,8 @@ def activation_slope_sums(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes
 
     Args:
         grad: Windows (B, H, W, G, P, Q, N) float32.
-        x_codes: Activation codes (B, H, W, G, K) uint8: part of a tensor (B, G, K, H', W'), seen with these axes.
+        x_codes: Activation codes (B, H, W, G, K) uint8; compiled code takes part of a contiguous tensor (B, G, K, H', W')
+            seen with these axes, anything else is left to plain torch.
         w_codes: Weight codes (G, K, T), any integer dtype.
         slopes: Slopes by code (256, 2^Bw) float32.
         out: The same part of a float32 tensor, with the strides of `x_codes`.
@@ -101,9 +102,10 @@ def _check(grad: Tensor, x_codes: Tensor, w_codes: Tensor, slopes: Tensor) -> No
 
 
 def _is_native(grad: Tensor, x_codes: Tensor, w_codes: Tensor) -> bool:
-    """Return whether the compiled engine is there, wanted, and has something to do."""
+    """Return whether the compiled engine is there, wanted, has something to do, and can read operands so laid out."""
     filled = all(tensor.numel() for tensor in (grad, x_codes, w_codes))
-    return filled and not grad.is_cuda and os.environ.get(VARIABLE, "native") in ("", "native") and why_not() is None
+    wanted = not grad.is_cuda and os.environ.get(VARIABLE, "native") in ("", "native") and why_not() is None
+    return filled and wanted and _native_slopes.can_read(grad, x_codes)
 
 
 def _rows(grad: Tensor, x_codes: Tensor, w_codes: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:

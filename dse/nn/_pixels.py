@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from dse.nn.layers import ApproxConv2d, ApproxLayer
 
@@ -58,12 +57,18 @@ class Phase:
         """
         (top, bottom), (left, right) = self.down.ends, self.across.ends
         height, width = grad.shape[2:]
-        # channels last, cut or filled up with 0 to the outputs that the phase can reach
-        grad = F.pad(grad.permute(0, 2, 3, 1), (0, 0, -left, right - width, -top, bottom - height)).contiguous()
-        (image, row, column, _), (batch, *_, channels) = grad.stride(), grad.shape
+        batch, channels = grad.shape[:2]
+        reached = grad.new_zeros(batch, bottom - top, right - left, channels)  # the outputs that the phase can reach
+        rows, columns = (
+            slice(max(start, 0), min(end, size)) for start, end, size in ((top, bottom, height), (left, right, width))
+        )
+        if rows.start < rows.stop and columns.start < columns.stop:
+            inside = reached[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            inside.copy_(grad[:, :, rows, columns].permute(0, 2, 3, 1))
+        image, row, column, _ = reached.stride()
         sizes = (self.down.size, self.across.size, self.groups, self.down.count, self.across.count)
         steps = (row, column, channels // self.groups, row * self.down.gap, column * self.across.gap)
-        return grad.as_strided((batch, *sizes, channels // self.groups), (image, *steps, 1))
+        return reached.as_strided((batch, *sizes, channels // self.groups), (image, *steps, 1))
 
     def activations(self, images: Tensor) -> Tensor:
         """Return the phase's part of input images (B, C, ...) as a view (B, H, W, G, K)."""

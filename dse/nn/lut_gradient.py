@@ -74,7 +74,13 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, prepared: Tensor, weight: Tensor, x: Tensor, layer: ApproxLayer, integer: nn.Module, estimate: Estimate
+        ctx: Any,
+        prepared: Tensor,
+        weight: Tensor,
+        x: Tensor,
+        layer: ApproxLayer,
+        integer: nn.Module,
+        estimate: Estimate,
     ) -> Tensor:
         ctx.save_for_backward(prepared, weight)
         ctx.layer, ctx.estimate = layer, estimate
@@ -85,15 +91,15 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), layer, needs = ctx.saved_tensors, ctx.layer, ctx.needs_input_grad[:2]
-        steps = layer.x_quantizer.steps(x)
-        to_x, to_weight = ctx.estimate(layer, grad, steps, weight, needs)
+        steps, real = layer.x_quantizer.steps(x.float()), weight.detach().float()
+        to_x, to_weight = ctx.estimate(layer, grad.float(), steps, real, needs)
         if to_x is not None:
-            to_x = layer.x_quantizer.through(to_x, steps)
+            to_x = layer.x_quantizer.through(to_x, steps).to(x.dtype)
         if to_weight is not None:
             with torch.enable_grad():
-                real = weight.detach().requires_grad_()
-                rounded = layer.w_quantizer.fake(real)
+                rounded = layer.w_quantizer.fake(real.requires_grad_())
             (to_weight,) = torch.autograd.grad(rounded, real, to_weight)
+            to_weight = to_weight.to(weight.dtype)
         return to_x, to_weight, None, None, None, None
 
 

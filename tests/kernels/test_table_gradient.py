@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dse.exceptions import InputError
 from dse.kernels import (
     ENGINE_VARIABLE,
     TableGradient,
+    _native,
     _native_slopes,
     _slope_sums,
     activation_slope_sums,
@@ -257,3 +259,57 @@ def test_refuses_operands_that_do_not_fit(changes: dict[str, Tensor], message: s
 def test_refuses_another_place_for_the_sums(out: Tensor) -> None:
     with pytest.raises(InputError, match="strides of x_codes"):
         activation_slope_sums(**operands(), out=out)
+
+
+LAYOUTS = {
+    "groups and reduction indices exchanged": lambda x: x.transpose(3, 4).contiguous().transpose(3, 4),
+    "contiguous": lambda x: x.contiguous(),
+    "cut from more": lambda x: torch.cat([x, x, x], 4)[..., : x.shape[4]],
+    "every other": lambda x: x.repeat_interleave(2, 4)[..., ::2],
+    "one image over and over": lambda x: x[:1].expand(x.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize(("groups", "depth"), [(2, 4), (2, 1), (1, 4)])
+def test_codes_laid_out_in_any_way(layout: Callable[[Tensor], Tensor], groups: int, depth: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    grad = windows_of((3, 4, 5, groups, 2, 2, 5), (1, 1))
+    x = layout(torch.randint(0, 256, (3, 4, 5, groups, depth), generator=draw).to(torch.uint8))
+    w = torch.randint(0, 256, (groups, depth, 20), generator=draw)
+    slopes = torch.randn(256, 256, generator=draw)
+    products = slopes[x.long()[..., None], w] * grad.flatten(4)[..., None, :]  # (B, H, W, G, K, T)
+    torch.testing.assert_close(weight_slope_sums(grad, x, w, slopes), products.sum((0, 1, 2)), rtol=1e-4, atol=1e-4)
+    whole = torch.full((max(1, 3 * int(x.stride(0)) + 4 * max(map(int, x.stride())) * 5),), torch.nan)
+    out = whole.as_strided(x.shape, x.stride())
+    if 0 in x.stride():
+        with pytest.raises(RuntimeError):
+            activation_slope_sums(grad, x, w, slopes, out=out)
+        return
+    activation_slope_sums(grad, x, w, slopes, out=out)
+    torch.testing.assert_close(out, products.sum(-1), rtol=1e-4, atol=1e-4)
+    written = torch.zeros_like(whole, dtype=torch.bool)
+    written.as_strided(x.shape, x.stride()).fill_(True)
+    assert whole[~written].isnan().all()
+
+
+@pytest.mark.parametrize("way_of_grad", ["every other", "expanded", "channels first"])
+def test_gradients_laid_out_in_any_way(way_of_grad: str) -> None:
+    sizes, draw = (2, 4, 5, 1, 2, 2, 6), torch.Generator().manual_seed(0)
+    dense = windows_of(sizes, (1, 1)).contiguous()
+    grad = {
+        "every other": dense.repeat_interleave(2, 6)[..., ::2],
+        "expanded": dense[..., :1].expand(sizes),
+        "channels first": dense.movedim(6, 1).contiguous().movedim(1, 6),
+    }[way_of_grad]
+    x = torch.randint(0, 256, (2, 1, 3, 4, 5), generator=draw).to(torch.uint8)
+    w, slopes = torch.randint(0, 256, (1, 3, 24), generator=draw), torch.randn(256, 256, generator=draw)
+    for got, wanted in zip(both_sums(grad, x, w, slopes), both_sums(grad.contiguous(), x, w, slopes), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("cache", "expected"), [(0, 2**18), (2**16, 2**17), (2**20, 2**18), (2**24, 2**19)])
+def test_rows_take_a_quarter_of_the_cache(cache: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = SimpleNamespace(dse_cache_bytes=lambda: cache)
+    monkeypatch.setattr(_native, "native_library", lambda: library)
+    assert _native._table_bytes.__wrapped__() == expected

@@ -30,6 +30,7 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
     "stride and dilation alike": dict(kernel_size=3, stride=2, dilation=2, padding=2),
     "stride twice the dilation": dict(kernel_size=3, stride=4, dilation=2, padding=(2, 3)),
     "stride prime to the dilation": dict(kernel_size=3, stride=2, dilation=3, padding=(3, 2), groups=2),
+    "taps beyond all outputs": dict(kernel_size=2, stride=4, padding=9, dilation=21),
     "stride beyond the image": dict(kernel_size=2, stride=(7, 3), padding=1),
 }
 GRADIENTS = get_args(Gradient)
@@ -253,6 +254,20 @@ def test_plain_torch_takes_a_batch_in_parts(chunk: int, monkeypatch: pytest.Monk
     _, *got = pulled(trainable(layer, table, "table-2d"), layer, x)
     for left, right in zip(got, expected, strict=True):
         close(left, right)
+
+
+@gradients
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("make", [linear, lambda: naive.layer(convolution(kernel_size=3, padding=1), "u8")])
+def test_inputs_of_another_dtype(gradient: Gradient, dtype: torch.dtype, make: Callable[[], ApproxLayer]) -> None:
+    layer = make()
+    x = naive.inputs(2, 4, 4, 5) if layer.trailing_dims else naive.inputs(3, 5)
+    arithmetic = trainable(layer, naive.random_table(layer.operands), gradient)
+    _, to_x, to_weight = pulled(arithmetic, layer, x.to(dtype))
+    assert to_x.dtype == dtype and to_weight.dtype == layer.weight.dtype
+    _, *expected = pulled(arithmetic, layer, x.to(dtype).float())
+    close(to_x.float(), expected[0].to(dtype).float())
+    close(to_weight, expected[1])
 
 
 @gradients
