@@ -19,7 +19,7 @@ from shapes import LAYERS, PRODUCTS, Shape
 from timing import turns
 from torch import Tensor, nn
 
-from dse.kernels import ENGINES, LutProduct, LutTable
+from dse.kernels import ENGINES, LutProduct, LutTable, instruction_sets, use_instruction_set
 from dse.kernels._workers import split
 from dse.multipliers import builtin, generate
 from dse.nn.arithmetic import IntegerArithmetic
@@ -73,24 +73,38 @@ def scalar_loop(x: Tensor, w: Tensor, table: LutTable) -> Callable[[], object]:
 def products(quick: bool) -> Table:
     """Engines against the scalar loop on products of codes."""
     table, rows = approximate_table(), []
+    older = "avx2" if "avx2" in instruction_sets()[:-1] else None
     for name, (m, g, k, n) in PRODUCTS.items():
         m = m // 64 if quick else m
         x, w = activation_codes(m, g, k), (torch.randn(g, k, n) * 70).round().clamp(-255, 255).to(torch.int16) % 512
         calls: dict[str, Callable[[], object]] = {"loop": scalar_loop(x, w, table)}
         for engine in usable():
             calls[engine] = partial(LutProduct(w, table, engine=engine), x)
+        if older:
+            calls[older] = partial(_limited, older, LutProduct(w, table, engine="native"), x)
         results = [torch.as_tensor(call()) for call in calls.values()]
         assert all(torch.equal(result, results[0]) for result in results)
         times = turns(calls, 2 if quick else 5)
         rate = m * g * k * n / 1e9
-        faster = (times["loop"] / times[engine] for engine in usable())
+        faster = (times["loop"] / times[call] for call in list(calls)[1:])
         rows.append((name, f"({m}, {g}, {k}, {n})", rate / times["loop"], *faster))
     about = (
         "How many times faster `lut_matmul` with prepared weights is than a scalar lookup loop in C (`scalar_loop.c`, "
         "`-O3 -march=native`, same threads, same operands, same results); the loop itself in billions of products a second."
     )
-    columns = ("layer", "(M, G, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable()))
-    return Table("Products", about, columns, rows)
+    columns = ["layer", "(M, G, K, N)", "loop, 10^9/s", *(f"{name}, times faster" for name in usable())]
+    if older:
+        about += f" The last column is the compiled engine kept to {older}; the loop keeps all that the processor has."
+        columns.append(f"native on {older}, times faster")
+    return Table("Products", about, tuple(columns), rows)
+
+
+def _limited(instructions: str, product: LutProduct, x: Tensor) -> Tensor:
+    use_instruction_set(instructions)
+    try:
+        return product(x)
+    finally:
+        use_instruction_set(None)
 
 
 def simulated(shape: Shape, conv: nn.Conv2d, x: Tensor, engine: str | None) -> Callable[[], object]:
@@ -247,11 +261,12 @@ def training(quick: bool) -> Table:
             simulate_trainable(copy, tables, gradient=gradient)  # type: ignore[arg-type]
             nets[gradient] = copy
         model.train()
-        with NO_GRADIENT:
-            forward = turns({key: partial(net, x) for key, net in nets.items()}, 2 if quick else 5)
+        with NO_GRADIENT:  # without a gradient the three are one
+            forward = turns({key: partial(nets[key], x) for key in ("float", "table-1d")}, 2 if quick else 9)
         step = turns({key: partial(_step, net, x, y) for key, net in nets.items()}, 2 if quick else 5)
+        slower = forward["table-1d"] / forward["float"]
         for key in list(nets)[1:]:
-            slower, both = forward[key] / forward["float"], step[key] / step["float"]
+            both = step[key] / step["float"]
             rows.append((f"{name}, batch {batch}, {key}", 1e3 * step["float"], slower, both, both / slower))
     about = (
         "Forward pass, and forward and backward pass, in training mode through an approximate multiplier, over those of the "

@@ -7,6 +7,10 @@ from typing import Any
 
 import click
 
+_folder = click.Path(path_type=Path, file_okay=False)
+_library = click.option(
+    "--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, 'builtin', or 'catalogue'."
+)
 _sign = click.option("--signed/--unsigned", default=None, help="Which circuits of a library that holds both.")
 
 
@@ -19,9 +23,11 @@ def multipliers() -> None:
 @click.argument("library")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @_sign
-@click.option("--figures", type=click.Path(path_type=Path), help="Folder to draw a heat map of each error into.")
+@click.option("--figures", type=_folder, help="Folder to draw a heat map of each error into.")
 def inspect(library: str, names: tuple[str, ...], signed: bool | None, figures: Path | None) -> None:
-    """Check LIBRARY (a file, a folder, or 'builtin') and print its multipliers with their figures and what is odd.
+    """Check LIBRARY (a file, a folder, 'builtin', or 'catalogue': all built-in circuits) and print its multipliers.
+
+    Their figures stand in a table, and beneath it what is odd about them.
 
     With NAMEs only these and the exact one. The last column of figures is the rank of the error table.
     """
@@ -38,7 +44,7 @@ def inspect(library: str, names: tuple[str, ...], signed: bool | None, figures: 
 
 
 @multipliers.command("list")
-@click.option("--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, or 'builtin'.")
+@_library
 @_sign
 @click.option(
     "--pareto",
@@ -113,9 +119,9 @@ def evolve(start: str, out: Path, x_weights: Path | None, w_weights: Path | None
 
 @multipliers.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, or 'builtin'.")
+@_library
 @_sign
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--out", required=True, type=_folder, help="Folder to write into.")
 def verilog(names: tuple[str, ...], library: str, signed: bool | None, out: Path) -> None:
     """Write circuits as structural Verilog, each with a test bench that checks all of its products."""
     from dse.multiplier_catalogue import write_circuits
@@ -125,7 +131,7 @@ def verilog(names: tuple[str, ...], library: str, signed: bool | None, out: Path
 
 
 @multipliers.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--out", required=True, type=_folder, help="Folder to write into.")
 @click.option("--measure", is_flag=True, help="Estimate all figures anew (a minute) instead of taking the package's.")
 @click.argument("libraries", metavar="[LIBRARY]...", nargs=-1)
 def catalogue(out: Path, measure: bool, libraries: tuple[str, ...]) -> None:

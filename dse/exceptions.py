@@ -29,9 +29,13 @@ def under(place: str) -> Iterator[None]:
         raise InputError(f"{place}{error}") from error
 
 
+_MOST_NAMES = 40  # in one line
+
+
 def unknown_name(what: str, name: str, valid: Iterable[str]) -> InputError:
     """Return the error for `name` not being one of `valid`, with the nearest valid name where there is one."""
     names = sorted(valid)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else "valid: " + ", ".join(names)
+    listed = ", ".join(names) if len(names) <= _MOST_NAMES else f"{', '.join(names[:_MOST_NAMES])}, ... ({len(names)} names)"
+    hint = f"did you mean '{near[0]}'?" if near else f"valid: {listed}"
     return InputError(f"unknown {what} '{name}'; {hint}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dse.circuits import write_verilog
+from dse.circuits import to_verilog, write_verilog
+from dse.circuits.families import column_truncated
 from dse.exceptions import InputError, one_line, unknown_name
 from dse.multipliers import (
     PACKAGED,
@@ -21,6 +24,7 @@ from dse.multipliers import (
     check,
     evolved,
     evolved_source,
+    figure_comments,
     generate,
     load_library,
 )
@@ -45,6 +49,8 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
     Raises:
         InputError: A file, a table or a name is not as it should be.
     """
+    if name == "builtin" and names:
+        name = "catalogue"  # which holds what the front leaves out
     packaged = PACKAGED.get(name)
     library = load_library(name, signed=signed) if packaged is None else packaged(signed=bool(signed))
     return library.select([library[name].name for name in names]) if names else library
@@ -85,6 +91,9 @@ def evolve_to_file(
         raise InputError(f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file")
     if out.exists():
         raise InputError(f"{out}: exists; name another file or remove it")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out}: its folder cannot be written; check its permissions")
+    to_verilog(column_truncated(2, bits=2), out.stem)  # whether the name can be a module's, before the time is spent
     display.start("evolving")
     multiplier = evolved(
         start,
@@ -97,12 +106,19 @@ def evolve_to_file(
         progress=lambda done, cost: display.update(done, candidates, f"switching {cost:.1%} of {start}"),
     )
     display.finish()
-    weighted = [f"--{key}-weights {path}" for key, path in (("x", x_weights), ("w", w_weights)) if path is not None]
-    command = f"dse multipliers evolve --from {start} --max-error {max_error:g} --candidates {candidates} --seed {seed}"
-    out.write_text(evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))), encoding="utf-8")
+    paths = {"x": x_weights, "w": w_weights}
+    weighted = [f"--{key}-weights {shlex.quote(str(path))}" for key, path in paths.items() if path is not None]
+    bound = repr(float(max_error)).removesuffix(".0")
+    command = f"dse multipliers evolve --from {start} --max-error {bound} --candidates {candidates} --seed {seed}"
+    try:
+        out.write_text(evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
     before = generate(start)
     yield f"{start:<12} {before.power_mw:.4f} mW, MAE {before.errors.mae:.4g}"
-    yield f"{out.stem:<12} {multiplier.power_mw:.4f} mW, MAE {multiplier.errors.mae:.4g} (power estimated)"
+    yield f"{out.stem:<12} {multiplier.power_mw:.4f} mW, MAE {multiplier.errors.mae:.4g} (power estimated with glitches)"
+    if (multiplier.power_mw or 0.0) >= (before.power_mw or 0.0):
+        yield "note     it switches less but glitches more, and needs no less power: try more candidates or another seed"
     yield f"wrote    {out}"
 
 
@@ -118,7 +134,7 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
             raise InputError(f"multiplier '{multiplier.name}': its gates are not known; import its netlist (.v)")
     for multiplier in chosen:
         assert multiplier.netlist is not None
-        yield from write_verilog(multiplier.netlist, out, multiplier.name)
+        yield from write_verilog(multiplier.netlist, out, multiplier.name, comments=figure_comments(multiplier))
 
 
 def _weights(path: Path) -> Floats:

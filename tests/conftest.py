@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("dse", deadline=None)  # a busy machine is no mistake
+settings.load_profile("dse")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,8 @@ import pytest
 
 from dse.catalogue_page import gains, known_catalogue, write_page
 from dse.circuits import Figures
-from dse.multipliers import Entry, ErrorMetrics, builtin, with_fronts
+from dse.circuits.families import exact
+from dse.multipliers import Entry, ErrorMetrics, MultiplierLibrary, builtin, from_netlist, with_fronts
 from dse.report import panel
 
 
@@ -20,10 +21,11 @@ def entry(name: str, power: float, mae: float, family: str = "reduced", signed: 
     return Entry(name, signed, family, f"{family}()", "Nobody, 2000", Figures(power, 10 * power, 1.0), errors, ())
 
 
+SMALL = from_netlist(exact(4), name="exact4u")
 ENTRIES = with_fronts(
     [
         entry("exact8u", 1.0, 0.0),
-        entry("good", 0.5, 3.0),
+        entry("good", 0.5, 3.2),
         entry("bad", 0.6, 4.0),
         entry("better", 0.4, 3.0, "evolved"),
         entry("worse", 0.7, 2.0, "evolved"),
@@ -31,7 +33,7 @@ ENTRIES = with_fronts(
 )
 
 
-def test_gains_are_over_the_cheapest_of_at_most_the_same_error() -> None:
+def test_gains_are_over_the_cheapest_of_at_most_a_tenth_more_error() -> None:
     assert [(e.name, rival.name, ratio) for e, rival, ratio in gains(ENTRIES, False)] == [
         ("worse", "exact8u", 0.7),
         ("better", "good", 0.8),
@@ -41,13 +43,15 @@ def test_gains_are_over_the_cheapest_of_at_most_the_same_error() -> None:
 
 def test_page_names_fronts_families_and_gains(tmp_path: Path) -> None:
     signed = [replace(e, signed=True, name=e.name + "_s") for e in ENTRIES]
-    paths = write_page(tmp_path / "new", [*ENTRIES, *signed], {"builtin": builtin()}, "dse multipliers catalogue")
+    imported = {"builtin": builtin(), "small": MultiplierLibrary([SMALL])}
+    paths = write_page(tmp_path / "new", [*ENTRIES, *signed], imported, "dse multipliers catalogue")
     text = paths[0].read_text()
     assert all(path.is_file() for path in paths)
     assert "`dse multipliers catalogue`" in text and "docs/hardware.md" in text
     assert "5 circuits, 3 of them on a front" in text and "- builtin: " in text
+    assert "- small: 1 circuits, of other widths and not drawn" in text
     assert "| better | 0.4000 | 0.400 | 4.0 | 1.00 | 3.00 | 12 | 3.00 | 100.0 |" in text
-    assert "| better | 3.00 | 0.4000 | good | 3.00 | 0.5000 | 0.800 |" in text
+    assert "| better | 3.00 | 0.4000 | good | 3.20 | 0.5000 | 0.800 |" in text
     assert "| bad |" not in text
     with (tmp_path / "new" / "catalogue.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -94,18 +94,20 @@ class Builder:
         return self._gate(kind, *sorted((a, b)))
 
     def netlist(self, outputs: Iterable[Signal]) -> Netlist:
-        """Return the netlist whose product has these bits, from the lowest, without gates that none of them needs."""
+        """Return the netlist whose product has these bits, from the lowest, without gates that none of them needs.
+
+        Gates stand by their level, then by kind and inputs, so that the same circuit is the same netlist in whatever order
+        it was built.
+        """
         outputs = tuple(outputs)
         first = 2 + self.x_bits + self.w_bits
-        needed = self._needed(outputs, first)
-        place = {first + old: first + new for new, old in enumerate(needed)}
-        kept = [self._gates[old] for old in needed]
+        place, kept = self._in_order(self._needed(outputs, first), first)
         return Netlist(
             self.x_bits,
             self.w_bits,
             self.signed,
             kinds=np.array([kind for kind, *_ in kept], dtype=np.uint8),
-            inputs=np.array([[place.get(a, a), place.get(b, b)] for _, a, b in kept], dtype=np.int32).reshape(-1, 2),
+            inputs=np.array([inputs for _, *inputs in kept], dtype=np.int32).reshape(-1, 2),
             outputs=tuple(place.get(signal, signal) for signal in outputs),
         )
 
@@ -129,6 +131,28 @@ class Builder:
             self._gates.append(key)
             self._known[key] = 1 + self.x_bits + self.w_bits + len(self._gates)
         return self._known[key]
+
+    def _in_order(
+        self, needed: list[int], first: Signal
+    ) -> tuple[dict[Signal, Signal], list[tuple[int, Signal, Signal]]]:
+        """Return where needed gates come to stand, and these with their new inputs."""
+        level: dict[Signal, int] = {}
+        by_level: dict[int, list[int]] = {}
+        for gate in needed:
+            deepest = 1 + max(level.get(signal, 0) for signal in self._gates[gate][1:])
+            level[first + gate] = deepest
+            by_level.setdefault(deepest, []).append(gate)
+        place: dict[Signal, Signal] = {}
+        kept: list[tuple[int, Signal, Signal]] = []
+        for _, gates in sorted(by_level.items()):  # what a level takes has its place already
+            moved = []
+            for gate in gates:
+                kind, a, b = self._gates[gate]
+                moved.append((kind, *sorted((place.get(a, a), place.get(b, b))), gate))
+            for kind, a, b, gate in sorted(moved):
+                place[first + gate] = first + len(kept)
+                kept.append((kind, a, b))
+        return place, kept
 
     def _needed(self, outputs: tuple[Signal, ...], first: Signal) -> list[int]:
         """Return the gates that the outputs depend on, in order."""

@@ -59,15 +59,15 @@ def evolve(
             above the bound.
     """
     for key, value, low in (("max_error", max_error, 0), ("candidates", candidates, 1), ("mutations", mutations, 1)):
-        if not value >= low:
-            raise InputError(f"evolve: {key} must be at least {low}, got {value!r}")
+        if not low <= value < np.inf:
+            raise InputError(f"evolve: {key} must be at least {low} and finite, got {value!r}")
     x, w = _whole("x_weights", x_weights, netlist.x_bits), _whole("w_weights", w_weights, netlist.w_bits)
     products = product_table(netlist) if products is None else products
     if products.shape != (1 << netlist.x_bits, 1 << netlist.w_bits) or products.dtype != np.int32:
         raise InputError(
             f"evolve: products must be int32 of the netlist's codes, got {products.dtype} {products.shape}"
         )
-    bound = int(max_error * (int(x.sum()) * int(w.sum())))
+    bound = min(int(max_error * (int(x.sum()) * int(w.sum()))), 2**62)  # no error is as large
     costs = gate_energies(cells or load_cells())
     search = _Search(netlist, Measure(netlist, products, x, w, bound), costs, mutations)
     rng = np.random.default_rng(seed)

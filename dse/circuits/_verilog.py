@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,12 @@ endmodule
 
 
 def write_verilog(
-    netlist: Netlist, folder: Path, name: str, *, expected: NDArray[np.integer] | None = None
+    netlist: Netlist,
+    folder: Path,
+    name: str,
+    *,
+    expected: NDArray[np.integer] | None = None,
+    comments: Iterable[str] = (),
 ) -> tuple[Path, ...]:
     """Write a circuit, its test bench and the products that this expects.
 
@@ -84,6 +89,7 @@ def write_verilog(
         netlist: The circuit.
         folder: Where to; made if it is not there.
         name: Of the module; the files are `<name>.v`, `<name>_tb.v` and `<name>_expected.hex`.
+        comments: Lines of comment ahead of the module.
         expected: `(2^x_bits, 2^w_bits)` products by code that the test bench checks; those of the netlist if None.
 
     Returns:
@@ -98,7 +104,7 @@ def write_verilog(
         raise InputError(f"write_verilog: expected products {shape}, got {table.shape}")
     codes = table.ravel().astype(np.int64) & ((1 << len(netlist.outputs)) - 1)
     texts = {
-        f"{name}.v": to_verilog(netlist, name),
+        f"{name}.v": "".join(f"// {line}\n" for line in comments) + to_verilog(netlist, name),
         f"{name}_tb.v": to_test_bench(netlist, name),
         f"{name}_expected.hex": "".join(f"{code:x}\n" for code in codes.tolist()),
     }

@@ -58,6 +58,7 @@ class Design:
         """
         if module.name in above:
             raise self.fault(module.line, f"module '{module.name}' contains itself")
+        self.node("instance", line=line)  # counted, for empty modules multiply too
         return _Scope(self, module, line, (*above, module.name)).ports()
 
     def module(self, name: str, line: int) -> Module:

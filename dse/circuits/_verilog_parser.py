@@ -37,6 +37,7 @@ def parse(text: str, where: str) -> dict[str, Module]:
 class _Parser:
     def __init__(self, tokens: list[Token], where: str) -> None:
         self.tokens, self.where, self.place = tokens, where, 0
+        self.repetitions = 1  # of the concatenation that is being read, in all those around it
 
     @property
     def next(self) -> Token:
@@ -240,14 +241,16 @@ class _Parser:
         times = self.integer() if repeated else 1
         if repeated:
             self.need("{")
+        self.repetitions *= max(times, 1)
         parts = [self.expression()]
         while self.take(","):
             parts.append(self.expression())
         self.need("}")
         if repeated:
             self.need("}")
-        if not 1 <= times <= MAX_WIDTH:
-            raise InputError(f"{self.where}: line {line}: expected 1 to {MAX_WIDTH} repetitions, got {times}")
+        self.repetitions //= max(times, 1)
+        if not 1 <= times * len(parts) * self.repetitions <= MAX_WIDTH:
+            raise InputError(f"{self.where}: line {line}: expected 1 to {MAX_WIDTH} repetitions in all, got {times} more")
         return Operation("{}", tuple(parts) * times, line)
 
     def number(self) -> Number:

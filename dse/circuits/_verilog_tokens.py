@@ -27,6 +27,9 @@ _TOKEN = re.compile(
 )
 
 
+_MOST_UNCLOSED = 100
+
+
 class Token(NamedTuple):
     """One word."""
 
@@ -42,6 +45,9 @@ def tokens(text: str, where: str) -> list[Token]:
         InputError: With the line: something is no word of Verilog.
     """
     words, place, line = list[Token](), 0, 1
+    for opening, closing in (("/*", "*/"), ("(*", "*)")):
+        if text.rfind(opening) > max(text.rfind(closing), 0) and text.count(opening) > _MOST_UNCLOSED:
+            raise InputError(f"{where}: '{opening}' is opened again and again and never closed")  # slow to look for
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:

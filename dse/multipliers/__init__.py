@@ -3,9 +3,10 @@
 from dse.multipliers._builtin import PACKAGED, builtin, catalogue, generate
 from dse.multipliers._catalogue import Entry, catalogue_entries, measured_entries, with_fronts, write_catalogue
 from dse.multipliers._circuit import from_netlist
-from dse.multipliers._evolved import evolved, evolved_source
+from dse.multipliers._evolved import evolved, evolved_source, figure_comments
 from dse.multipliers._import import ImportReport, import_library
 from dse.multipliers._library import MultiplierLibrary, MultiplierSource
+from dse.multipliers._library_file import write_library
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import operand_values
@@ -29,6 +30,7 @@ __all__ = [
     "error_metrics",
     "evolved",
     "evolved_source",
+    "figure_comments",
     "from_callable",
     "from_netlist",
     "generate",
@@ -40,4 +42,5 @@ __all__ = [
     "tuned",
     "with_fronts",
     "write_catalogue",
+    "write_library",
 ]

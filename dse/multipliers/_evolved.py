@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
-from dse.circuits import Netlist, evolve, simplified, to_verilog
+from dse.circuits import Netlist, evolve, from_verilog, simplified, to_verilog
 from dse.exceptions import InputError
 from dse.multipliers._builtin import generate
 from dse.multipliers._circuit import from_netlist
@@ -51,7 +51,9 @@ def evolved(
         progress=progress,
     )
     origin = f"evolved from {first.name}: mean error <= {max_error:g}, {candidates} candidates, seed {seed}"
-    return from_netlist(simplified(netlist), name=name, origin=origin)
+    # in the order in which its file is read back: glitches depend on it a little
+    read_back = from_verilog(to_verilog(simplified(netlist), "evolved"), signed=netlist.signed)
+    return from_netlist(read_back, name=name, origin=origin)
 
 
 def evolved_source(multiplier: Multiplier, command: str) -> str:
@@ -59,13 +61,21 @@ def evolved_source(multiplier: Multiplier, command: str) -> str:
 
     `dse multipliers import` reads it back, figures included.
     """
-    m, e = multiplier, multiplier.errors
-    comments = (
-        command,
-        f"MAE = {e.mae:.6g}, WCE = {e.wce}, MRE% = {100 * e.mre:.6g}, EP% = {100 * e.error_probability:.6g}",
-        f"EST_PWR = {m.power_mw:.6g} mW, EST_AREA = {m.area_um2:.6g} um2, EST_DELAY = {m.delay_ns:.6g} ns (estimated)",
+    return "".join(f"// {line}\n" for line in (command, *figure_comments(multiplier))) + to_verilog(
+        _netlist(multiplier), multiplier.name
     )
-    return "".join(f"// {line}\n" for line in comments) + to_verilog(_netlist(m), m.name)
+
+
+def figure_comments(multiplier: Multiplier) -> list[str]:
+    """Return the lines of comment by which an import knows a circuit's figures again."""
+    m, e = multiplier, multiplier.errors
+    costs = [
+        f"EST_{key} = {value:.6g} {unit}"
+        for key, value, unit in (("PWR", m.power_mw, "mW"), ("AREA", m.area_um2, "um2"), ("DELAY", m.delay_ns, "ns"))
+        if value is not None
+    ]
+    errors = f"MAE = {e.mae:.6g}, WCE = {e.wce}, MRE% = {100 * e.mre:.6g}, EP% = {100 * e.error_probability:.6g}"
+    return [errors, *([", ".join(costs)] if costs else [])]
 
 
 def _netlist(multiplier: Multiplier) -> Netlist:

@@ -142,6 +142,8 @@ def _attempt(path: Path, options: ReadOptions) -> list[Candidate] | InputError:
         return error
     except OSError as error:
         return InputError(f"{path}: cannot be read: {error.strerror}; check its permissions")
+    except Exception as error:  # other people's files break readers in ways that nobody has foreseen
+        return InputError(f"{path}: cannot be read ({type(error).__name__}: {one_line(error)}); check the file")
 
 
 def _refusal(path: Path, error: InputError, sources: Sources) -> str:

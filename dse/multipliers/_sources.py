@@ -53,6 +53,7 @@ def find_sources(paths: Sequence[Path], figures: Path | None, out: Path | None) 
             raise InputError(f"{path}: no such file or folder; check the path")
         tables.update(dict.fromkeys(filter(_is_figures, found)))
         files.update(dict.fromkeys(p for p in found if not _is_figures(p)))
+    files = {p: None for p in files if not p.name.endswith("_tb.v")}  # test benches, as `write_verilog` names them
     known = [p for p in files if p.suffix.lower() in READERS or p in named]
     for path in known:
         _check_size(path)

@@ -25,6 +25,9 @@ KEEP_2 = np.ones((2, 2), dtype=bool)
 def test_what_is_written_is_read_the_same(netlist: Netlist) -> None:
     again = from_verilog(to_verilog(netlist, "circuit"), signed=netlist.signed)
     assert (again.x_bits, again.w_bits, len(again.outputs)) == (netlist.x_bits, netlist.w_bits, len(netlist.outputs))
+    twice = from_verilog(to_verilog(again, "circuit"), signed=netlist.signed)  # gates of `nand` are two now
+    assert again.outputs == twice.outputs
+    assert np.array_equal(again.kinds, twice.kinds) and np.array_equal(again.inputs, twice.inputs)
     np.testing.assert_array_equal(product_table(again), product_table(netlist))
 
 

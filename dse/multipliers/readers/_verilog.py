@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from dse.multipliers._circuit import ESTIMATED
 from dse.multipliers.readers._c_source import declared_errors, figures
 from dse.multipliers.readers._options import ReadOptions, stated_format
 from dse.multipliers.readers._stored import with_figures
+
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
+_BEHAVIOURAL = re.compile(r"\b(always\w*|reg|logic|integer|function|generate|case|for|if)\b|[*]|<<|>>")
 
 
 def read_verilog(path: Path, options: ReadOptions) -> list[Candidate]:
@@ -54,6 +58,8 @@ def _netlist(path: Path, signed: bool) -> Netlist:
     try:
         return from_verilog(path, signed=signed)
     except InputError as error:
+        if not _BEHAVIOURAL.search(_COMMENT.sub(" ", path.read_text(encoding="utf-8", errors="replace"))):
+            raise
         if find_spec("pyosys") is None:
             raise InputError(f"{error} (behavioural Verilog needs Yosys: pip install 'dse[yosys]')") from None
         return from_yosys(path, signed=signed)
