@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from dse.circuits import GATES, Netlist, product_table, simplified
+from dse.circuits import GATES, Netlist, load_cells, product_table, simplified
 from dse.circuits import _measure as measure_module
 from dse.circuits._cells import gate_energies
 from dse.circuits._evolve import _whole, evolve
