@@ -310,3 +310,18 @@ def test_damaged_files_give_a_netlist_or_a_message(edits: list[tuple[int, int, s
         assert "\n" not in str(error)
     else:
         assert product_table(netlist).shape == (1 << netlist.x_bits, 1 << netlist.w_bits)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "module m(input [1:0] x, w, output [3:0] p); assign p = {60000{{60000{x[0]}}}}; endmodule",
+        "".join(f"module a{i}(); a{i + 1} b(); a{i + 1} c(); endmodule\n" for i in range(30)) + "module a30(); endmodule",
+        "(*" * 100_000,
+        "/*" * 100_000,
+    ],
+    ids=["repetitions of repetitions", "empty modules that multiply", "attributes", "comments"],
+)
+def test_texts_made_to_take_long_are_refused_at_once(text: str) -> None:
+    with pytest.raises(InputError, match="^verilog"):
+        from_verilog(text)
