@@ -250,7 +250,8 @@ class _Parser:
             self.need("}")
         self.repetitions //= max(times, 1)
         if not 1 <= times * len(parts) * self.repetitions <= MAX_WIDTH:
-            raise InputError(f"{self.where}: line {line}: expected 1 to {MAX_WIDTH} repetitions, got {times * self.repetitions}")
+            count = times * self.repetitions
+            raise InputError(f"{self.where}: line {line}: expected 1 to {MAX_WIDTH} repetitions, got {count}")
         return Operation("{}", tuple(parts) * times, line)
 
     def number(self) -> Number:
