@@ -16,7 +16,7 @@ from dse.kernels._table import LutTable
 
 _FLOAT32_EXACT = 2**24
 _FLOAT64_EXACT = 2**53
-_CHUNK_INDICES = 2**21  # 8 MiB of int32 indices at a time: fewer, and waking the threads takes longer than the sums
+_CHUNK_INDICES = 2**23  # 32 MiB of int32 indices at a time: fewer, and waking the threads takes longer than the sums
 _BLOCK_PER_COLUMN = 5  # reduction indices in a block for each column: short rows want a small table, long ones few calls
 
 
