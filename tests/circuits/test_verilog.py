@@ -38,7 +38,7 @@ def test_the_module_reads_like_a_netlist() -> None:
     assert re.search(r"wire n\d+ = x\[0\] & w\[0\];", text) and re.search(r"assign p\[3\] = n\d+;", text)
 
 
-@pytest.mark.parametrize("name", ["", "8x8", "a-b", "module", "wire", "x y", "ä", "n;", "end"])
+@pytest.mark.parametrize("name", ["", "8x8", "a-b", "module", "wire", "x y", "ä", "n;", "end", "table", "while", "force"])
 def test_names_that_are_no_identifiers_are_refused(name: str, tmp_path: Path) -> None:
     netlist = carry_save_array(KEEP_2)
     for call in (to_verilog, to_test_bench, lambda netlist, name: write_verilog(netlist, tmp_path / "new", name)):
