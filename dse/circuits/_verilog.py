@@ -16,12 +16,15 @@ from dse.exceptions import InputError
 
 # Words of IEEE 1364-2005 that the reader knows nothing of.
 _RESERVED = frozenset(
-    "automatic bufif0 bufif1 casex casez cell cmos config deassign default design disable edge endcase endconfig endfunction "
-    "endgenerate endprimitive endspecify endtable endtask event force forever fork highz0 highz1 ifnone incdir include instance "
-    "join large liblist library macromodule medium negedge nmos noshowcancelled notif0 notif1 pmos posedge primitive pull0 "
-    "pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent rcmos realtime release repeat rnmos rpmos rtran rtranif0 "
-    "rtranif1 scalared showcancelled small specparam strong0 strong1 supply0 supply1 table time tran tranif0 tranif1 tri0 tri1 "
-    "triand trior trireg unsigned use uwire vectored wait wand weak0 weak1 while wor".split()
+    (
+        "automatic bufif0 bufif1 casex casez cell cmos config deassign default design disable edge endcase endconfig "
+        "endfunction endgenerate endprimitive endspecify endtable endtask event force forever fork highz0 highz1 "
+        "ifnone incdir include instance join large liblist library macromodule medium negedge nmos noshowcancelled "
+        "notif0 notif1 pmos posedge primitive pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent "
+        "rcmos realtime release repeat rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled small specparam "
+        "strong0 strong1 supply0 supply1 table time tran tranif0 tranif1 tri0 tri1 triand trior trireg unsigned use "
+        "uwire vectored wait wand weak0 weak1 while wor"
+    ).split()
 )
 _EXPRESSIONS = {
     "not": "~{}",
