@@ -13,7 +13,7 @@ import numpy as np
 
 from dse.circuits import Figures, figures, product_table
 from dse.multipliers._circuit import ESTIMATED, from_netlist
-from dse.multipliers._circuits import BITS, Circuit, circuits
+from dse.multipliers._circuits import BITS, circuits, circuits_by_name
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
@@ -87,12 +87,9 @@ def catalogue_entries(signed: bool) -> tuple[Entry, ...]:
 
 
 def multipliers(entries: Iterable[Entry]) -> Iterator[Multiplier]:
-    """Yield the multipliers of entries of one sign: tables from the netlists, figures from the entries."""
-    built: dict[bool, dict[str, Circuit]] = {}
+    """Yield the multipliers of entries: tables from the netlists, figures from the entries."""
     for entry in entries:
-        if entry.signed not in built:
-            built[entry.signed] = {circuit.name: circuit for circuit in circuits(entry.signed)}
-        netlist = built[entry.signed][entry.name].build()
+        netlist = circuits_by_name(entry.signed)[entry.name].build()
         origin = f"{entry.made}; {entry.source}; {ESTIMATED}"
         yield from_netlist(netlist, name=entry.name, origin=origin, known=entry.figures)
 

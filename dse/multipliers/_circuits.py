@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 
 from dse.circuits import Netlist, from_verilog
@@ -23,7 +23,7 @@ class Circuit:
     made: str  # by what: a function with its parameters, or a command
     source: str  # who has defined it
     signed: bool
-    _make: partial[Netlist]
+    _make: Callable[[], Netlist]
 
     def build(self) -> Netlist:
         """Return the netlist."""
@@ -43,7 +43,13 @@ def circuits(signed: bool) -> Iterator[Circuit]:
             yield Circuit(name, "evolved", command, "evolved (dse.circuits.evolve)", signed, make)
 
 
+@lru_cache
+def circuits_by_name(signed: bool) -> dict[str, Circuit]:
+    """Return the circuits of one sign by name."""
+    return {circuit.name: circuit for circuit in circuits(signed)}
+
+
 def _of_design(design: Design) -> Circuit:
     parameters = ", ".join(f"{key}={value}" for key, value in design.parameters.items())
     made = f"{design.family}({parameters})"
-    return Circuit(design.name, design.family, made, design.source, design.signed, partial(design.build))
+    return Circuit(design.name, design.family, made, design.source, design.signed, design.build)

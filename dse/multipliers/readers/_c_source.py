@@ -54,7 +54,7 @@ class Function:
 
 
 def without_comments(text: str) -> str:
-    """Return C source with a blank in place of every comment."""
+    """Return C or Verilog source, whose comments are alike, with a blank in place of every comment."""
     return _COMMENT.sub(" ", text)
 
 

@@ -11,11 +11,10 @@ from dse.circuits import figures as estimated_figures
 from dse.exceptions import InputError
 from dse.multipliers._candidate import Candidate
 from dse.multipliers._circuit import ESTIMATED
-from dse.multipliers.readers._c_source import declared_errors, figures
+from dse.multipliers.readers._c_source import declared_errors, figures, without_comments
 from dse.multipliers.readers._options import ReadOptions, stated_format
 from dse.multipliers.readers._stored import with_figures
 
-_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 _BEHAVIOURAL = re.compile(r"\b(always\w*|reg|logic|integer|function|generate|case|for|if)\b|[*]|<<|>>")
 
 
@@ -30,7 +29,7 @@ def read_verilog(path: Path, options: ReadOptions) -> list[Candidate]:
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     signed = bool(stated_format(path.stem, options).signed)
-    netlist = _netlist(path, signed)
+    netlist = _netlist(path, text, signed)
     stated, origin = figures(text), f"Verilog {path.name}"
     if "power_mw" not in stated and path.stem not in options.figures:
         estimate: Figures = estimated_figures(netlist)
@@ -54,11 +53,11 @@ def read_verilog(path: Path, options: ReadOptions) -> list[Candidate]:
     return [with_figures(candidate, options)]
 
 
-def _netlist(path: Path, signed: bool) -> Netlist:
+def _netlist(path: Path, text: str, signed: bool) -> Netlist:
     try:
         return from_verilog(path, signed=signed)
     except InputError as error:
-        if not _BEHAVIOURAL.search(_COMMENT.sub(" ", path.read_text(encoding="utf-8", errors="replace"))):
+        if not _BEHAVIOURAL.search(without_comments(text)):
             raise
         if find_spec("pyosys") is None:
             raise InputError(f"{error} (behavioural Verilog needs Yosys: pip install 'dse[yosys]')") from None
