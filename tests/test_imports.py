@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
-    ("config", "study", "multipliers", "kernels", "space"),
+    ("config", "run_folder", "multipliers", "kernels", "space"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
@@ -36,7 +36,7 @@ HOMES = {
 WITHOUT_TORCH = (
     "search",
     "pareto",
-    "study",
+    "run_folder",
     "circuits",
     "multipliers",
     "config",
@@ -98,7 +98,7 @@ def test_every_part_has_its_place() -> None:
         "import dse; dir(dse); dse.__all__",
         "import runpy; sys.argv = ['dse', '--help']; runpy.run_module('dse', run_name='__main__')",
         "from dse import load_config, load_library, SearchSpace, make_search, write_report",
-        "import dse.pareto, dse.study, dse.multipliers, dse.config, dse.search, dse.operands",
+        "import dse.pareto, dse.run_folder, dse.multipliers, dse.config, dse.search, dse.operands",
     ],
 )
 def test_runs_without_torch(code: str) -> None:
