@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
-    ("config", "run_folder", "multipliers", "kernels", "space"),
+    ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
@@ -45,6 +45,7 @@ WITHOUT_TORCH = (
     "operands",
     "exceptions",
     "types",
+    "store",
 )
 FILES = sorted(ROOT.rglob("*.py"))
 
