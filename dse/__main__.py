@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dse._multiplier_commands import multipliers
-from dse.exceptions import InputError, one_line, under
+from dse.exceptions import InputError, RunError, one_line, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
 # before torch starts its threads.
@@ -31,25 +32,76 @@ def _config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("config", type=click.Path(path_type=Path))(command)
 
 
+def _execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--scheduler", metavar="ADDRESS", help="Evaluate on a Dask scheduler's workers (tcp://...).")(command)
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Designs evaluated at a time."
+    )(command)
+
+
+_run_folder = click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Say what a signal leaves behind, and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        from dse.run_folder import STUDY
+
+        if (folder / STUDY).is_file():
+            print(f"dse: interrupted; what was evaluated is kept. Go on with:\ndse resume {folder}", file=sys.stderr)
+            sys.exit(130 if isinstance(stop, KeyboardInterrupt) else stop.code)
+        raise
+
+
 @cli.command()
 @_config_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: runs/NAME-seedN].")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in that folder.")
-def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, overwrite: bool) -> None:
-    """Explore the space that CONFIG describes and write a folder of tables and figures."""
+@_execution_options
+def run(
+    config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, overwrite: bool, **execution: Any
+) -> None:
+    """Explore the space that CONFIG describes and write a folder of tables and figures.
+
+    Every evaluation is kept in the folder's study file: `dse resume` goes on after an interruption.
+    """
     from dse.config import load_config
     from dse.memory import keep_freed_memory
+    from dse.pipeline import Execution
     from dse.pipeline import run as run_pipeline
     from dse.progress import ProgressDisplay
-    from dse.run_folder import check_out
+    from dse.study import check_place
 
     keep_freed_memory()
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
-    check_out(out, overwrite=overwrite)
-    with ProgressDisplay() as display, under(f"{config}: "):
-        outcome = run_pipeline(settings, out=out, overwrite=overwrite, display=display)
+    check_place(settings, out, overwrite=overwrite)
+    with ProgressDisplay() as display, _kept(out), under(f"{config}: "):
+        outcome = run_pipeline(settings, out=out, overwrite=overwrite, execution=Execution(**execution), display=display)
     _print_report(out, outcome.report)
+
+
+@cli.command()
+@_run_folder
+@click.option("--budget", type=click.IntRange(min=1), help="Total evaluations of each method [default: the run's].")
+@_execution_options
+def resume(run_folder: Path, budget: int | None, **execution: Any) -> None:
+    """Go on with an interrupted RUN, or give a finished one a larger budget.
+
+    The outcome is that of a run that was never interrupted. Several processes may resume one run at once and share its work.
+    """
+    from dse.memory import keep_freed_memory
+    from dse.pipeline import Execution
+    from dse.pipeline import resume as resume_pipeline
+    from dse.progress import ProgressDisplay
+
+    keep_freed_memory()
+    with ProgressDisplay() as display, _kept(run_folder):
+        outcome = resume_pipeline(run_folder, evaluations=budget, execution=Execution(**execution), display=display)
+    _print_report(run_folder, outcome.report)
 
 
 @cli.command()
@@ -73,7 +125,7 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
 
 
 @cli.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@_run_folder
 def report(run_folder: Path) -> None:
     """Draw figures and tables of a finished RUN again."""
     from dse.report import write_report
@@ -124,9 +176,9 @@ def main() -> None:
     except click.ClickException as error:
         print(f"dse: error: {' '.join(error.format_message().split())}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except InputError as error:
+    except (InputError, RunError) as error:
         print(f"dse: error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         print("dse: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)

@@ -43,10 +43,13 @@ class Scorer:
     test_loss: AccuracyLoss
 
     def score(self, population: Population, evaluation: NDArray[np.int64] | None = None) -> Scored:
-        """Score designs `(P, L)` on search and test images."""
+        """Score designs `(P, L)` on search and test images; those that cannot be scored on both are left out."""
+        evaluation = np.zeros(len(population), dtype=np.int64) if evaluation is None else evaluation
+        scored = np.isfinite(self.search_loss(population)) & np.isfinite(self.test_loss(population))
+        population, evaluation = population[scored], evaluation[scored]
         return Scored(
             population=population,
-            evaluation=np.zeros(len(population), dtype=np.int64) if evaluation is None else evaluation,
+            evaluation=evaluation,
             rel_energy=self.energy(population),
             search_accuracy=self.search_loss.accuracies(population),
             search_loss_pp=self.search_loss(population),
@@ -56,7 +59,8 @@ class Scorer:
 
     def front(self, history: History) -> Scored:
         """Score a method's front: the designs that no other of its designs dominates on the search images."""
-        chosen = np.flatnonzero(non_dominated(history.objectives))
+        scored = np.flatnonzero(history.scored)
+        chosen = scored[non_dominated(history.objectives[scored])]
         chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
         return self.score(history.population[chosen], chosen + 1)
 
@@ -88,6 +92,7 @@ def compare(
         "hypervolume_test": hypervolumes(fronts, point, test=True),
         "reference_point": reference.model_dump(),
         "evaluations": {name: len(history.population) for name, history in histories.items()},
+        "failed": {name: int((~history.scored).sum()) for name, history in histories.items()},
         "stopped": {name: history.stopped for name, history in histories.items()},
         "best_uniform": None if best is None else _uniform_design(space, uniform, best),
         "library_floor": float(space.energy(cheapest)[0]),
@@ -96,4 +101,5 @@ def compare(
 
 def _uniform_design(space: SearchSpace, uniform: Scored, index: int) -> dict[str, Any]:
     figures = ("rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
-    return {"multiplier": space.multipliers[index], **{name: float(getattr(uniform, name)[index]) for name in figures}}
+    found = {name: float(getattr(uniform, name)[index]) for name in figures}
+    return {"multiplier": space.multipliers[uniform.population[index, 0]], **found}

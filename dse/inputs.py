@@ -51,7 +51,7 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     with under("space.multipliers: "):
         library = open_library(config.space.multipliers, config.space.quantisation.format)
     simulation_engines(library, config.space.quantisation.format)
-    untrained = open_workload(config.space, seed=config.seed, model=model, dataset=dataset)
+    untrained = open_workload(config.space, seed=config.space_seed, model=model, dataset=dataset)
     network = quantized(config, untrained.workload)
     layers = tuple(approximable_layers(network))
     _check_layer_names(layers)

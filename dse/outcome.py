@@ -67,10 +67,15 @@ def _names(space: SearchSpace, row: np.ndarray) -> list[str]:
     return [space.multipliers[m] for m in row]
 
 
+def _figures(*values: float) -> list[float | str]:
+    """Return the cells of one design: empty where it could not be scored."""
+    return [float(value) if np.isfinite(value) else "" for value in values]
+
+
 def _write_evaluations(outcome: Outcome, path: Path) -> None:
     exact = outcome.quantised_search_accuracy
     rows = [
-        [method, i + 1, float(energy), float(exact - loss / 100), float(loss), *_names(outcome.space, row)]
+        [method, i + 1, *_figures(energy, exact - loss / 100, loss), *_names(outcome.space, row)]
         for method, history in outcome.histories.items()
         for i, (row, (energy, loss)) in enumerate(zip(history.population, history.objectives, strict=True))
     ]
@@ -100,9 +105,8 @@ def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
     columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
     figures = zip(u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp, strict=True)
-    write_csv(
-        path, columns, [[name, *map(float, row)] for name, row in zip(outcome.library.names, figures, strict=True)]
-    )
+    names = [outcome.library.names[m] for m in u.population[:, 0]]
+    write_csv(path, columns, [[name, *map(float, row)] for name, row in zip(names, figures, strict=True)])
 
 
 def _write_layers(outcome: Outcome, path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,23 +15,40 @@ from torch import nn
 
 from dse.compare import Scorer, compare
 from dse.config import RunConfig
-from dse.error_model import Grade, agreement, measure_errors, predict_errors
-from dse.inputs import Inputs, load_inputs, quantized, simulation_engines
-from dse.matching import matching_sweep, sensitivity
-from dse.multipliers import MultiplierLibrary
+from dse.error_model import agreement
+from dse.exceptions import RunError
+from dse.executors import open_executor
+from dse.inputs import Inputs, load_inputs, simulation_engines
 from dse.nn.datasets import Dataset
-from dse.nn.tracing import Trace, trace
-from dse.nn.training import TrainingSettings, accuracy, train
-from dse.objectives import ENERGY_LEVELS, AccuracyLoss, NetworkEnergy, RelativeEnergy, Simulator, network_energy
+from dse.nn.training import accuracy
+from dse.objectives import ENERGY_LEVELS, AccuracyLoss, NetworkEnergy, RelativeEnergy
 from dse.outcome import Outcome, write_outcome
+from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import write_report
-from dse.robustness import RobustnessSettings, learn_robustness
-from dse.run_folder import check_out, environment, hardware, run_folder
-from dse.search import Guidance, History, make_search, run_search
+from dse.run_folder import environment, hardware, written_together
+from dse.search import History, make_search, run_search
 from dse.space import SearchSpace
+from dse.store import StudyFile
+from dse.stored import StoredFigures, check_figures
+from dse.study import begin, check_place, record, reopen
 from dse.types import Objectives
-from dse.workload import Workload, model_hash, train_workload
+from dse.workload import model_hash
+
+_DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where designs are evaluated; no result depends on it.
+
+    Args:
+        jobs: Designs at a time, each in a process of its own when more than one.
+        scheduler: Address of a Dask scheduler whose workers evaluate (extra `[dask]`), instead of `jobs`.
+    """
+
+    jobs: int = 1
+    scheduler: str | None = None
 
 
 def run(
@@ -39,138 +58,176 @@ def run(
     model: nn.Module | None = None,
     dataset: Dataset | None = None,
     overwrite: bool = False,
+    execution: Execution | None = None,
     display: ProgressDisplay | None = None,
 ) -> Outcome:
     """Explore a space with every configured method, compare them, and write the run's folder.
 
     Args:
         config: The run.
-        out: Folder to write; None writes nothing.
+        out: Folder to begin; every evaluation is in its study file from the moment that a method is told of it, and `resume`
+            goes on from there. None writes nothing.
         model, dataset: The caller's own trained network and data, instead of those that the space names.
-        overwrite: Replace an earlier run in `out`.
+        overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked.
+        execution: Where designs are evaluated; one at a time in this process when None.
         display: Shows progress; silent when None.
 
     Raises:
         InputError: For a mistake in the configuration or in what it names; nothing is written then.
+        RunError: For a failure of the machine, or of the exact network.
     """
-    if out is not None:
-        check_out(Path(out), overwrite=overwrite)
+    place = None if out is None else Path(out)
+    if place is not None:
+        check_place(config, place, overwrite=overwrite)
     display = display if display is not None else ProgressDisplay.silent()
     display.start("load")
-    outcome = explore(load_inputs(config, model=model, dataset=dataset), display)
-    if out is None:
+    inputs = load_inputs(config, model=model, dataset=dataset)
+    with begin(config, place, overwrite=overwrite) as study:
+        return _complete(inputs, study, place, execution or Execution(), display)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    evaluations: int | None = None,
+    model: nn.Module | None = None,
+    dataset: Dataset | None = None,
+    execution: Execution | None = None,
+    display: ProgressDisplay | None = None,
+) -> Outcome:
+    """Go on with a run that was interrupted, or give a finished one a larger budget.
+
+    Every method runs again from its seed, and the study file answers the designs that it knows: the outcome is that of a run
+    that was never interrupted, to the last bit. Several processes that resume one run share its work.
+
+    Args:
+        folder: The run's folder.
+        evaluations: Total budget of each method; the run's own when None.
+        model, dataset: As they were handed to `run`.
+        execution, display: See `run`.
+
+    Raises:
+        InputError: There is no such run, its study file is damaged, or configuration, network, data or library have changed.
+        RunError: For a failure of the machine.
+    """
+    display = display if display is not None else ProgressDisplay.silent()
+    display.start("load")
+    config, study = reopen(Path(folder), evaluations=evaluations)
+    with study:
+        inputs = load_inputs(config, model=model, dataset=dataset)
+        return _complete(inputs, study, Path(folder), execution or Execution(), display)
+
+
+def _complete(
+    inputs: Inputs, study: StudyFile, folder: Path | None, execution: Execution, display: ProgressDisplay
+) -> Outcome:
+    outcome = explore(prepare(inputs, display), study, execution, display)
+    if folder is None:
         return outcome
-    with run_folder(Path(out), overwrite=overwrite) as folder:
-        write_outcome(outcome, folder)
-        report = write_report(folder)
-    return replace(outcome, folder=Path(out), report=report)
+    with written_together(folder) as scratch:
+        write_outcome(outcome, scratch)
+    return replace(outcome, folder=folder, report=write_report(folder))
 
 
-def explore(inputs: Inputs, display: ProgressDisplay) -> Outcome:
-    """Run every stage on loaded inputs."""
-    config, library = inputs.config, inputs.library
-    display.start("train")
-    workload = train_workload(inputs.untrained, progress=display.update)
-    parts = workload.parts
-    display.start("quantise")
-    model = _fine_tuned(quantized(config, workload), config, workload, display)
-    seen = trace(model, parts.calibration.x, patches=config.error_model.patches, seed=config.seed)
-    display.start("learn robustness")
-    settings = RobustnessSettings(**config.robustness.model_dump())
-    profile, model = learn_robustness(
-        model, parts.train.x, parts.train.y, seen.op_counts, settings, seed=config.seed, progress=display.update
-    )
-    if settings.train == "all":  # the noise has moved the weights
-        seen = trace(model, parts.calibration.x, patches=config.error_model.patches, seed=config.seed)
-    display.start("predict errors")
-    predictions = {grade: predict_errors(seen, library, grade=grade) for grade in get_args(Grade)}
-    errors = predictions[config.error_model.grade]
-    measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library)
-    energy = network_energy(seen, inputs.energy_table)
-    space = SearchSpace(
-        layers=seen.names,
-        multipliers=library.names,
-        op_counts=seen.op_counts,
-        rel_energy=library.rel_energy,
-        fixed_op_count=seen.fixed_op_count,
-        tiles=config.space.tiles,
-        overhead=energy.overhead(config.energy.level),
-    )
-    scorer, exact = _scorer(model, workload, library, seen, space)
-    guidance = Guidance(
-        seeds=matching_sweep(profile, errors, library.rel_energy),
-        cost=sensitivity(profile, seen.op_counts, errors),
-        max_loss=config.search.reference.accuracy_loss_pp,
-    )
-    histories = {name: _search(name, config, space, guidance, scorer, display) for name in config.search.methods}
-    display.start("score on test images")
-    fronts = {name: scorer.front(history) for name, history in histories.items()}
-    uniform = scorer.score(space.uniform())
+def explore(prepared: Prepared, study: StudyFile, execution: Execution, display: ProgressDisplay) -> Outcome:
+    """Run every search; evaluations are kept in the study file and taken from there."""
+    inputs, space, workload = prepared.inputs, prepared.space, prepared.workload
+    config, parts = inputs.config, workload.parts
+    record(study, _identity(prepared))
+    with open_figures(prepared, study, execution) as (lut, test):
+        scorer, exact = _scorer(lut, test, space)
+        histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
+        display.start("score on test images")
+        fronts = {name: scorer.front(history) for name, history in histories.items()}
+        uniform = scorer.score(space.uniform())
     display.finish()
+    agreements = {grade: agreement(table, prepared.measured_errors) for grade, table in prepared.predictions.items()}
     metrics = {
         **compare(space, histories, fronts, uniform, config.search.reference),
         "baselines": {"float_accuracy": accuracy(workload.model, parts.test), **exact},
-        "energy": _energy_figures(config, energy),
-        "error_model": {grade: asdict(agreement(table, measured)) for grade, table in predictions.items()},
+        "energy": _energy_figures(config, prepared.energy),
+        "error_model": {grade: asdict(found) for grade, found in agreements.items()},
         "float_layers": list(inputs.float_layers),
         "images": {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")},
         "seconds": display.seconds,
     }
     return Outcome(
         config=config,
-        library=library,
+        library=inputs.library,
         space=space,
-        trace=seen,
-        energy=energy,
-        profile=profile,
-        errors=errors,
-        measured_errors=measured,
+        trace=prepared.trace,
+        energy=prepared.energy,
+        profile=prepared.profile,
+        errors=prepared.errors,
+        measured_errors=prepared.measured_errors,
         histories=histories,
         fronts=fronts,
         uniform=uniform,
         quantised_search_accuracy=exact["quantised_search_accuracy"],
         metrics=metrics,
-        manifest=_manifest(config, workload, library, energy),
+        manifest=_manifest(prepared, execution),
     )
 
 
-def _fine_tuned(model: nn.Module, config: RunConfig, workload: Workload, display: ProgressDisplay) -> nn.Module:
-    quantisation = config.space.quantisation
-    if quantisation.fine_tune_epochs:
-        settings = TrainingSettings(
-            quantisation.fine_tune_epochs, batch_size=64, lr=quantisation.fine_tune_lr, weight_decay=0
+@contextmanager
+def open_figures(
+    prepared: Prepared, study: StudyFile, execution: Execution
+) -> Iterator[tuple[StoredFigures, StoredFigures]]:
+    """Yield the figures of designs on search and on test images."""
+    workers = execution.jobs if execution.scheduler is None else _DASK_JOBS
+    with open_executor(
+        prepared.factory,
+        jobs=execution.jobs,
+        scheduler=execution.scheduler,
+        timeout_s=prepared.inputs.config.search.timeout_s,
+        check=check_figures,
+    ) as executor:
+        evaluator = prepared.evaluator
+        lut, test = (
+            StoredFigures(study, executor, fidelity=fidelity, evaluator=evaluator, workers=workers)
+            for fidelity in ("lut", "test")
         )
-        train(model, workload.parts.train, settings, seed=config.seed, progress=display.update)
-    return model
+        yield lut, test
 
 
-def _scorer(
-    model: nn.Module, workload: Workload, library: MultiplierLibrary, seen: Trace, space: SearchSpace
-) -> tuple[Scorer, dict[str, float]]:
+def _scorer(lut: StoredFigures, test: StoredFigures, space: SearchSpace) -> tuple[Scorer, dict[str, float]]:
     """Return the objectives, and the exact quantised network's accuracy on search and test images."""
-    tables = [None if m.is_exact else seen.operands.table(m) for m in library]
-    search, test = (Simulator(model, part, tables) for part in (workload.parts.search, workload.parts.test))
-    exact_design = np.zeros(len(space.layers), dtype=np.int64)
-    search_exact, test_exact = search.accuracy(exact_design), test.accuracy(exact_design)
-    search_loss = AccuracyLoss(search.accuracies, search_exact)
-    test_loss = AccuracyLoss(test.accuracies, test_exact)
+    exact_design = np.zeros((1, len(space.layers)), dtype=np.int64)
+    for stored in (lut, test):
+        if (reason := stored.failure(exact_design[0])) is not None:
+            raise RunError(f"the exact quantised network cannot be evaluated: {reason}")
+    search_exact, test_exact = (float(stored.column("accuracy", exact_design)[0]) for stored in (lut, test))
+    search_loss = AccuracyLoss(partial(lut.column, "accuracy"), search_exact)
+    test_loss = AccuracyLoss(partial(test.column, "accuracy"), test_exact)
     exact = {"quantised_accuracy": test_exact, "quantised_search_accuracy": search_exact}
     return Scorer(RelativeEnergy(space), search_loss, test_loss), exact
 
 
-def _search(
-    name: str, config: RunConfig, space: SearchSpace, guidance: Guidance, scorer: Scorer, display: ProgressDisplay
-) -> History:
+def _search(name: str, prepared: Prepared, scorer: Scorer, study: StudyFile, display: ProgressDisplay) -> History:
     display.start(f"search {name}")
-    search = make_search(name, space, guidance, population=config.search.population, seed=config.seed)
-    report = partial(_best_so_far, display)
-    return run_search(search, [scorer.energy, scorer.search_loss], config.search.evaluations, progress=report)
+    config = prepared.inputs.config
+    settings = config.search
+    search = make_search(name, prepared.space, prepared.guidance, population=settings.population, seed=config.seed)
+    progress = SearchProgress(name, study, display)
+    return run_search(search, [scorer.energy, scorer.search_loss], settings.evaluations, progress=progress)
 
 
-def _best_so_far(display: ProgressDisplay, done: int, total: int, objectives: Objectives) -> None:
-    allowed = objectives[objectives[:, 1] <= 1.0]
-    best = f"{100 * (1 - allowed[:, 0].min()):.1f} % saved at <= 1 pp" if len(allowed) else "none within 1 pp yet"
-    display.update(done, total, best)
+class SearchProgress:
+    """Shows how far a method has come, and keeps it in the study for `dse status`."""
+
+    def __init__(self, name: str, study: StudyFile, display: ProgressDisplay) -> None:
+        self._name, self._study, self._display = name, study, display
+        self._before = study.manifest.get("progress", {}).get(name, 0)
+        self._best, self._failed = np.inf, 0
+
+    def __call__(self, done: int, total: int, objectives: Objectives) -> None:
+        allowed = objectives[objectives[:, 1] <= 1.0]
+        self._best = min(self._best, allowed[:, 0].min(initial=np.inf))
+        self._failed += int(np.isnan(objectives[:, 0]).sum())
+        note = "none within 1 pp yet" if np.isinf(self._best) else f"{100 * (1 - self._best):.1f} % saved at <= 1 pp"
+        self._display.update(done, total, note + (f", {self._failed} failed" if self._failed else ""))
+        if done > self._before:
+            self._study.update_manifest({"progress": self._study.manifest.get("progress", {}) | {self._name: done}})
 
 
 def _energy_figures(config: RunConfig, energy: NetworkEnergy) -> dict[str, Any]:
@@ -182,25 +239,37 @@ def _energy_figures(config: RunConfig, energy: NetworkEnergy) -> dict[str, Any]:
     }
 
 
-def _manifest(
-    config: RunConfig, workload: Workload, library: MultiplierLibrary, energy: NetworkEnergy
-) -> dict[str, Any]:
-    space = config.space
+def _identity(prepared: Prepared) -> dict[str, Any]:
+    """Return what evaluations depend on and what names them."""
+    library = prepared.inputs.library
+    return {
+        "layers": list(prepared.space.layers),
+        "multipliers": list(library.names),
+        "evaluator": prepared.evaluator,
+        "hashes": {
+            "model": model_hash(prepared.workload.model),
+            "data": prepared.workload.parts.content_hash,
+            "library": library.content_hash,
+            "tables": {m.name: m.table_hash for m in library},
+            "energy_table": prepared.energy.table.content_hash,
+        },
+    }
+
+
+def _manifest(prepared: Prepared, execution: Execution) -> dict[str, Any]:
+    inputs = prepared.inputs
+    config, space = inputs.config, inputs.config.space
+    engines = simulation_engines(inputs.library, space.quantisation.format)
     return {
         "name": config.name,
         "seed": config.seed,
-        "model": workload.model_name,
-        "dataset": workload.dataset_name,
+        "space_seed": config.space_seed,
+        "model": prepared.workload.model_name,
+        "dataset": prepared.workload.dataset_name,
         "library": space.multipliers.library,
         "format": space.quantisation.format,
-        "engines": sorted(set(simulation_engines(library, space.quantisation.format).values())),
-        "hashes": {
-            "model": model_hash(workload.model),
-            "data": workload.parts.content_hash,
-            "library": library.content_hash,
-            "tables": {m.name: m.table_hash for m in library},
-            "energy_table": energy.table.content_hash,
-        },
-        "hardware": {**hardware(), "threads": torch.get_num_threads()},
+        "engines": sorted(set(engines.values())),
+        **_identity(prepared),
+        "hardware": {**hardware(), "threads": torch.get_num_threads(), "jobs": execution.jobs},
         **environment(),
     }

@@ -1,4 +1,4 @@
-"""The files of a run: manifest, tables and configuration, written as a whole or not at all."""
+"""The folder of a run and its files: begun whole or not at all, each file written whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dse.exceptions import InputError
 
 # columns of front.csv and evaluations.csv beside one for each layer
 DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation", "search_accuracy")
-_MARK = "manifest.json"  # what makes a folder a run
+CONFIG, STUDY, MANIFEST = "config.toml", "study.sqlite", "manifest.json"
 _LONGEST_NAME = 200  # leaves room for the scratch folder's name
 _VERSIONED = ("dse", "torch", "numpy", "pymoo", "moocore", "scikit-learn")
 
@@ -62,11 +62,15 @@ def check_out(out: Path, *, overwrite: bool = False) -> None:
         raise InputError(
             f"--out {str(out)[:60]}...: expected a name of at most {_LONGEST_NAME} bytes, choose a shorter one"
         )
-    if out.exists() and not overwrite:
-        raise InputError(f"--out {out}: exists already; choose another folder, or add --overwrite to replace that run")
-    if out.exists() and not (out / _MARK).is_file():
+    if out.exists() and not is_run(out):
         raise InputError(
-            f"--out {out}: exists and is no run (no {_MARK}), so it is not overwritten; choose another folder"
+            f"--out {out}: exists and is no run (neither {STUDY} nor {MANIFEST}), so it is not overwritten; "
+            "choose another folder"
+        )
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"--out {out}: exists already; `dse resume {out}` continues that run, --overwrite replaces it, "
+            "or choose another folder"
         )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     try:  # permissions alone do not tell: some file systems refuse all the same
@@ -75,6 +79,23 @@ def check_out(out: Path, *, overwrite: bool = False) -> None:
         raise InputError(
             f"--out {out}: '{parent}' is no folder that can be written to; choose another folder"
         ) from None
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return (folder / STUDY).is_file() or (folder / MANIFEST).is_file()
+
+
+@contextmanager
+def written_together(folder: Path) -> Iterator[Path]:
+    """Yield a scratch folder whose files move into `folder`, the manifest last, when the body succeeds; else they vanish."""
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".dse-"))
+    try:
+        yield scratch
+        for file in sorted(scratch.iterdir(), key=lambda file: file.name == MANIFEST):
+            os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -42,7 +42,7 @@ def test_score() -> None:
     score, search, test = scorer()
     population = np.array([[0, 0], [1, 2], [0, 0]])
     found = score.score(population)
-    assert found.population is population and found.evaluation.tolist() == [0, 0, 0]
+    assert found.population.tolist() == population.tolist() and found.evaluation.tolist() == [0, 0, 0]
     assert found.rel_energy == pytest.approx([1, (5.5 + 2) / 30, 1])
     assert found.search_accuracy == pytest.approx([0.9, 0.87, 0.9])
     assert found.search_loss_pp == pytest.approx([0, 3, 0])

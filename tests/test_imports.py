@@ -17,12 +17,13 @@ ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
-    ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
+    ("operands", "report", "study"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
-    ("search",),
-    ("compare", "inputs"),
+    ("search", "evaluator"),
+    ("compare", "inputs", "stored"),
+    ("preparation",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands"),
     ("__main__", "__init__"),

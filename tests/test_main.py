@@ -135,16 +135,19 @@ def test_odd_files_among_the_spaces_do_not_stop_the_list(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_without_leftovers(number: int, code: int, config: Path) -> None:
+def test_a_signal_ends_a_run_which_can_be_resumed(number: int, code: int, config: Path) -> None:
     command = [sys.executable, "-m", "dse", "run", str(config), "--set", "robustness.steps=100000"]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert started.stderr is not None
     while "quantise: done" not in started.stderr.readline():
         assert started.poll() is None
     started.send_signal(number)
-    started.communicate(timeout=60)
+    _, said = started.communicate(timeout=60)
     assert started.returncode == code
-    assert not (config.parent / "runs").exists()
+    folder = Path("runs") / "tiny-seed0"
+    assert said.splitlines()[-1] == f"dse resume {folder}"
+    assert sorted(path.name for path in (config.parent / folder).iterdir()) == ["config.toml", "study.sqlite"]
+    assert [path.name for path in (config.parent / "runs").iterdir()] == ["tiny-seed0"]
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -82,7 +82,7 @@ def test_run_that_took_the_place_meanwhile_stays(tmp_path: Path) -> None:
 
 def test_existing_run_needs_overwrite(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
-    with pytest.raises(InputError, match="exists already; choose another folder, or add --overwrite"):
+    with pytest.raises(InputError, match="exists already; `dse resume .*` continues that run, --overwrite replaces it"):
         make_run(tmp_path / "a")
 
 

@@ -114,6 +114,7 @@ class SpaceConfig(Table):
     """What is explored."""
 
     name: str = "unnamed"
+    seed: int | None = Field(default=None, ge=0)  # of split, network, patches and noise; the run's seed when absent
     tiles: int | None = Field(default=None, ge=1)  # at most so many distinct multipliers in a design
     model: ModelConfig = ModelConfig()  # neither name nor factory: the caller hands the object to `dse.run`
     dataset: DatasetConfig = DatasetConfig()
@@ -164,11 +165,12 @@ class SearchConfig(Table):
     methods: list[str] = Field(default=["nsga2", "alwann", "random"], min_length=1)
     evaluations: int = Field(default=300, ge=1, le=10_000_000)  # distinct designs simulated, per method
     population: int = Field(default=24, ge=2, le=10_000)
+    timeout_s: float | None = Field(default=None, gt=0)  # of one evaluation, which then runs in a process of its own
     reference: ReferenceConfig = ReferenceConfig()
 
 
 class RunConfig(Table):
-    """One run."""
+    """One run. Its seed is that of the searches, and of the space too where that has none of its own."""
 
     name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
     seed: int = Field(default=0, ge=0)
@@ -177,3 +179,8 @@ class RunConfig(Table):
     error_model: ErrorModelConfig = ErrorModelConfig()
     energy: EnergyConfig = EnergyConfig()
     search: SearchConfig = SearchConfig()
+
+    @property
+    def space_seed(self) -> int:
+        """Seed of everything that comes before the searches."""
+        return self.seed if self.space.seed is None else self.space.seed

@@ -17,7 +17,7 @@ from dse.types import Floats, Objectives, Population
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What one method evaluated, N designs in order."""
+    """What one method evaluated, N designs in order, without those that could not be scored."""
 
     number: Floats  # (N,) counts from 1
     objectives: Objectives  # (N, 2) relative energy, accuracy loss on the search images in pp
@@ -119,7 +119,8 @@ def _evaluations(file: CsvFile, method: str) -> Evaluations:
     number = file.numbers("evaluation")
     rows = _rows(file, method)
     rows = rows[np.argsort(number[rows], kind="stable")]
-    objectives = np.column_stack([file.numbers("rel_energy"), file.numbers("accuracy_loss_pp")])
+    objectives = np.column_stack([file.numbers(name, gaps=True) for name in ("rel_energy", "accuracy_loss_pp")])
+    rows = rows[np.isfinite(objectives[rows]).all(axis=1)]  # the others could not be scored
     return Evaluations(number[rows], objectives[rows])
 
 

@@ -28,7 +28,7 @@ class History:
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Which designs have objectives `(N,)`; the others failed and belong in no front, indicator or figure."""
-        return np.isfinite(self.objectives).all(axis=1)
+        return np.asarray(np.isfinite(self.objectives).all(axis=1))
 
 
 def run_search(

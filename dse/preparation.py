@@ -1,0 +1,105 @@
+"""Everything that comes before the searches: from what a run reads to a space, its guidance, and what scores designs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from torch import nn
+
+from dse.config import RunConfig
+from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
+from dse.evaluator import EvaluatorFactory
+from dse.inputs import Inputs, quantized
+from dse.matching import matching_sweep, sensitivity
+from dse.nn.tracing import Trace, trace
+from dse.nn.training import TrainingSettings, train
+from dse.objectives import NetworkEnergy, network_energy
+from dse.progress import ProgressDisplay
+from dse.robustness import RobustnessProfile, RobustnessSettings, learn_robustness
+from dse.search import Guidance
+from dse.space import SearchSpace
+from dse.workload import Workload, train_workload
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What searches need, and what their reports say of where it came from."""
+
+    inputs: Inputs
+    workload: Workload
+    trace: Trace
+    profile: RobustnessProfile
+    predictions: Mapping[str, ErrorTable]  # by grade of the error model
+    measured_errors: ErrorTable
+    energy: NetworkEnergy
+    space: SearchSpace
+    guidance: Guidance
+    factory: EvaluatorFactory  # scores designs: fidelities `lut` and `test`
+
+    @property
+    def errors(self) -> ErrorTable:
+        """Predictions of the model that guides the search."""
+        return self.predictions[self.inputs.config.error_model.grade]
+
+    @property
+    def evaluator(self) -> str:
+        """SHA-256 of what the figures of designs depend on."""
+        quantisation = self.inputs.config.space.quantisation.model_dump_json()
+        return self.factory.hash(f"{quantisation} {self.trace.names}")
+
+
+def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
+    """Train, quantise, trace, learn the robustness and predict the errors."""
+    config, library = inputs.config, inputs.library
+    display.start("train")
+    workload = train_workload(inputs.untrained, progress=display.update)
+    parts = workload.parts
+    display.start("quantise")
+    model = _fine_tuned(quantized(config, workload), config, workload, display)
+    seen = _traced(model, config, workload)
+    display.start("learn robustness")
+    settings = RobustnessSettings(**config.robustness.model_dump())
+    profile, model = learn_robustness(
+        model, parts.train.x, parts.train.y, seen.op_counts, settings, seed=config.space_seed, progress=display.update
+    )
+    if settings.train == "all":  # the noise has moved the weights
+        seen = _traced(model, config, workload)
+    display.start("predict errors")
+    predictions = {grade: predict_errors(seen, library, grade=grade) for grade in get_args(Grade)}
+    errors = predictions[config.error_model.grade]
+    measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library)
+    energy = network_energy(seen, inputs.energy_table)
+    space = SearchSpace(
+        layers=seen.names,
+        multipliers=library.names,
+        op_counts=seen.op_counts,
+        rel_energy=library.rel_energy,
+        fixed_op_count=seen.fixed_op_count,
+        tiles=config.space.tiles,
+        overhead=energy.overhead(config.energy.level),
+    )
+    guidance = Guidance(
+        seeds=matching_sweep(profile, errors, library.rel_energy),
+        cost=sensitivity(profile, seen.op_counts, errors),
+        max_loss=config.search.reference.accuracy_loss_pp,
+    )
+    tables = [None if m.is_exact else seen.operands.table(m) for m in library]
+    factory = EvaluatorFactory(model, {"lut": parts.search, "test": parts.test}, tables)
+    return Prepared(inputs, workload, seen, profile, predictions, measured, energy, space, guidance, factory)
+
+
+def _traced(model: nn.Module, config: RunConfig, workload: Workload) -> Trace:
+    images = workload.parts.calibration.x
+    return trace(model, images, patches=config.error_model.patches, seed=config.space_seed)
+
+
+def _fine_tuned(model: nn.Module, config: RunConfig, workload: Workload, display: ProgressDisplay) -> nn.Module:
+    quantisation = config.space.quantisation
+    if quantisation.fine_tune_epochs:
+        settings = TrainingSettings(
+            quantisation.fine_tune_epochs, batch_size=64, lr=quantisation.fine_tune_lr, weight_decay=0
+        )
+        train(model, workload.parts.train, settings, seed=config.space_seed, progress=display.update)
+    return model

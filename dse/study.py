@@ -1,0 +1,122 @@
+"""A run's study: begun in a folder of its own, continued by replay, refused where something has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dse.config import RunConfig, parse_config, read_toml
+from dse.exceptions import InputError
+from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
+from dse.store import StudyFile
+
+_BUDGET = ("search", "evaluations")  # what a resumed run may change
+_MOST_KEYS = 6  # named in one line
+
+
+def begin(config: RunConfig, out: Path | None, *, overwrite: bool = False) -> StudyFile:
+    """Start a run's study: in memory, or in the folder `out`, which holds the configuration beside it from now on.
+
+    Raises:
+        InputError: `out` holds something already, or cannot be written.
+    """
+    plain = as_plain(config)
+    if out is None:
+        return StudyFile.create(":memory:", plain, {})
+    with run_folder(out, overwrite=overwrite) as folder:
+        write_toml(folder / CONFIG, plain)
+        StudyFile.create(folder / STUDY, plain, {}).close()
+    return StudyFile.open(out / STUDY)
+
+
+def check_place(config: RunConfig, out: Path, *, overwrite: bool = False) -> None:
+    """Raise InputError unless a run may be begun in `out`; what is there already is held against the configuration."""
+    if not overwrite and (out / STUDY).is_file():
+        with StudyFile.open(out / STUDY) as study:
+            refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
+    check_out(out, overwrite=overwrite)
+
+
+def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, StudyFile]:
+    """Open the study of a run that was begun before.
+
+    Args:
+        folder: The run's folder.
+        evaluations: Total budget of each method from now on; that of the run when None.
+
+    Returns:
+        The run's configuration with that budget, and its study.
+
+    Raises:
+        InputError: There is no study, it is damaged, or `config.toml` in the folder is no longer the study's.
+    """
+    if not (folder / STUDY).exists():
+        raise InputError(f"{folder}: no run to resume (no {STUDY} there); `dse run` begins one")
+    study = StudyFile.open(folder / STUDY)
+    try:
+        known = study.config
+        if (folder / CONFIG).exists():
+            refuse_changes(known, read_toml(folder / CONFIG), f"{folder / CONFIG}")
+        config = parse_config(known, f"{folder / STUDY}")
+        budget = study.manifest.get("budget") if evaluations is None else evaluations
+        if budget is not None:
+            known["search"]["evaluations"] = budget
+            config = parse_config(known, f"{folder}")
+            study.update_manifest({"budget": budget})
+    except BaseException:
+        study.close()
+        raise
+    return config, study
+
+
+def refuse_changes(known: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the keys, where a configuration differs from the study's in anything but the budget."""
+    if keys := differing_keys(known, given):
+        named = ", ".join(f"{key} ({_said(known, key)} there, {_said(given, key)} here)" for key in keys[:_MOST_KEYS])
+        more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+        raise InputError(
+            f"{where}: not the configuration that the study was begun with: {named}{more}; put it back, or begin another run"
+        )
+
+
+def differing_keys(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys whose values differ between two configurations as plain tables, but for the budget."""
+    a, b = dict(_leaves(known)), dict(_leaves(given))
+    return sorted(".".join(key) for key in a.keys() | b.keys() if key != _BUDGET and a.get(key) != b.get(key))
+
+
+def record(study: StudyFile, identity: Mapping[str, Any]) -> None:
+    """Write into the study what its evaluations depend on (`hashes`) and are named by, or hold it against what stands there.
+
+    Raises:
+        InputError: Network, data, library or energy figures are not those that the study was begun with.
+    """
+    known, hashes = study.manifest.get("hashes"), identity["hashes"]
+    if known is None:
+        study.update_manifest(identity)
+    elif changed := [name for name in hashes if known.get(name) != hashes[name]]:
+        raise InputError(
+            f"{study.path}: {', '.join(changed)} changed since the study was begun (other SHA-256); put back what it was, "
+            "or begin another run"
+        )
+
+
+def as_plain(config: RunConfig) -> dict[str, Any]:
+    """Return a configuration as tables of plain values, without keys that are not set."""
+    plain: dict[str, Any] = json.loads(config.model_dump_json(exclude_none=True))
+    return plain
+
+
+def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _said(table: Mapping[str, Any], key: str) -> str:
+    found = dict(_leaves(table)).get(tuple(key.split(".")), "absent")
+    return f"{found}"[:60]
