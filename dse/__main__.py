@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dse._multiplier_commands import multipliers
+from dse._study_commands import export, status, verify
 from dse.exceptions import InputError, RunError, one_line, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
@@ -144,17 +145,35 @@ def list_names(what: str) -> None:
 
 
 @cli.command()
-def doctor() -> None:
+@click.option("--salvage", metavar="STUDY", type=click.Path(path_type=Path), help="Copy what is intact of a damaged study file.")
+@click.option("--out", type=click.Path(path_type=Path), help="New study file [default: beside it, with .salvaged].")
+def doctor(salvage: Path | None, out: Path | None) -> None:
     """Say what this installation can use, which simulation engine runs, and why not the others; fails if none can run."""
     from dse.doctor import findings
 
+    if salvage is not None:
+        _salvage(salvage, out if out is not None else salvage.with_name(f"{salvage.name}.salvaged"))
+        return
     for what, finding in findings():
         click.echo(f"{what:<18} {finding}")
         if finding.startswith("none: "):
             raise InputError(finding.removeprefix("none: "))
 
 
-cli.add_command(multipliers)
+for command in (multipliers, status, verify, export):
+    cli.add_command(command)
+
+
+def _salvage(path: Path, out: Path) -> None:
+    from dse.store import salvage
+
+    found = salvage(path, out)
+    click.echo(f"wrote    {out}: {found.kept} evaluations kept, {found.lost} known to be lost")
+    for what, whole in (("configuration", found.config), ("manifest", found.manifest)):
+        if not whole:
+            click.echo(f"lost     the {what}")
+    if found.config:
+        click.echo(f"go on    move it to {path} and remove {path.name}-wal and {path.name}-shm, then `dse resume {path.parent}`")
 
 
 def _print_report(folder: Path, written: Any) -> None:

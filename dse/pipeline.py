@@ -31,7 +31,7 @@ from dse.search import History, make_search, run_search
 from dse.space import SearchSpace
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, record, reopen
+from dse.study import begin, check_place, record, reopen, space_as_plain
 from dse.types import Objectives
 from dse.workload import model_hash
 
@@ -126,6 +126,7 @@ def _complete(
         return outcome
     with written_together(folder) as scratch:
         write_outcome(outcome, scratch)
+    study.update_manifest({"finished": inputs.config.search.evaluations})
     return replace(outcome, folder=folder, report=write_report(folder))
 
 
@@ -133,7 +134,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     """Run every search; evaluations are kept in the study file and taken from there."""
     inputs, space, workload = prepared.inputs, prepared.space, prepared.workload
     config, parts = inputs.config, workload.parts
-    record(study, _identity(prepared))
+    record(study, identity(prepared))
     with open_figures(prepared, study, execution) as (lut, test):
         scorer, exact = _scorer(lut, test, space)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
@@ -239,12 +240,11 @@ def _energy_figures(config: RunConfig, energy: NetworkEnergy) -> dict[str, Any]:
     }
 
 
-def _identity(prepared: Prepared) -> dict[str, Any]:
+def identity(prepared: Prepared) -> dict[str, Any]:
     """Return what evaluations depend on and what names them."""
     library = prepared.inputs.library
     return {
-        "layers": list(prepared.space.layers),
-        "multipliers": list(library.names),
+        "space": space_as_plain(prepared.space),
         "evaluator": prepared.evaluator,
         "hashes": {
             "model": model_hash(prepared.workload.model),
@@ -269,7 +269,7 @@ def _manifest(prepared: Prepared, execution: Execution) -> dict[str, Any]:
         "library": space.multipliers.library,
         "format": space.quantisation.format,
         "engines": sorted(set(engines.values())),
-        **_identity(prepared),
+        **identity(prepared),
         "hardware": {**hardware(), "threads": torch.get_num_threads(), "jobs": execution.jobs},
         **environment(),
     }

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dse.config import RunConfig, parse_config, read_toml
 from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
+from dse.space import SearchSpace
 from dse.store import StudyFile
 
 _BUDGET = ("search", "evaluations")  # what a resumed run may change
@@ -101,6 +104,30 @@ def record(study: StudyFile, identity: Mapping[str, Any]) -> None:
             f"{study.path}: {', '.join(changed)} changed since the study was begun (other SHA-256); put back what it was, "
             "or begin another run"
         )
+
+
+def space_as_plain(space: SearchSpace) -> dict[str, Any]:
+    """Return what names assignments and gives them their energy, as plain values; `space_from` is its inverse."""
+    return {
+        "layers": list(space.layers),
+        "multipliers": list(space.multipliers),
+        "op_counts": space.op_counts.tolist(),
+        "rel_energy": space.rel_energy.tolist(),
+        "fixed_op_count": int(space.fixed_op_count),
+        "overhead": float(space.overhead),
+    }
+
+
+def space_from(plain: Mapping[str, Any]) -> SearchSpace:
+    """Return a space in which assignments of a study have their names and energies, without constraints."""
+    return SearchSpace(
+        layers=tuple(plain["layers"]),
+        multipliers=tuple(plain["multipliers"]),
+        op_counts=np.array(plain["op_counts"], dtype=np.int64),
+        rel_energy=np.array(plain["rel_energy"], dtype=np.float64),
+        fixed_op_count=plain["fixed_op_count"],
+        overhead=plain["overhead"],
+    )
 
 
 def as_plain(config: RunConfig) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""The commands about studies: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+_run = click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+
+
+@click.command()
+@_run
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def status(run_folder: Path, kind: str) -> None:
+    """Say how far RUN has come."""
+    from dse.status import status as find
+    from dse.status import status_lines
+
+    found = find(run_folder)
+    for line in [json.dumps(found, indent=2)] if kind == "json" else status_lines(found, run_folder):
+        click.echo(line)
+
+
+@click.command()
+@_run
+@click.option("--designs", type=click.IntRange(min=1), default=5, show_default=True, help="How many, over all fronts.")
+def verify(run_folder: Path, designs: int) -> None:
+    """Evaluate designs of a finished RUN again, from the network up; exit code 1 where one is different."""
+    from dse.progress import ProgressDisplay
+    from dse.verification import verify as check
+
+    with ProgressDisplay() as display:
+        found = check(run_folder, designs=designs, display=display)
+    for design in found.designs:
+        pairs = (("energy", design.rel_energy), ("search loss", design.search_loss_pp), ("test loss", design.test_loss_pp))
+        said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs)
+        click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}")
+    for difference in found.differences:
+        click.echo(f"{'not as it was':<17} {difference}")
+    if not found.holds:
+        sys.exit(1)
+
+
+@click.command()
+@_run
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "optuna", "assignment"]), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [default: standard output].")
+@click.option("--method", default="nsga2", show_default=True, help="Whose front (assignment).")
+@click.option("--design", type=click.IntRange(min=0), help="Which design of it, from 0 by rising energy (assignment).")
+def export(run_folder: Path, kind: str, out: Path | None, method: str, design: int | None) -> None:
+    """Write RUN's evaluations as CSV, JSON lines or an Optuna storage, or one design's assignment as JSON."""
+    from dse import exports
+    from dse.exceptions import InputError
+    from dse.report import write_whole
+
+    if kind == "optuna":
+        if out is None:
+            raise InputError("--format optuna: expected --out FILE")
+        click.echo(f"wrote    {out}: {exports.to_optuna(run_folder, out)} trials")
+        return
+    if kind == "assignment":
+        if design is None:
+            raise InputError("--format assignment: expected --design NUMBER")
+        text = exports.as_json(exports.design(run_folder, method, design)) + "\n"
+    else:
+        text = "".join(exports.table(run_folder, kind))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_whole(out, text.encode())
+        click.echo(f"wrote    {out}")
