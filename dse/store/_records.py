@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import mmap
-import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dse.store._schema import MAX_ROW_BYTES, PAGE_SIZE
-from dse.store._wal import FRAME_HEADER, HEADER
+from dse.store._wal import FRAME_HEADER, HEADER, ROW_START
 
-# https://www.sqlite.org/fileformat2.html#record_format: a row begins with the size of its header and then has one number for
-# each column: 0 for `id`, which stands elsewhere, and 44 for a checksum, a blob of 16 bytes.
-_START = re.compile(rb"(?=[\x05-\x3f]\x00\x2c)")
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of each kind
 _MOST_LOCAL = PAGE_SIZE - 35  # bytes of a row on its own page; a longer one has fewer there and the rest on a chain of pages
 _LEAST_LOCAL = (PAGE_SIZE - 12) * 32 // 255 - 23
@@ -41,7 +37,7 @@ class Pages:
         for data, starts in ((self._file, range(0, len(self._file), PAGE_SIZE)), (self._log, self._logged)):
             for start in starts:
                 page = data[start : start + PAGE_SIZE]
-                for match in _START.finditer(page):
+                for match in ROW_START.finditer(page):
                     yield from self._row(page, match.start())
 
     def _row(self, page: bytes, at: int) -> Iterator[tuple[int, list[Any]]]:
