@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,22 @@ class Pages:
             for start in starts:
                 page = data[start : start + PAGE_SIZE]
                 for match in ROW_START.finditer(page):
-                    yield from self._row(page, match.start())
+                    for row in self._row(page, match.start()):
+                        yield _row_number(page, match.start()), row
 
-    def _row(self, page: bytes, at: int) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the row whose header begins at `at`, for each way to follow its chain, or nothing."""
-        try:
+    def _row(self, page: bytes, at: int) -> Iterator[list[Any]]:
+        """Yield the row whose header begins at `at`, if one does: twice where it may go on in the log or in the file."""
+        with suppress(ValueError, IndexError, struct.error):  # it only looked like one
             kinds = _kinds(page[at + 1 : at + page[at]])
             size = page[at] + sum(map(_size, kinds))
             local = _local_size(size)
-            beginning = page[at : at + local]
-            rests = [b""] if local == size else [self._chain(page, at + local, size - local, log) for log in (True, False)]
-            for rest in rests:
-                yield _row_number(page, at), _values(kinds, (beginning + rest)[page[at] :])
-        except (ValueError, IndexError, struct.error):  # it only looked like one
-            return
+            if local == size:
+                yield _values(kinds, page[at + page[at] : at + size])
+                return
+            for log in (True, False):
+                with suppress(ValueError, struct.error):
+                    rest = self._chain(page, at + local, size - local, log)
+                    yield _values(kinds, page[at + page[at] : at + local] + rest)
 
     def _chain(self, page: bytes, at: int, size: int, log: bool) -> bytes:
         """Return `size` bytes from the chain of pages whose first number stands at `at`, from the log where it has them."""
