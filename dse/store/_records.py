@@ -16,6 +16,7 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of each kind
 _MOST_LOCAL = PAGE_SIZE - 35  # bytes of a row on its own page; a longer one has fewer there and the rest on a chain of pages
 _LEAST_LOCAL = (PAGE_SIZE - 12) * 32 // 255 - 23
 _CHAINED = PAGE_SIZE - 4  # bytes of a row on a page of the chain, behind the next one's number
+_CHAINS = 16  # times what the file holds: how much is read along chains, which a hostile file may let run in circles
 
 
 class Pages:
@@ -30,6 +31,7 @@ class Pages:
         self._log = _mapped(path.with_name(f"{path.name}-wal"))
         frame = FRAME_HEADER + PAGE_SIZE
         self._logged = range(HEADER + FRAME_HEADER, len(self._log), frame)  # where pages begin
+        self._chains_left = _CHAINS * (len(self._file) + len(self._log))
         # the newest copy of each page that the log has; its number stands where its frame begins
         self._newest = {_number(self._log, start - FRAME_HEADER): start for start in self._logged}
 
@@ -60,6 +62,9 @@ class Pages:
         """Return `size` bytes from the chain of pages whose first number stands at `at`, from the log where it has them."""
         parts = []
         while size > 0:
+            self._chains_left -= _CHAINED
+            if self._chains_left < 0:
+                raise ValueError("made to take long")
             number = _number(page, at)
             start = self._newest.get(number) if log else None
             data, start = (self._file, (number - 1) * PAGE_SIZE) if start is None else (self._log, start)

@@ -24,9 +24,9 @@ _LOOKS, _PAUSE_S = 3, 0.05  # a log that others write to may look broken for a m
 def is_broken(wal: Path, page_size: int) -> bool:
     """Whether at least two commits of rows stand behind a frame that does not verify, or a frame behind a broken header.
 
-    SQLite reads the log up to the first frame whose checksum fails. A crash of the machine may leave one unfinished commit of
-    rows behind that, since each is synced before the next begins; if there are two, the first was acknowledged. Commits of
-    claims are not synced and do not count.
+    SQLite reads the log up to the first frame whose checksum fails. A crash of the machine may leave one unfinished commit
+    of rows behind that, since each is synced before the next begins; if there are two, the first was acknowledged. Commits
+    of claims are not synced and do not count.
     """
     for look in range(_LOOKS):
         time.sleep(_PAUSE_S if look else 0)
@@ -53,7 +53,7 @@ def _looks_broken(wal: Path, page_size: int) -> bool:
     frames = np.frombuffer(data, np.uint8, count * size, HEADER).reshape(count, size)
     heads = frames[:, :FRAME_HEADER].copy().view(">u4")  # page, size after a commit or 0, two salts, two checksums
     current = (heads[:, 2:4] == np.frombuffer(data, ">u4", 2, 16)).all(axis=1)  # others are left from before a reset
-    valid = _valid_frames(frames, state, order)
+    valid = min(_valid_frames(frames, state, order), int(np.argmin([*current, False])))
     behind = np.flatnonzero(current[valid:]) + valid
     commits = rows = 0
     for i in behind:

@@ -25,7 +25,7 @@ def test_csv_and_json_lines_keep_every_digit() -> None:
 def test_a_table_holds_no_formulas() -> None:
     with StudyFile.create(":memory:", {}, {}) as study:
         study.settle([Evaluation((1,), "=1+1", EVALUATOR, {"@x": -1.0}, worker="+2", finished=0.0)])
-        study.settle([Evaluation((2,), "=1+1", EVALUATOR, error="-a, \"b\"", finished=0.0)])
+        study.settle([Evaluation((2,), "=1+1", EVALUATOR, error='-a, "b"', finished=0.0)])
         rows = list(csv.reader(to_csv(study)))
-    assert [rows[1][0], rows[0][9], rows[1][6], rows[2][4]] == ["'=1+1", "'@x", "'+2", "'-a, \"b\""]
+    assert [rows[1][0], rows[0][9], rows[1][6], rows[2][4]] == ["'=1+1", "'@x", "'+2", '\'-a, "b"']
     assert rows[1][9] == "-1.0"

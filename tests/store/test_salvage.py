@@ -52,7 +52,11 @@ def test_the_newest_manifest_is_taken(tmp_path: Path) -> None:
 def test_lost_pages_are_counted(tmp_path: Path) -> None:
     study_of(tmp_path / "s", 300).close()
     data = bytearray((tmp_path / "s").read_bytes())
-    (page,) = [i for i in range(0, len(data), PAGE_SIZE) if evaluation_of(150).worker and f"{1 / 153!r}".encode() in data[i : i + PAGE_SIZE]]
+    (page,) = [
+        i
+        for i in range(0, len(data), PAGE_SIZE)
+        if evaluation_of(150).worker and f"{1 / 153!r}".encode() in data[i : i + PAGE_SIZE]
+    ]
     data[page : page + PAGE_SIZE] = bytes(PAGE_SIZE)
     (tmp_path / "s").write_bytes(data)
     done = salvage(tmp_path / "s", tmp_path / "out")
