@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dse.exceptions import InputError, RunError, one_line
 
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR}
 _CURES = {
     sqlite3.SQLITE_FULL: "free some space and resume",
     sqlite3.SQLITE_BUSY: "another process holds it; end that one and resume",

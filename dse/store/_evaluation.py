@@ -77,9 +77,11 @@ def to_row(evaluation: Evaluation) -> tuple[Any, ...]:
         raise InputError("evaluation: expected figures or an error, got both or neither")
     if not (math.isfinite(e.seconds) and e.seconds >= 0 and 1 <= e.attempt < 2**31):
         raise InputError(f"evaluation: expected seconds >= 0 and attempt >= 1, got {e.seconds} and {e.attempt}")
+    finished = time.time() if e.finished is None else float(e.finished)
+    if not math.isfinite(finished):
+        raise InputError(f"evaluation: expected finished in seconds, got {finished}")
     packed = np.array(e.assignment, ">u2").tobytes()
     error = None if e.error is None else (_one_line(e.error) or "failed")
-    finished = time.time() if e.finished is None else float(e.finished)
     result = (packed, e.fidelity, e.evaluator, _figures_text(e), error)
     content = (*result, float(e.seconds) + 0.0, e.worker, int(e.attempt), finished + 0.0)  # the file knows no -0.0
     return (checksum(content), key, *content)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import mmap
-import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dse.store._schema import MAX_ROW_BYTES, PAGE_SIZE
-from dse.store._wal import FRAME_HEADER, HEADER
+from dse.store._wal import FRAME_HEADER, HEADER, ROW_START
 
-# https://www.sqlite.org/fileformat2.html#record_format: a row begins with the size of its header and then has one number for
-# each column: 0 for `id`, which stands elsewhere, and 44 for a checksum, a blob of 16 bytes.
-_START = re.compile(rb"(?=[\x05-\x3f]\x00\x2c)")
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of each kind
 _MOST_LOCAL = PAGE_SIZE - 35  # bytes of a row on its own page; a longer one has fewer there and the rest on a chain of pages
 _LEAST_LOCAL = (PAGE_SIZE - 12) * 32 // 255 - 23
 _CHAINED = PAGE_SIZE - 4  # bytes of a row on a page of the chain, behind the next one's number
+_CHAINS = 16  # times what the file holds: how much is read along chains, which a hostile file may let run in circles
 
 
 class Pages:
@@ -33,6 +31,7 @@ class Pages:
         self._log = _mapped(path.with_name(f"{path.name}-wal"))
         frame = FRAME_HEADER + PAGE_SIZE
         self._logged = range(HEADER + FRAME_HEADER, len(self._log), frame)  # where pages begin
+        self._chains_left = _CHAINS * (len(self._file) + len(self._log))
         # the newest copy of each page that the log has; its number stands where its frame begins
         self._newest = {_number(self._log, start - FRAME_HEADER): start for start in self._logged}
 
@@ -41,26 +40,31 @@ class Pages:
         for data, starts in ((self._file, range(0, len(self._file), PAGE_SIZE)), (self._log, self._logged)):
             for start in starts:
                 page = data[start : start + PAGE_SIZE]
-                for match in _START.finditer(page):
-                    yield from self._row(page, match.start())
+                for match in ROW_START.finditer(page):
+                    for row in self._row(page, match.start()):
+                        yield _row_number(page, match.start()), row
 
-    def _row(self, page: bytes, at: int) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the row whose header begins at `at`, for each way to follow its chain, or nothing."""
-        try:
+    def _row(self, page: bytes, at: int) -> Iterator[list[Any]]:
+        """Yield the row whose header begins at `at`, if one does: twice where it may go on in the log or in the file."""
+        with suppress(ValueError, IndexError, struct.error):  # it only looked like one
             kinds = _kinds(page[at + 1 : at + page[at]])
             size = page[at] + sum(map(_size, kinds))
             local = _local_size(size)
-            beginning = page[at : at + local]
-            rests = [b""] if local == size else [self._chain(page, at + local, size - local, log) for log in (True, False)]
-            for rest in rests:
-                yield _row_number(page, at), _values(kinds, (beginning + rest)[page[at] :])
-        except (ValueError, IndexError, struct.error):  # it only looked like one
-            return
+            if local == size:
+                yield _values(kinds, page[at + page[at] : at + size])
+                return
+            for log in (True, False):
+                with suppress(ValueError, struct.error):
+                    rest = self._chain(page, at + local, size - local, log)
+                    yield _values(kinds, page[at + page[at] : at + local] + rest)
 
     def _chain(self, page: bytes, at: int, size: int, log: bool) -> bytes:
         """Return `size` bytes from the chain of pages whose first number stands at `at`, from the log where it has them."""
         parts = []
         while size > 0:
+            self._chains_left -= _CHAINED
+            if self._chains_left < 0:
+                raise ValueError("made to take long")
             number = _number(page, at)
             start = self._newest.get(number) if log else None
             data, start = (self._file, (number - 1) * PAGE_SIZE) if start is None else (self._log, start)

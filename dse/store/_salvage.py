@@ -72,12 +72,14 @@ _Numbered = dict[tuple[str, str, tuple[int, ...]], tuple[int, Evaluation]]  # by
 def _intact(path: Path) -> tuple[_Numbered, dict[str, tuple[int, str]]]:
     """Return the intact evaluations with their numbers, and the newest revision and text of configuration and manifest."""
     numbered: _Numbered = {}
+    known: set[bytes] = set()  # checksums: pages are often in the log several times
     study: dict[str, tuple[int, str]] = {}
     for number, (_, stored, *values) in Pages(path).rows():
         try:
-            if len(values) == _EVALUATION_VALUES:
+            if len(values) == _EVALUATION_VALUES and stored not in known:
                 e = from_row((stored, *_with_reals(values[1:])))
                 numbered[e.evaluator, e.fidelity, e.assignment] = (number, e)
+                known.add(stored)
             elif len(values) == _STUDY_VALUES:
                 name, revision, text = values
                 read_study_row(stored, name, revision, text)

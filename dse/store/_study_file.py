@@ -145,7 +145,7 @@ class StudyFile:
             claim of this object.
         """
         keys = keys_of(population, fidelity, evaluator)
-        with self._transaction() as connection:
+        with self._transaction(durable=False) as connection:
             if self._number is None:
                 number = _claims.register(connection, self._process)
             else:
@@ -169,13 +169,13 @@ class StudyFile:
     def heartbeat(self) -> None:
         """Say that this process lives: needed every `LEASE_S` at least where others cannot look it up (containers)."""
         if self._number is not None:
-            with self._transaction() as connection:
+            with self._transaction(durable=False) as connection:
                 _claims.beat(connection, self._number, force=True)
 
     def release(self) -> None:
         """Give back what this object has claimed and not settled."""
         if self._number is not None:
-            with self._transaction() as connection:
+            with self._transaction(durable=False) as connection:
                 connection.execute("DELETE FROM claim WHERE process = ?", (self._number,))
                 connection.execute("DELETE FROM process WHERE id = ?", (self._number,))
             self._number = None
@@ -252,9 +252,14 @@ class StudyFile:
             raise damaged(self.path, f"evaluation {number} is damaged") from None
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit the body as one; nothing of it is left when it raises."""
+    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Commit the body as one; nothing of it is left when it raises.
+
+        What is not `durable` survives the death of the process, but not that of the machine: claims end with either, and
+        waiting for the disk would double the cost of an evaluation.
+        """
         with one_line_errors(self.path):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

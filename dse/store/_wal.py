@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER, FRAME_HEADER = 32, 24  # bytes; https://www.sqlite.org/fileformat2.html#walformat
+# https://www.sqlite.org/fileformat2.html#record_format: a row begins with the size of its header and then has one number for
+# each column: 0 for `id`, which stands elsewhere, and 44 for a checksum, a blob of 16 bytes.
+ROW_START = re.compile(rb"(?=[\x05-\x3f]\x00\x2c)")
+TABLE_LEAF = 13  # first byte of a page with rows
 _MAGIC = b"\x37\x7f\x06"
 _MASK = 0xFFFFFFFF
 _BLOCK = 256  # frames at a time
@@ -17,10 +22,11 @@ _LOOKS, _PAUSE_S = 3, 0.05  # a log that others write to may look broken for a m
 
 
 def is_broken(wal: Path, page_size: int) -> bool:
-    """Whether at least two commits stand behind a frame that does not verify, or a frame behind a broken header.
+    """Whether at least two commits of rows stand behind a frame that does not verify, or a frame behind a broken header.
 
     SQLite reads the log up to the first frame whose checksum fails. A crash of the machine may leave one unfinished commit
-    behind that, since every commit is synced before the next begins; if there are two, the first was acknowledged.
+    of rows behind that, since each is synced before the next begins; if there are two, the first was acknowledged. Commits
+    of claims are not synced and do not count.
     """
     for look in range(_LOOKS):
         time.sleep(_PAUSE_S if look else 0)
@@ -47,8 +53,15 @@ def _looks_broken(wal: Path, page_size: int) -> bool:
     frames = np.frombuffer(data, np.uint8, count * size, HEADER).reshape(count, size)
     heads = frames[:, :FRAME_HEADER].copy().view(">u4")  # page, size after a commit or 0, two salts, two checksums
     current = (heads[:, 2:4] == np.frombuffer(data, ">u4", 2, 16)).all(axis=1)  # others are left from before a reset
-    valid = _valid_frames(frames, state, order)
-    return int(np.count_nonzero(current[valid:] & (heads[valid:, 1] != 0))) >= 2
+    valid = min(_valid_frames(frames, state, order), int(np.argmin([*current, False])))
+    behind = np.flatnonzero(current[valid:]) + valid
+    commits = rows = 0
+    for i in behind:
+        page = frames[i, FRAME_HEADER:].tobytes()
+        rows += page[0] == TABLE_LEAF and ROW_START.search(page) is not None
+        if heads[i, 1]:  # the last frame of a commit
+            commits, rows = commits + (rows > 0), 0
+    return commits >= 2
 
 
 def _valid_frames(frames: NDArray[np.uint8], state: tuple[int, int], order: str) -> int:
