@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -128,15 +130,25 @@ def _connect(scheduler: str) -> Client:
     except ImportError as error:
         raise InputError("running on several machines needs Dask: pip install 'dse[dask]'") from error
     try:
+        with ThreadPoolExecutor(1) as thread:  # an event loop of its own, wherever this is called
+            thread.submit(lambda: asyncio.run(_dial(scheduler))).result()
         client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"scheduler '{scheduler}': nothing answers; expected an address such as tcp://host:8786") from error
+    except Exception as error:  # whatever answers there, and in whatever language
+        raise InputError(f"scheduler '{scheduler}': no Dask scheduler answers there, expected e.g. tcp://host:8786") from error
     try:
         client.wait_for_workers(1, timeout=_CONNECT_S)
     except TimeoutError as error:
         client.close(timeout=1)
         raise InputError(f"scheduler '{scheduler}': it has no workers; start some: dask worker {scheduler}") from error
     return client
+
+
+async def _dial(scheduler: str) -> None:
+    """Ask a scheduler who it is; a client that fails to connect would be noisy about it, and slow to give up."""
+    from distributed import rpc
+
+    async with rpc(scheduler, timeout=_CONNECT_S) as remote:
+        await asyncio.wait_for(remote.identity(), _CONNECT_S)
 
 
 # What follows runs in Dask workers.
