@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
-    ("config", "study", "multipliers", "kernels", "space"),
+    ("config", "study", "multipliers", "kernels", "space", "executors"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
@@ -31,6 +31,7 @@ HOMES = {
     "pymoo": ("search",),
     "matplotlib": ("report",),
     "moocore": ("pareto",),
+    "distributed": ("executors",),
     "click": ("__main__", "_multiplier_commands"),
 }
 WITHOUT_TORCH = (
@@ -43,6 +44,7 @@ WITHOUT_TORCH = (
     "space",
     "report",
     "operands",
+    "executors",
     "exceptions",
     "types",
 )
