@@ -62,7 +62,7 @@ class DaskExecutor(Executor[P, R]):
         self._client = _connect(scheduler)
         self._check = check
         self._parcel = Parcel(uuid.uuid4().hex, factory, timeout_s)
-        self._run = ""  # the latest
+        self._run = ""  # the one in progress
 
     def run(self, payloads: Sequence[P]) -> Iterator[Settled[P, R]]:
         """Yield every payload once, as it settles.
@@ -73,13 +73,15 @@ class DaskExecutor(Executor[P, R]):
         """
         from distributed import as_completed
 
+        if self._run:
+            raise RuntimeError("an executor runs one sequence of jobs at a time")
         self._run = uuid.uuid4().hex
         waiting = deque(enumerate(payloads))
         running: dict[Future, int] = {}
         settled = as_completed(loop=self._client.loop)
-        # A task of its own, which the scheduler runs again where the workers that had it are lost
-        parcel = self._client.submit(_keep, self._parcel, key=f"dse-{self._parcel.token}")
         try:
+            # A task of its own, which the scheduler runs again where the workers that had it are lost
+            parcel = self._client.submit(_keep, self._parcel, key=f"dse-{self._parcel.token}")
             while waiting or running:
                 for _ in range(min(len(waiting), self._slots() - len(running))):
                     index, payload = waiting.popleft()
@@ -92,6 +94,7 @@ class DaskExecutor(Executor[P, R]):
         finally:
             if running:
                 self._stop(list(running))
+            self._run = ""
 
     def close(self) -> None:
         """Kill the processes that were started for this executor, whatever they do, and leave the scheduler."""

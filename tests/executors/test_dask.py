@@ -127,6 +127,8 @@ def test_what_is_given_up_is_stopped(cluster: tuple[str, int]) -> None:
         client.wait_for_workers(2, timeout=30)  # after what the tests before have done to them
     with DaskExecutor(make, scheduler=cluster[0]) as executor:
         for _ in executor.run([("square", 2), ("hang", 0), ("hang", 0)]):
+            with pytest.raises(RuntimeError, match="one sequence"):
+                next(executor.run([("square", 3)]))
             break
         assert wait_until(lambda: not job_processes(cluster[1]), 5)
         assert [s.result for s in executor.run([("square", 5)])] == [25]

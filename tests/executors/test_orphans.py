@@ -83,15 +83,16 @@ def test_workers_end_with_the_main_process(number: signal.Signals, whole_group: 
         assert process.stderr.read().count("Traceback") == (number == signal.SIGINT)  # the main process's own
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.3])
-def test_ctrl_c_while_workers_start(delay: float) -> None:
+def test_an_end_while_workers_start(delay: float, number: signal.Signals) -> None:
     with started(MAIN) as process:
         read(process, "up")
         time.sleep(delay)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         assert wait_until(lambda: not in_session(process.pid), 5)
         assert process.stderr is not None
-        assert process.stderr.read().count("Traceback") == 1
+        assert number == signal.SIGKILL or process.stderr.read().count("Traceback") == 1
 
 
 def test_an_executor_that_was_never_closed_does_not_hold_up_the_end() -> None:
