@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from dse.executors._types import Check, Executor, Factory, P, R, Settled, Worker
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+_NO_SCHEDULER = "the connection to the Dask scheduler was lost"
 _CONNECT_S = 4.0  # to the scheduler, and again for the first worker
 
 
@@ -59,6 +62,7 @@ class DaskExecutor(Executor[P, R]):
         self._client = _connect(scheduler)
         self._check = check
         self._parcel = Parcel(uuid.uuid4().hex, factory, timeout_s)
+        self._run = ""  # the one in progress
 
     def run(self, payloads: Sequence[P]) -> Iterator[Settled[P, R]]:
         """Yield every payload once, as it settles.
@@ -69,16 +73,19 @@ class DaskExecutor(Executor[P, R]):
         """
         from distributed import as_completed
 
+        if self._run:
+            raise RuntimeError("an executor runs one sequence of jobs at a time")
+        self._run = uuid.uuid4().hex
         waiting = deque(enumerate(payloads))
         running: dict[Future, int] = {}
         settled = as_completed(loop=self._client.loop)
-        # A task of its own, which the scheduler runs again where the workers that had it are lost
-        parcel = self._client.submit(_keep, self._parcel, key=f"dse-{self._parcel.token}")
         try:
+            # A task of its own, which the scheduler runs again where the workers that had it are lost
+            parcel = self._client.submit(_keep, self._parcel, key=f"dse-{self._parcel.token}")
             while waiting or running:
                 for _ in range(min(len(waiting), self._slots() - len(running))):
                     index, payload = waiting.popleft()
-                    future = self._client.submit(_perform, parcel, payload, pure=False)
+                    future = self._client.submit(_perform, parcel, self._run, payload, pure=False)
                     running[future] = index
                     settled.add(future)
                 future = next(settled)
@@ -86,40 +93,43 @@ class DaskExecutor(Executor[P, R]):
                 yield self._settle(index, payloads[index], future)
         finally:
             if running:
-                self._abandon(list(running))
+                self._stop(list(running))
+            self._run = ""
 
     def close(self) -> None:
         """Kill the processes that were started for this executor, whatever they do, and leave the scheduler."""
         if self._client.status == "running":
-            with suppress(Exception):  # a scheduler that is gone has nothing to be told
-                self._client.run(_forget, self._parcel.token, on_error="ignore")
+            self._stop([])
         self._client.close(timeout=1)
 
     def _slots(self) -> int:
         """Return how many jobs can run now: no more are handed out, lest a lost worker be held against others."""
-        return max(1, sum(self._client.nthreads().values()))
+        try:
+            return max(1, sum(self._client.nthreads().values()))
+        except OSError as error:
+            raise WorkersLost(_NO_SCHEDULER) from error
 
     def _settle(self, index: int, payload: P, future: Future) -> Settled[P, R]:
         from distributed.scheduler import KilledWorker
 
         if future.cancelled():
-            raise WorkersLost("the connection to the scheduler was lost")
-        error = future.exception()
-        if error is None:
+            raise WorkersLost(_NO_SCHEDULER)
+        try:
             there: Settled[P, R] = future.result()
-            outcome = Outcome(there.result, there.reason, there.seconds)
-            return settle(index, payload, outcome, there.worker, there.attempts, self._check)
-        if isinstance(error, KilledWorker):
+        except KilledWorker as error:
             attempts = error.allowed_failures + 1
             return settle(index, payload, Outcome(None, f"{attempts} Dask workers were lost", 0.0), "(gone)", attempts)
-        if isinstance(error, InputError | WorkersLost):
-            raise error
-        return settle(index, payload, Outcome(None, describe(error), 0.0), "(gone)")
+        except (InputError, WorkersLost):
+            raise
+        except Exception as error:
+            return settle(index, payload, Outcome(None, describe(error), 0.0), "(gone)")
+        outcome = Outcome(there.result, there.reason, there.seconds)
+        return settle(index, payload, outcome, there.worker, there.attempts, self._check)
 
-    def _abandon(self, futures: list[Future]) -> None:
-        with suppress(Exception):
+    def _stop(self, futures: list[Future]) -> None:
+        with suppress(Exception):  # a scheduler that is gone has nothing to be told
             self._client.cancel(futures, force=True)
-            self._client.run(_forget, self._parcel.token, on_error="ignore")
+            self._client.run(_forget, self._parcel.token, self._run, on_error="ignore")
 
 
 def _connect(scheduler: str) -> Client:
@@ -128,9 +138,11 @@ def _connect(scheduler: str) -> Client:
     except ImportError as error:
         raise InputError("running on several machines needs Dask: pip install 'dse[dask]'") from error
     try:
+        with ThreadPoolExecutor(1) as thread:  # an event loop of its own, wherever this is called
+            thread.submit(lambda: asyncio.run(_dial(scheduler))).result()
         client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"scheduler '{scheduler}': nothing answers; expected an address such as tcp://host:8786") from error
+    except Exception as error:  # whatever answers there, and in whatever language
+        raise InputError(f"scheduler '{scheduler}': no Dask scheduler answers there (tcp://host:8786 is one)") from error
     try:
         client.wait_for_workers(1, timeout=_CONNECT_S)
     except TimeoutError as error:
@@ -139,16 +151,25 @@ def _connect(scheduler: str) -> Client:
     return client
 
 
+async def _dial(scheduler: str) -> None:
+    """Ask a scheduler who it is; a client that fails to connect would be noisy about it, and slow to give up."""
+    from distributed import rpc
+
+    async with rpc(scheduler, timeout=_CONNECT_S) as remote:
+        await asyncio.wait_for(remote.identity(), _CONNECT_S)
+
+
 # What follows runs in Dask workers.
 
 _kept: dict[int, tuple[str, ProcessExecutor[Any, Any]]] = {}  # by thread
+_stopped: set[str] = set()  # runs that were given up
 
 
 def _keep(parcel: Parcel) -> Parcel:
     return parcel
 
 
-def _perform(parcel: Parcel, payload: P) -> Settled[P, Any]:
+def _perform(parcel: Parcel, run: str, payload: P) -> Settled[P, Any]:
     """Run one job in this thread's process, which is started first where it belongs to another executor."""
     thread = threading.get_ident()
     token, executor = _kept.get(thread, ("", None))
@@ -157,12 +178,15 @@ def _perform(parcel: Parcel, payload: P) -> Settled[P, Any]:
             executor.close()
         executor = ProcessExecutor(parcel.factory, jobs=1, timeout_s=parcel.timeout_s)
         _kept[thread] = (parcel.token, executor)
+    if run in _stopped:  # asked only now, so that `_forget` has either been here or finds the executor
+        raise WorkersLost("the run was given up")
     (settled,) = executor.run([payload])
     return settled
 
 
-def _forget(token: str) -> None:
-    """Kill the processes of one executor, in all threads."""
+def _forget(token: str, run: str) -> None:
+    """Stop a run, and kill the processes of its executor in all threads."""
+    _stopped.add(run)
     for thread, (kept, executor) in list(_kept.items()):
         if kept == token:
             del _kept[thread]

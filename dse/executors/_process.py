@@ -124,28 +124,17 @@ class ProcessExecutor(Executor[P, R]):
 
     def _hear(self, worker: WorkerProcess[P], suspects: deque[Job[P]]) -> Settled[P, R] | None:
         """Take a worker's answer, or its end; return what has settled by it."""
-        answer, job, seconds = worker.answer(), worker.job, worker.seconds
-        if isinstance(answer, Prepared):
-            self._prepare(worker, answer)
-            return None
+        answer = worker.answer()
         if answer is None:
-            reason = f"timed out after {self._timeout_s:g} s" if self._overdue(worker) else None
-            strike = reason is None
-            if reason is None:
-                reason = worker.ending()
-            self._discard(worker)
-            if job is None:
-                self._mourn(worker, reason)
-                return None
-            if strike and job.attempts < STRIKES:
-                suspects.append(job)
-                return None
-            answer = Outcome(None, reason, seconds)
+            return self._bury(worker, suspects)
+        if isinstance(answer, Prepared):
+            self._welcome(worker, answer)
+            return None
+        job, worker.job = worker.job, None
         assert job is not None  # only jobs are answered
-        worker.job = None
         return settle(job.index, job.payload, answer, worker.name, job.attempts, self._check)
 
-    def _prepare(self, worker: WorkerProcess[P], answer: Prepared) -> None:
+    def _welcome(self, worker: WorkerProcess[P], answer: Prepared) -> None:
         if answer.reason is None:
             worker.prepared, self._lost = True, 0
             return
@@ -154,11 +143,20 @@ class ProcessExecutor(Executor[P, R]):
             raise InputError(answer.reason)
         raise WorkersLost(f"a worker could not be prepared: {answer.reason}")
 
-    def _mourn(self, worker: WorkerProcess[P], reason: str) -> None:
-        """Count a worker that ended without a job; one that was ready is simply replaced."""
-        self._lost += not worker.prepared
-        if self._lost >= _LOST_WHILE_PREPARING:
-            raise WorkersLost(f"{self._lost} workers in a row ended while they were being prepared: {reason}")
+    def _bury(self, worker: WorkerProcess[P], suspects: deque[Job[P]]) -> Settled[P, R] | None:
+        """Remove a worker that has ended or had its time; return its job if that has had its last strike."""
+        job, seconds, overdue = worker.job, worker.seconds, self._overdue(worker)
+        reason = f"timed out after {self._timeout_s:g} s" if overdue else worker.ending()
+        self._discard(worker)
+        if job is None:
+            self._lost += not worker.prepared  # one that was ready is simply replaced
+            if self._lost >= _LOST_WHILE_PREPARING:
+                raise WorkersLost(f"{self._lost} workers in a row ended while they were being prepared: {reason}")
+            return None
+        if not overdue and job.attempts < STRIKES:
+            suspects.append(job)
+            return None
+        return settle(job.index, job.payload, Outcome(None, reason, seconds), worker.name, job.attempts)
 
     def _overdue(self, worker: WorkerProcess[P]) -> bool:
         return self._timeout_s is not None and worker.job is not None and worker.seconds >= self._timeout_s

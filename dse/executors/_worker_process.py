@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Generic
 
 from joblib.externals.loky.backend import get_context
@@ -114,6 +115,7 @@ def _signal_name(number: int) -> str:
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
     """Start processes that leave Ctrl-C to this one, from their first moment; here it is only put off."""
+    resource_tracker.ensure_running()  # it would let the signal through again when it is started with the first of them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
