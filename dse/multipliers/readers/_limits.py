@@ -1,7 +1,7 @@
 """Run somebody else's program so that a mistake in it ends with it.
 
-This is protection against accidents: endless loops, endless memory, stray files, crashes. It is none against malice: the
-program runs as the user who imports it and can read what that user can. Import circuits from people you trust.
+This is protection against accidents: endless loops, endless memory, large files, crashes. It is none against malice: the
+program runs as the user who imports it. Import circuits from people you trust; `guard.c` forbids models more than this does.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ def _ending(status: int, limits: Limits) -> str:
         return f"did not end within {limits.cpu_s} s of computing"
     if status == -signal.SIGXFSZ:
         return "writes files"
+    if status == -getattr(signal, "SIGSYS", 0):
+        return "reaches out of itself (files, programs, signals, connections)"
     if status < 0:
         return f"crashed ({signal.Signals(-status).name})"
     return f"ended with exit status {status}"
