@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -22,6 +22,7 @@ from dse.multipliers._operands import exact_products
 from dse.multipliers._self_check import check
 from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
+from dse.multipliers.readers._limits import kill_running
 from dse.multipliers.readers._options import ElementType
 
 
@@ -120,10 +121,14 @@ def _check_out(out: Path, overwrite: bool) -> None:
 def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
     """Read all files, several at a time because C models spend their time in other processes; keep their order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(_attempt, path, options) for path in sources.files]
         try:
-            results = list(pool.map(partial(_attempt, options=options), sources.files))
-        except BaseException:  # interrupted: what has not begun need not begin
-            pool.shutdown(cancel_futures=True)
+            results = [future.result() for future in futures]
+        except BaseException:  # interrupted: what has not begun need not begin, what runs need not end by itself
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures):
+                kill_running()
+                time.sleep(0.05)
             raise
     candidates: list[tuple[Path, Candidate]] = []
     refused = []

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +233,23 @@ def test_models_that_misbehave_leave_the_others(tmp_path: Path, monkeypatch: pyt
         ("mul4s_typed", "operand A is typed uint8_t, but the multiplier is signed; taken as signed"),
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lib.npz", "models"]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_import_does_not_wait_for_models(tmp_path: Path, number: int, status: int) -> None:
+    folder, scratch = tmp_path / "models", tmp_path / "scratch"
+    scratch.mkdir()
+    for name in range(4):
+        c_model(folder, f"mul4u_{name}", "extern unsigned sleep(unsigned); sleep(99); return 0;")  # until 15 s are over
+    command = [sys.executable, "-m", "dse", "multipliers", "import", folder, "--out", tmp_path / "lib.npz"]
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as process:
+        while not any(scratch.glob("*/model")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(timeout=10) == status
+    assert sorted(tmp_path.iterdir()) == [folder, scratch] and not list(scratch.iterdir())
 
 
 @needs_evoapprox

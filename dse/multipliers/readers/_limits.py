@@ -33,6 +33,9 @@ class Limits:
         return 3 * self.cpu_s
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+
+
 class Stopped(Exception):
     """A program that did not end well; the message says what it did."""
 
@@ -81,16 +84,28 @@ def run_limited(
         stderr=errors,
         start_new_session=True,
     ) as process:
+        _running.add(process)
         try:
             output, _ = process.communicate(timeout=limits.wall_s)
         except subprocess.TimeoutExpired:
             raise Stopped(f"did not end within {limits.wall_s} s") from None
         finally:
-            with suppress(ProcessLookupError):  # whatever the program has started goes with it
-                os.killpg(process.pid, signal.SIGKILL)
+            _running.remove(process)
+            _kill(process)
     if process.returncode:
         raise Stopped(_ending(process.returncode, limits), output, process.returncode)
     return output
+
+
+def kill_running() -> None:
+    """Kill the programs that other threads are running; each of these gets a `Stopped`."""
+    for process in tuple(_running):
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # whatever the program has started goes with it
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _ending(status: int, limits: Limits) -> str:
