@@ -180,7 +180,18 @@ def _tabulate(path: Path, text: str, function: Function, operands: _Operands) ->
 
 
 def _compile(path: Path, program: str, folder: Path) -> None:
-    command = [program, "-std=gnu11", "-O1", "-w", "-fwrapv", "-U_FORTIFY_SOURCE", "-o", "model", str(_GUARD), "driver.c"]
+    command = [
+        program,
+        "-std=gnu11",
+        "-O1",
+        "-w",
+        "-fwrapv",
+        "-U_FORTIFY_SOURCE",
+        "-o",
+        "model",
+        str(_GUARD),
+        "driver.c",
+    ]
     environment = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(folder), "LC_ALL": "C"}
     try:
         run_limited(command, folder, _COMPILING, environment, errors=subprocess.STDOUT)

@@ -15,6 +15,7 @@ from dse.multipliers._candidate import Candidate, checked
 from dse.multipliers._declared import DeclaredError
 from dse.multipliers.readers import ReadOptions, _c_model, read
 from dse.multipliers.readers._c_source import declared_errors, figures, functions
+from dse.multipliers.readers._header import holds_array
 from tests.multipliers.files import CRUDE, EXACT, SIGNED, c_model, needs_compiler
 
 needs_filter = pytest.mark.skipif(
@@ -75,8 +76,30 @@ def test_functions_of_the_text() -> None:
     assert found[0].a.unsigned and found[0].a.bits == 8 and found[1].a.name == "B" and found[1].b.unsigned
 
 
-def test_odd_text_is_searched_quickly() -> None:
-    assert functions("a " * 200_000 + "/*" * 200_000) == []
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "a ",
+            "a",
+            " ",
+            "_ \n",
+            "f(",
+            "int f(",
+            "int f(a ",
+            "int f(int a,",
+            "int f(int a, int b) ",
+            "int f(int a,b)\n\n",
+        )
+    ]
+    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{")],
+)
+def test_no_text_takes_long_to_search(part: str) -> None:
+    """A megabyte each: minutes or more where the time grew with the square of the length."""
+    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x["):
+        text = start + part * (1_000_000 // len(part))
+        assert functions(text) == [] and figures(text) == {} and not holds_array(text)
+        assert len(declared_errors(text)) == (start == "// MAE = " and part == "1")
 
 
 @needs_compiler
