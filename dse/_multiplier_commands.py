@@ -66,8 +66,8 @@ def list_multipliers(library: str, signed: bool | None, metric: str | None, kind
 @multipliers.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Library to write (.npz).")
-@click.option("--x-bits", type=int, help="Width of the activation, where a file does not say.")
-@click.option("--w-bits", type=int, help="Width of the weight, where a file does not say.")
+@click.option("--x-bits", type=int, help="Width of the activation, where a file does not say or files differ.")
+@click.option("--w-bits", type=int, help="Width of the weight, where a file does not say or files differ.")
 @click.option("--signed/--unsigned", default=None, help="Sign of both operands, where a file does not say.")
 @click.option(
     "--order",

@@ -152,10 +152,24 @@ def test_two_signs_in_one_library(folder: Path) -> None:
     import_library([folder], out)
     assert load_library(out, signed=True).names == ("mul4s_exact",)
     assert len(load_library(out, signed=False)) == 2
-    np.save(folder / "mul4x3u_x.npy", CRUDE[:, :8])
-    (folder / "figures.csv").write_text(f"{FIGURES}mul4s_exact,0.6\nmul4x3u_x,0.1\n")
+
+
+def test_several_widths_in_one_folder(folder: Path) -> None:
+    np.save(folder / "mul4x3u_x.npy", EXACT[:, :8])
+    np.save(folder / "mul3s_y.npy", SIGNED[np.ix_([0, 1, 2, 3, 12, 13, 14, 15], [0, 1, 2, 3, 12, 13, 14, 15])])
+    (folder / "figures.csv").write_text(f"{FIGURES}mul3s_y,0.6\nmul4x3u_x,0.1\n")
+    out = folder.parent / "lib.npz"
+    report = import_library([folder], out)
+    assert [m.name for m in report.multipliers] == ["mul3s_y", "mul4u_crude", "mul4u_exact"]
+    assert load_library(out, signed=False).names == ("mul4u_exact", "mul4u_crude")
+    (line,) = report.refused
+    assert line.startswith(f"{folder}/mul4x3u_x.npy: 'mul4x3u_x' is u4 x u3")
+    assert "choose the other by --x-bits and --w-bits" in line
+    report = import_library([folder], out, w_bits=3, overwrite=True)
+    assert [m.name for m in report.multipliers] == ["mul3s_y", "mul4x3u_x"] and len(report.refused) == 2
     out.unlink()
-    assert "use one operand format per library" in refusal(folder)
+    assert "'mul4x3u_x' is u4 x u3" in refusal(folder, folder, folder / "mul4x3u_x.npy")
+    assert "refused 1 of 4" in refusal(folder, strict=True)
 
 
 def test_names_that_come_twice(folder: Path) -> None:
