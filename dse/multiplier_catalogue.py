@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from dse.multipliers import (
 from dse.pareto import non_dominated
 from dse.progress import ProgressDisplay
 from dse.types import Floats
+from dse.whole_files import writable_folder, write_whole, writing
 
 _COLUMNS = (
     f"{'name':<16} {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
@@ -57,17 +59,24 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
 
 
 def libraries_of_both_signs(paths: Sequence[str]) -> dict[str, MultiplierLibrary]:
-    """Read libraries, those that hold both signs as two; by the name of the file or folder and the sign."""
+    """Read libraries, those that hold both signs as two; by name and sign.
+
+    The name is the file's or folder's stem, or its path where two share that; `builtin` and `catalogue` are libraries, too.
+
+    Raises:
+        InputError: One cannot be read, whatever the sign.
+    """
+    stems = Counter(Path(path).stem for path in dict.fromkeys(paths))
     found: dict[str, MultiplierLibrary] = {}
-    for path in paths:
+    for path in dict.fromkeys(paths):
+        name = Path(path).stem if stems[Path(path).stem] == 1 else path
+        signs = {}
         for signed in (False, True):
-            try:
-                library = load_library(path, signed=signed)
-            except InputError:
-                continue
-            found[f"{Path(path).stem}, {'signed' if signed else 'unsigned'}"] = library
-        if not any(name.startswith(f"{Path(path).stem}, ") for name in found):
-            load_library(path)  # says what is wrong with it
+            with suppress(InputError):
+                signs[f"{name}, {'signed' if signed else 'unsigned'}"] = open_library(path, signed=signed)
+        if not signs:
+            open_library(path)  # says what is wrong with it
+        found |= signs
     return found
 
 
@@ -87,12 +96,14 @@ def evolve_to_file(
     Raises:
         InputError: A file is not as it should be, or an argument out of range. Nothing is written.
     """
-    if out.suffix != ".v" or not out.stem.isidentifier() or not out.parent.is_dir():
-        raise InputError(f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file")
-    if out.exists():
-        raise InputError(f"{out}: exists; name another file or remove it")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out}: its folder cannot be written; check its permissions")
+    with writing(out):
+        if out.suffix != ".v" or not out.stem.isidentifier() or not out.parent.is_dir():
+            raise InputError(
+                f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file"
+            )
+        if out.exists():
+            raise InputError(f"{out}: exists; name another file or remove it")
+    writable_folder(out.parent)
     to_verilog(column_truncated(2, bits=2), out.stem)  # whether the name can be a module's, before the time is spent
     display.start("evolving")
     multiplier = evolved(
@@ -110,10 +121,7 @@ def evolve_to_file(
     weighted = [f"--{key}-weights {shlex.quote(str(path))}" for key, path in paths.items() if path is not None]
     bound = repr(float(max_error)).removesuffix(".0")
     command = f"dse multipliers evolve --from {start} --max-error {bound} --candidates {candidates} --seed {seed}"
-    try:
-        out.write_text(evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    write_whole(out, evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))).encode())
     before = generate(start)
     yield f"{start:<12} {before.power_mw:.4f} mW, MAE {before.errors.mae:.4g}"
     yield f"{out.stem:<12} {multiplier.power_mw:.4f} mW, MAE {multiplier.errors.mae:.4g} (power estimated with glitches)"

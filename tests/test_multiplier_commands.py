@@ -64,7 +64,22 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         (["evolve", "--max-error", "5", "--x-weights", "nowhere.npy", "--out", "e.v"], "nowhere.npy"),
         (["evolve", "--max-error", "5", "--w-weights", "circuits/exact.npy", "--out", "e.v"], "w_weights must be 256"),
         (["verilog", "drun4u", "--out", "v"], "did you mean 'drum4u'"),
+        (["verilog", "drum4u", "--out", "circuits/exact.npy"], "is a file"),
+        (["verilog", "drum4u", "--out", "circuits/exact.npy/v"], "cannot be written: Not a directory"),
+        (["verilog", "drum4u", "--out", "/proc/v"], "/proc/v: cannot be written"),
+        (["verilog", "drum4u", "--out", "/proc"], "/proc: cannot be written"),
         (["catalogue", "nowhere.npz", "--out", "page"], "nowhere.npz"),
+        (["catalogue", "--out", "circuits/exact.npy"], "is a file"),
+        (["catalogue", "--out", "circuits/exact.npy/page"], "cannot be written: Not a directory"),
+        (["catalogue", "--measure", "--out", "/proc/page"], "/proc/page: cannot be written"),
+        (["catalogue", "--measure", "--out", "n" * 300], "cannot be written: File name too long"),
+        (["inspect", "builtin", "dadda8u", "--figures", "circuits/exact.npy/maps"], "cannot be written: Not a directory"),
+        (["inspect", "builtin", "dadda8u", "--figures", "/proc/maps"], "/proc/maps: cannot be written"),
+        (["evolve", "--max-error", "5", "--out", "/proc/e.v"], "/proc: cannot be written"),
+        (["evolve", "--max-error", "5", "--out", f"{'n' * 300}.v"], "cannot be written: File name too long"),
+        (["import", "circuits", "--out", f"{'n' * 300}.npz"], "cannot be written: File name too long"),
+        (["import", "circuits", "--unsigned", "--x-bits", "4", "--w-bits", "4", "--dtype", "uint16"]
+        + ["--out", "/proc/l.npz"], "/proc/l.npz: cannot be written"),
         (["import", "--out", "lib.npz"], "PATHS"),
         (["import", "circuits"], "--out"),
         (["import", "circuits", "--out", "lib.zip"], "lib.zip"),
@@ -128,5 +143,10 @@ def test_catalogue_page(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     capsys.readouterr()
     assert call(monkeypatch, "multipliers", "catalogue", "--out", "page", "lib.npz") == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+    (folder / "lib.npz").write_bytes(Path("lib.npz").read_bytes())
+    assert call(monkeypatch, "multipliers", "catalogue", "--out", "two", "lib.npz", "circuits/lib.npz", "builtin") == 0
+    text = Path("two/README.md").read_text()
+    for name in ("lib.npz, unsigned: 2", "circuits/lib.npz, unsigned: 2", "builtin, unsigned: ", "builtin, signed: "):
+        assert f"- {name}" in text
     text = Path("page/README.md").read_text()
     assert "`dse multipliers catalogue --out page lib.npz`" in text and "- lib, unsigned: 2 circuits" in text

@@ -24,6 +24,7 @@ from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
 from dse.multipliers.readers._limits import kill_running
 from dse.multipliers.readers._options import ElementType
+from dse.whole_files import writing
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out}: a library is an .npz file; give it that suffix")
     if not out.parent.is_dir():
         raise InputError(f"{out}: its folder does not exist; create it")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: exists; name another file or replace it (--overwrite)")
+    with writing(out):
+        if out.exists() and not overwrite:
+            raise InputError(f"{out}: exists; name another file or replace it (--overwrite)")
 
 
 def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
