@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.circuits import to_verilog, write_verilog
 from dse.circuits.families import column_truncated
@@ -31,7 +32,6 @@ from dse.multipliers import (
 )
 from dse.pareto import non_dominated
 from dse.progress import ProgressDisplay
-from dse.types import Floats
 from dse.whole_files import writable_folder, write_whole, writing
 
 _COLUMNS = (
@@ -138,6 +138,9 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
     """
     chosen = [generate(name) if library == "builtin" else open_library(library, signed=signed)[name] for name in names]
     for multiplier in chosen:
+        if signed not in (None, multiplier.x_signed):
+            kind = "signed" if multiplier.x_signed else "unsigned"
+            raise InputError(f"multiplier '{multiplier.name}' is {kind}; name another or say --{kind}")
         if multiplier.netlist is None:
             raise InputError(f"multiplier '{multiplier.name}': its gates are not known; import its netlist (.v)")
     for multiplier in chosen:
@@ -145,10 +148,12 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
         yield from write_verilog(multiplier.netlist, out, multiplier.name, comments=figure_comments(multiplier))
 
 
-def _weights(path: Path) -> Floats:
+def _weights(path: Path) -> NDArray[np.generic]:
+    """Return the array of an `.npy` file; who uses it checks it."""
     try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise InputError(f"{path}: cannot be read as an array ({one_line(error)}); write it with numpy.save") from None
 
 
