@@ -325,3 +325,13 @@ def test_damaged_files_give_a_netlist_or_a_message(edits: list[tuple[int, int, s
 def test_texts_made_to_take_long_are_refused_at_once(text: str) -> None:
     with pytest.raises(InputError, match="^verilog"):
         from_verilog(text)
+
+
+def test_a_path_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "circuit.V"
+    path.write_text("module m(input [1:0] a, input [1:0] b, output p); assign p = a[0]; endmodule")
+    assert len(from_verilog(path).outputs) == 1
+    for name in (str(path), "circuit.v", "nowhere/circuit.sv"):
+        with pytest.raises(InputError, match="looks like a path; pass Path"):
+            from_verilog(name)
+    assert len(from_verilog(path.read_text() + "\n// from circuit.v").outputs) == 1
