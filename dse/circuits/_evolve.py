@@ -87,7 +87,7 @@ class _Search:
         self._pairs = 1 << (netlist.x_bits + netlist.w_bits)
         self._measure, self._gate_costs = measure, gate_costs
         self._parent = Genome(netlist.kinds.copy(), netlist.inputs.copy(), np.array(netlist.outputs, dtype=np.int32))
-        self._active = active(netlist)
+        self._active = active(self._parent, self._first)
         self.cost = self._cost(self._parent)
         if measure.error(self._parent) is None:
             raise InputError("evolve: the netlist's own error is above max_error; start from another or allow more")
@@ -105,7 +105,7 @@ class _Search:
             self._parent = child
         elif self._measure.error(child) is not None and (cost := self._cost(child)) <= self.cost:
             self._parent, self.cost = child, cost
-            self._active = active(self.netlist)
+            self._active = active(child, self._first)
 
     def _child(self, rng: np.random.Generator) -> tuple[Genome, bool]:
         """Return the parent with some genes changed, and whether one of a needed gate or an output is among them."""
