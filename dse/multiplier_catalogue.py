@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,6 +18,7 @@ from dse.circuits import to_verilog, write_verilog
 from dse.circuits.families import column_truncated
 from dse.exceptions import InputError, one_line, unknown_name
 from dse.multipliers import (
+    ESTIMATED,
     PACKAGED,
     ErrorMetrics,
     ImportReport,
@@ -35,9 +36,10 @@ from dse.progress import ProgressDisplay
 from dse.whole_files import writable_folder, write_whole, writing
 
 _COLUMNS = (
-    f"{'name':<16} {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
+    f" {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
     f"{'MRE %':>8} {'EP %':>6}"
 )
+_LONGEST_NAME = 40  # that columns make room for
 
 
 def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] = ()) -> MultiplierLibrary:
@@ -164,10 +166,12 @@ def inspection(library: MultiplierLibrary) -> Iterator[str]:
     `largest * 2^B * eps`): as many products of one factor per operand make the error up, which is what it costs to
     simulate by matrix products.
     """
-    yield f"{_COLUMNS} {'rank':>4}  origin"
+    width = _name_width(library)
+    yield f"{'name':<{width}}{_COLUMNS} {'rank':>4}  origin"
     for m, rel in zip(library, library.rel_energy, strict=True):
         rank = int(np.linalg.matrix_rank(m.error.astype(np.float64)))
-        yield f"{_row(m, float(rel))} {rank:>4}  {m.origin}"
+        yield f"{m.name:<{width}}{_row(m, float(rel))} {rank:>4}  {_origin(m)}"
+    yield from _notes(library)
     for m in library:
         yield from (f"warning: {m.name}: {finding}" for finding in check(m, library))
 
@@ -196,8 +200,10 @@ def listing(library: MultiplierLibrary, chosen: Sequence[Multiplier], *, as_json
     if as_json:
         yield json.dumps([_plain(m, rel[m.name]) for m in chosen], indent=1)
         return
-    yield f"{_COLUMNS}  origin"
-    yield from (f"{_row(m, rel[m.name])}  {m.origin}" for m in chosen)
+    width = _name_width(chosen)
+    yield f"{'name':<{width}}{_COLUMNS}  origin"
+    yield from (f"{m.name:<{width}}{_row(m, rel[m.name])}  {_origin(m)}" for m in chosen)
+    yield from _notes(chosen)
 
 
 def import_account(report: ImportReport, out: Path) -> Iterator[str]:
@@ -216,11 +222,25 @@ def import_account(report: ImportReport, out: Path) -> Iterator[str]:
     yield f"took {len(report.multipliers)}, refused {len(report.refused)}{passed}; wrote {out}"
 
 
+def _name_width(multipliers: Iterable[Multiplier]) -> int:
+    return min(max((len(m.name) for m in multipliers), default=0), _LONGEST_NAME)
+
+
+def _origin(m: Multiplier) -> str:
+    """Return where a multiplier comes from, an asterisk standing for what `_notes` says beneath."""
+    return f"{m.origin.removesuffix(ESTIMATED).removesuffix('; ')} *".lstrip() if m.origin.endswith(ESTIMATED) else m.origin
+
+
+def _notes(multipliers: Iterable[Multiplier]) -> Iterator[str]:
+    if any(m.origin.endswith(ESTIMATED) for m in multipliers):
+        yield f"* {ESTIMATED}"
+
+
 def _row(m: Multiplier, rel: float) -> str:
     bits = f"{m.x_bits}x{m.w_bits}"
     e = m.errors
     return (
-        f"{m.name:<16} {bits:>5} {_sign(m):>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
+        f" {bits:>5} {_sign(m):>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
         f"{e.mean_error:>10.2f} {e.std_error:>10.2f} {100 * e.mre:>8.2f} {100 * e.error_probability:>6.2f}"
     )
 
