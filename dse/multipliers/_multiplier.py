@@ -11,13 +11,13 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.circuits import Netlist
+from dse.circuits import MAX_BITS, Netlist
 from dse.exceptions import InputError
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._operands import exact_products, operand_values, product_range
 from dse.types import Table
 
-MIN_BITS, MAX_BITS = 2, 12
+MIN_BITS = 2
 
 
 @dataclass(frozen=True, eq=False)
