@@ -32,8 +32,11 @@ def inspect(library: str, names: tuple[str, ...], signed: bool | None, figures: 
     With NAMEs only these and the exact one. The last column of figures is the rank of the error table.
     """
     from dse.multiplier_catalogue import inspection, open_library
+    from dse.whole_files import writable_folder
 
     opened = open_library(library, signed=signed, names=names)
+    if figures is not None:
+        writable_folder(figures)
     for line in inspection(opened):
         click.echo(line)
     if figures is not None:
@@ -66,8 +69,8 @@ def list_multipliers(library: str, signed: bool | None, metric: str | None, kind
 @multipliers.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Library to write (.npz).")
-@click.option("--x-bits", type=int, help="Width of the activation, where a file does not say.")
-@click.option("--w-bits", type=int, help="Width of the weight, where a file does not say.")
+@click.option("--x-bits", type=int, help="Width of the activation, where a file does not say or files differ.")
+@click.option("--w-bits", type=int, help="Width of the weight, where a file does not say or files differ.")
 @click.option("--signed/--unsigned", default=None, help="Sign of both operands, where a file does not say.")
 @click.option(
     "--order",
@@ -138,8 +141,10 @@ def catalogue(out: Path, measure: bool, libraries: tuple[str, ...]) -> None:
     """Write a page about all built-in circuits, with their fronts; those of LIBRARYs (files, folders) are drawn beside."""
     from dse.catalogue_page import known_catalogue, measure_catalogue, write_page
     from dse.multiplier_catalogue import libraries_of_both_signs
+    from dse.whole_files import writable_folder
 
     imported = libraries_of_both_signs(libraries)
+    writable_folder(out)  # before a minute of measuring, not after
     command = " ".join(("dse multipliers catalogue", *(["--measure"] if measure else []), f"--out {out}", *libraries))
     for path in write_page(out, measure_catalogue() if measure else known_catalogue(), imported, command):
         click.echo(f"wrote    {path}")

@@ -18,6 +18,7 @@ from dse.multipliers import (
 )
 from dse.report import draw_panels, panel, save
 from dse.types import Floats
+from dse.whole_files import writable_folder, write_whole
 
 CSV, PAGE, FIGURE = "catalogue.csv", "README.md", "fronts"
 
@@ -45,8 +46,11 @@ def write_page(
 
     Returns:
         The files.
+
+    Raises:
+        InputError: One of them cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    writable_folder(folder)
     write_catalogue(folder / CSV, entries)
     panels = [
         panel(f"{'signed' if signed else 'unsigned'}, 8 x 8 bits", _groups(entries, imported, signed))
@@ -55,8 +59,8 @@ def write_page(
     caption = "Uniform operands; power estimated from gates at 45 nm, that of imported circuits as given."
     draw = partial(draw_panels, panels, "mean error distance (MAE)", "Power against error", caption)
     figure = save(draw, folder, FIGURE)
-    (folder / PAGE).write_text("\n".join(_page(entries, imported, command, figure.name)) + "\n", encoding="utf-8")
-    return [folder / PAGE, folder / CSV, figure]
+    text = "\n".join(_page(entries, imported, command, figure.name)) + "\n"
+    return [write_whole(folder / PAGE, text.encode()), folder / CSV, figure]
 
 
 def gains(entries: Sequence[Entry], signed: bool) -> list[tuple[Entry, Entry, float]]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.circuits import to_verilog, write_verilog
 from dse.circuits.families import column_truncated
 from dse.exceptions import InputError, one_line, unknown_name
 from dse.multipliers import (
+    ESTIMATED,
     PACKAGED,
     ErrorMetrics,
     ImportReport,
@@ -30,12 +33,13 @@ from dse.multipliers import (
 )
 from dse.pareto import non_dominated
 from dse.progress import ProgressDisplay
-from dse.types import Floats
+from dse.whole_files import writable_folder, write_whole, writing
 
 _COLUMNS = (
-    f"{'name':<16} {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
+    f" {'bits':>5} {'sign':>4} {'power mW':>9} {'rel':>6} {'MAE':>9} {'WCE':>7} {'mean':>10} {'std':>10} "
     f"{'MRE %':>8} {'EP %':>6}"
 )
+_LONGEST_NAME = 40  # that columns make room for
 
 
 def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] = ()) -> MultiplierLibrary:
@@ -57,17 +61,24 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
 
 
 def libraries_of_both_signs(paths: Sequence[str]) -> dict[str, MultiplierLibrary]:
-    """Read libraries, those that hold both signs as two; by the name of the file or folder and the sign."""
+    """Read libraries, those that hold both signs as two; by name and sign.
+
+    The name is the file's or folder's stem, or its path where two share that; `builtin` and `catalogue` are libraries, too.
+
+    Raises:
+        InputError: One cannot be read, whatever the sign.
+    """
+    stems = Counter(Path(path).stem for path in dict.fromkeys(paths))
     found: dict[str, MultiplierLibrary] = {}
-    for path in paths:
+    for path in dict.fromkeys(paths):
+        name = Path(path).stem if stems[Path(path).stem] == 1 else path
+        signs = {}
         for signed in (False, True):
-            try:
-                library = load_library(path, signed=signed)
-            except InputError:
-                continue
-            found[f"{Path(path).stem}, {'signed' if signed else 'unsigned'}"] = library
-        if not any(name.startswith(f"{Path(path).stem}, ") for name in found):
-            load_library(path)  # says what is wrong with it
+            with suppress(InputError):
+                signs[f"{name}, {'signed' if signed else 'unsigned'}"] = open_library(path, signed=signed)
+        if not signs:
+            open_library(path)  # says what is wrong with it
+        found |= signs
     return found
 
 
@@ -87,12 +98,14 @@ def evolve_to_file(
     Raises:
         InputError: A file is not as it should be, or an argument out of range. Nothing is written.
     """
-    if out.suffix != ".v" or not out.stem.isidentifier() or not out.parent.is_dir():
-        raise InputError(f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file")
-    if out.exists():
-        raise InputError(f"{out}: exists; name another file or remove it")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out}: its folder cannot be written; check its permissions")
+    with writing(out):
+        if out.suffix != ".v" or not out.stem.isidentifier() or not out.parent.is_dir():
+            raise InputError(
+                f"{out}: expected NAME.v in a folder that exists, NAME of letters, digits and _; name another file"
+            )
+        if out.exists():
+            raise InputError(f"{out}: exists; name another file or remove it")
+    writable_folder(out.parent)
     to_verilog(column_truncated(2, bits=2), out.stem)  # whether the name can be a module's, before the time is spent
     display.start("evolving")
     multiplier = evolved(
@@ -110,10 +123,7 @@ def evolve_to_file(
     weighted = [f"--{key}-weights {shlex.quote(str(path))}" for key, path in paths.items() if path is not None]
     bound = repr(float(max_error)).removesuffix(".0")
     command = f"dse multipliers evolve --from {start} --max-error {bound} --candidates {candidates} --seed {seed}"
-    try:
-        out.write_text(evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    write_whole(out, evolved_source(multiplier, " ".join((command, *weighted, f"--out {out.name}"))).encode())
     before = generate(start)
     yield f"{start:<12} {before.power_mw:.4f} mW, MAE {before.errors.mae:.4g}"
     yield f"{out.stem:<12} {multiplier.power_mw:.4f} mW, MAE {multiplier.errors.mae:.4g} (power estimated with glitches)"
@@ -130,6 +140,9 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
     """
     chosen = [generate(name) if library == "builtin" else open_library(library, signed=signed)[name] for name in names]
     for multiplier in chosen:
+        if signed not in (None, multiplier.x_signed):
+            kind = "signed" if multiplier.x_signed else "unsigned"
+            raise InputError(f"multiplier '{multiplier.name}' is {kind}; name another or say --{kind}")
         if multiplier.netlist is None:
             raise InputError(f"multiplier '{multiplier.name}': its gates are not known; import its netlist (.v)")
     for multiplier in chosen:
@@ -137,10 +150,12 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
         yield from write_verilog(multiplier.netlist, out, multiplier.name, comments=figure_comments(multiplier))
 
 
-def _weights(path: Path) -> Floats:
+def _weights(path: Path) -> NDArray[np.generic]:
+    """Return the array of an `.npy` file; who uses it checks it."""
     try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise InputError(f"{path}: cannot be read as an array ({one_line(error)}); write it with numpy.save") from None
 
 
@@ -151,10 +166,12 @@ def inspection(library: MultiplierLibrary) -> Iterator[str]:
     `largest * 2^B * eps`): as many products of one factor per operand make the error up, which is what it costs to
     simulate by matrix products.
     """
-    yield f"{_COLUMNS} {'rank':>4}  origin"
+    width = _name_width(library)
+    yield f"{'name':<{width}}{_COLUMNS} {'rank':>4}  origin"
     for m, rel in zip(library, library.rel_energy, strict=True):
         rank = int(np.linalg.matrix_rank(m.error.astype(np.float64)))
-        yield f"{_row(m, float(rel))} {rank:>4}  {m.origin}"
+        yield f"{m.name:<{width}}{_row(m, float(rel))} {rank:>4}  {_origin(m)}"
+    yield from _notes(library)
     for m in library:
         yield from (f"warning: {m.name}: {finding}" for finding in check(m, library))
 
@@ -183,8 +200,10 @@ def listing(library: MultiplierLibrary, chosen: Sequence[Multiplier], *, as_json
     if as_json:
         yield json.dumps([_plain(m, rel[m.name]) for m in chosen], indent=1)
         return
-    yield f"{_COLUMNS}  origin"
-    yield from (f"{_row(m, rel[m.name])}  {m.origin}" for m in chosen)
+    width = _name_width(chosen)
+    yield f"{'name':<{width}}{_COLUMNS}  origin"
+    yield from (f"{m.name:<{width}}{_row(m, rel[m.name])}  {_origin(m)}" for m in chosen)
+    yield from _notes(chosen)
 
 
 def import_account(report: ImportReport, out: Path) -> Iterator[str]:
@@ -203,11 +222,25 @@ def import_account(report: ImportReport, out: Path) -> Iterator[str]:
     yield f"took {len(report.multipliers)}, refused {len(report.refused)}{passed}; wrote {out}"
 
 
+def _name_width(multipliers: Iterable[Multiplier]) -> int:
+    return min(max((len(m.name) for m in multipliers), default=0), _LONGEST_NAME)
+
+
+def _origin(m: Multiplier) -> str:
+    """Return where a multiplier comes from, an asterisk standing for what `_notes` says beneath."""
+    return f"{m.origin.removesuffix(ESTIMATED).removesuffix('; ')} *".lstrip() if m.origin.endswith(ESTIMATED) else m.origin
+
+
+def _notes(multipliers: Iterable[Multiplier]) -> Iterator[str]:
+    if any(m.origin.endswith(ESTIMATED) for m in multipliers):
+        yield f"* {ESTIMATED}"
+
+
 def _row(m: Multiplier, rel: float) -> str:
     bits = f"{m.x_bits}x{m.w_bits}"
     e = m.errors
     return (
-        f"{m.name:<16} {bits:>5} {_sign(m):>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
+        f" {bits:>5} {_sign(m):>4} {m.power_mw:>9.4f} {rel:>6.3f} {e.mae:>9.2f} {e.wce:>7d} "
         f"{e.mean_error:>10.2f} {e.std_error:>10.2f} {100 * e.mre:>8.2f} {100 * e.error_probability:>6.2f}"
     )
 

@@ -13,7 +13,7 @@ from dse.catalogue_page import gains, known_catalogue, write_page
 from dse.circuits import Figures
 from dse.circuits.families import exact
 from dse.multipliers import Entry, ErrorMetrics, MultiplierLibrary, builtin, from_netlist, with_fronts
-from dse.report import panel
+from dse.report import draw_panels, panel
 
 
 def entry(name: str, power: float, mae: float, family: str = "reduced", signed: bool = False) -> Entry:
@@ -63,6 +63,12 @@ def test_panel_leaves_out_what_has_no_error() -> None:
     info = panel("t", {"a": np.array([[1.0, 0.0], [0.5, 3.0], [0.7, 3.5], [1.2, 0.1]]), "b": np.array([[0.6, 2.0]])})
     assert info.front.tolist() == [[0.6, 2.0], [0.5, 3.0]]  # what needs more than the exact circuit is not on it
     assert {name: len(points) for name, points in info.groups.items()} == {"a": 3, "b": 1}
+
+
+def test_every_group_is_drawn() -> None:
+    groups = {f"library {i}": np.array([[1.0, 1.0 + i]]) for i in range(8)}
+    (axes,) = draw_panels([panel("t", groups)], "error", "title", "caption").axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()][1:] == [f"{name} (1)" for name in groups]
 
 
 def test_the_committed_page_is_of_the_package(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 # A part may import from rows above its own, and from itself.
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
+    ("whole_files",),
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
     ("operands", "report", "study"),  # a report is made from files alone, a heat map from a multiplier

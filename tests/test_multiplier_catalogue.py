@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dse.circuits.families import column_truncated
 from dse.exceptions import InputError
 from dse.multiplier_catalogue import import_account, inspection, listing, open_library, pareto_optimal
-from dse.multipliers import ImportReport, Multiplier, MultiplierLibrary, builtin
+from dse.multipliers import ImportReport, Multiplier, MultiplierLibrary, builtin, from_netlist
 from tests.multipliers.files import CRUDE, EXACT
 
 # By power: x2 is beaten by nothing, x3 by x2 in both, x4 is cheap and bad.
@@ -53,6 +54,17 @@ def test_inspection() -> None:
         "warning: broken: lut[0, w] is not 0 for 16 of 16 operands (up to 1)",
         "warning: broken: lut[x, 0] is not 0 for 16 of 16 operands (up to 1)",
     ]
+
+
+def test_names_have_room_and_estimates_are_told_once() -> None:
+    long = "a_circuit_of_quite_some_length"
+    library = MultiplierLibrary([*LIBRARY, from_netlist(column_truncated(3, bits=4), name=long, origin="mine")])
+    for lines in (list(inspection(library)), list(listing(library, list(library)))):
+        place = lines[0].index("sign")
+        assert [line[place : place + 4] for line in lines[1:6]] == ["  uu"] * 5
+        assert lines[5].startswith(f"{long} ") and lines[5].endswith("  mine *")
+        assert lines[6] == "* power, area and delay estimated from its gates"
+        assert sum("estimated" in line for line in lines) == 1
 
 
 def test_the_rank_of_truncated_arrays() -> None:

@@ -21,6 +21,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(folder / "exact.npy", EXACT)
     CRUDE.astype("<u2").tofile(folder / "crude.bin")
     (folder / "multipliers.csv").write_text("name,power_mw\nexact,0.5\ncrude,0.3\n")
+    for name, dtype in (("complex", complex), ("duration", "m8[s]"), ("objects", object), ("records", [("a", "i4")])):
+        np.save(f"{name}.npy", np.ones(256, dtype=dtype))
+    np.save("none.npy", np.full(256, np.nan))
+    np.save("table.npy", EXACT.astype("m8[s]"))
     return folder
 
 
@@ -63,8 +67,32 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         (["evolve", "--max-error", "5", "--from", "reduced2u", "--out", "e.v"], "own error is above max_error"),
         (["evolve", "--max-error", "5", "--x-weights", "nowhere.npy", "--out", "e.v"], "nowhere.npy"),
         (["evolve", "--max-error", "5", "--w-weights", "circuits/exact.npy", "--out", "e.v"], "w_weights must be 256"),
+        (["evolve", "--max-error", "5", "--x-weights", "complex.npy", "--out", "e.v"], "got complex128"),
+        (["evolve", "--max-error", "5", "--x-weights", "duration.npy", "--out", "e.v"], "got timedelta64"),
+        (["evolve", "--max-error", "5", "--x-weights", "objects.npy", "--out", "e.v"], "objects.npy: cannot be read"),
+        (["evolve", "--max-error", "5", "--x-weights", "records.npy", "--out", "e.v"], "got [('a', '<i4')]"),
+        (["evolve", "--max-error", "5", "--x-weights", "none.npy", "--out", "e.v"], "x_weights must be 256 finite"),
+        (["evolve", "--max-error", "5", "--x-weights", "circuits", "--out", "e.v"], "circuits: cannot be read"),
+        (["import", "table.npy", "--out", "l.npz"], "must hold integers, got timedelta64"),
+        (["verilog", "drum4u", "--signed", "--out", "v"], "'drum4u' is unsigned"),
+        (["verilog", "drum4s", "--unsigned", "--out", "v"], "'drum4s' is signed"),
         (["verilog", "drun4u", "--out", "v"], "did you mean 'drum4u'"),
+        (["verilog", "drum4u", "--out", "circuits/exact.npy"], "is a file"),
+        (["verilog", "drum4u", "--out", "circuits/exact.npy/v"], "cannot be written: Not a directory"),
+        (["verilog", "drum4u", "--out", "/proc/v"], "/proc/v: cannot be written"),
+        (["verilog", "drum4u", "--out", "/proc"], "/proc: cannot be written"),
         (["catalogue", "nowhere.npz", "--out", "page"], "nowhere.npz"),
+        (["catalogue", "--out", "circuits/exact.npy"], "is a file"),
+        (["catalogue", "--out", "circuits/exact.npy/page"], "cannot be written: Not a directory"),
+        (["catalogue", "--measure", "--out", "/proc/page"], "/proc/page: cannot be written"),
+        (["catalogue", "--measure", "--out", "n" * 300], "cannot be written: File name too long"),
+        (["inspect", "builtin", "dadda8u", "--figures", "circuits/exact.npy/maps"], "cannot be written: Not a directory"),
+        (["inspect", "builtin", "dadda8u", "--figures", "/proc/maps"], "/proc/maps: cannot be written"),
+        (["evolve", "--max-error", "5", "--out", "/proc/e.v"], "/proc: cannot be written"),
+        (["evolve", "--max-error", "5", "--out", f"{'n' * 300}.v"], "cannot be written: File name too long"),
+        (["import", "circuits", "--out", f"{'n' * 300}.npz"], "cannot be written: File name too long"),
+        (["import", "circuits", "--unsigned", "--x-bits", "4", "--w-bits", "4", "--dtype", "uint16"]
+        + ["--out", "/proc/l.npz"], "/proc/l.npz: cannot be written"),
         (["import", "--out", "lib.npz"], "PATHS"),
         (["import", "circuits"], "--out"),
         (["import", "circuits", "--out", "lib.zip"], "lib.zip"),
@@ -128,5 +156,10 @@ def test_catalogue_page(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     capsys.readouterr()
     assert call(monkeypatch, "multipliers", "catalogue", "--out", "page", "lib.npz") == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+    (folder / "lib.npz").write_bytes(Path("lib.npz").read_bytes())
+    assert call(monkeypatch, "multipliers", "catalogue", "--out", "two", "lib.npz", "circuits/lib.npz", "builtin") == 0
+    text = Path("two/README.md").read_text()
+    for name in ("lib.npz, unsigned: 2", "circuits/lib.npz, unsigned: 2", "builtin, unsigned: ", "builtin, signed: "):
+        assert f"- {name}" in text
     text = Path("page/README.md").read_text()
     assert "`dse multipliers catalogue --out page lib.npz`" in text and "- lib, unsigned: 2 circuits" in text

@@ -7,13 +7,14 @@ from dse.circuits._evaluate import product_table, signal_blocks
 from dse.circuits._evolve import evolve
 from dse.circuits._figures import Figures, figures, rank_correlation
 from dse.circuits._mapping import CellInstance, MappedCircuit, mapped
-from dse.circuits._netlist import GATES, ONE, ZERO, Netlist, Signal
+from dse.circuits._netlist import GATES, MAX_BITS, ONE, ZERO, Netlist, Signal
 from dse.circuits._verilog import to_test_bench, to_verilog, write_verilog
 from dse.circuits._verilog_reader import from_verilog
 from dse.circuits._yosys import from_yosys
 
 __all__ = [
     "GATES",
+    "MAX_BITS",
     "ONE",
     "ZERO",
     "Builder",

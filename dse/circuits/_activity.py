@@ -35,12 +35,24 @@ def one_probabilities(
 
 def distribution(name: str, values: ArrayLike | None, bits: int) -> NDArray[np.float64]:
     """Return chances that sum to one, `(2^bits,)` float64, from chances, counts or None (uniform)."""
-    given = np.ones(1 << bits) if values is None else np.asarray(values, dtype=np.float64)
-    if given.shape != (1 << bits,):
-        raise InputError(f"{name}: expected one value for each code, ({1 << bits},), got shape {given.shape}")
-    if not np.isfinite(given).all() or (given < 0).any() or not given.any():
-        raise InputError(f"{name}: expected finite values >= 0, not all zero")
+    given = counts(name, values, bits)
     return given / given.sum()
+
+
+def counts(name: str, values: ArrayLike | None, bits: int) -> NDArray[np.float64]:
+    """Return chances or counts, `(2^bits,)` float64, divided by a power of two so that their sum is finite; None: ones."""
+    try:
+        given = np.ones(1 << bits) if values is None else np.asarray(values)
+    except ValueError:  # lists of several lengths
+        given = np.array(None)
+    valid = given.shape == (1 << bits,) and given.dtype.kind in "biuf"
+    if not valid or not np.isfinite(given).all() or (given < 0).any() or not given.any():
+        raise InputError(
+            f"{name} must be {1 << bits} finite numbers >= 0, not all 0, got {given.dtype} {given.shape}; pass one for "
+            "each code"
+        )
+    given = given.astype(np.float64)
+    return np.ldexp(given, -np.frexp(given.max())[1])  # exact: results are those of the values given
 
 
 def _block_ones(values: NDArray[np.uint64], weight: NDArray[np.float64] | None, block: int) -> NDArray[np.float64]:

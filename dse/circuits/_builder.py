@@ -168,10 +168,16 @@ class Builder:
         return [gate for gate, is_needed in enumerate(needed) if is_needed]
 
 
-def simplified(netlist: Netlist) -> Netlist:
-    """Return the netlist with constants folded, repeated gates joined, and gates that no output needs left out."""
+def simplified(netlist: Netlist, *, split: bool = False) -> Netlist:
+    """Return the netlist with constants folded, repeated gates joined, and gates that no output needs left out.
+
+    With `split`, a NAND, NOR or XNOR becomes the gate and an inverter, which others may use apart.
+    """
     builder = Builder(netlist.x_bits, netlist.w_bits, signed=netlist.signed)
     signals: list[Signal] = list(range(netlist.first_gate))
     for kind, (a, b) in zip(netlist.kinds.tolist(), netlist.inputs.tolist(), strict=True):
-        signals.append(builder.add(kind, signals[a], signals[b]))
+        if split and kind in _NEGATED:
+            signals.append(builder.not_(builder.add(_NEGATED[kind], signals[a], signals[b])))
+        else:
+            signals.append(builder.add(kind, signals[a], signals[b]))
     return builder.netlist(signals[signal] for signal in netlist.outputs)

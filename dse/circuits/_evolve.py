@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dse.circuits._activity import counts
 from dse.circuits._cells import CellLibrary, gate_energies, load_cells
 from dse.circuits._evaluate import product_table
 from dse.circuits._measure import Genome, Measure, active
@@ -86,7 +87,7 @@ class _Search:
         self._pairs = 1 << (netlist.x_bits + netlist.w_bits)
         self._measure, self._gate_costs = measure, gate_costs
         self._parent = Genome(netlist.kinds.copy(), netlist.inputs.copy(), np.array(netlist.outputs, dtype=np.int32))
-        self._active = active(netlist)
+        self._active = active(self._parent, self._first)
         self.cost = self._cost(self._parent)
         if measure.error(self._parent) is None:
             raise InputError("evolve: the netlist's own error is above max_error; start from another or allow more")
@@ -104,7 +105,7 @@ class _Search:
             self._parent = child
         elif self._measure.error(child) is not None and (cost := self._cost(child)) <= self.cost:
             self._parent, self.cost = child, cost
-            self._active = active(self.netlist)
+            self._active = active(child, self._first)
 
     def _child(self, rng: np.random.Generator) -> tuple[Genome, bool]:
         """Return the parent with some genes changed, and whether one of a needed gate or an output is among them."""
@@ -132,8 +133,6 @@ class _Search:
 
 def _whole(key: str, weights: ArrayLike | None, bits: int) -> NDArray[np.int32]:
     """Return weights as whole numbers that sum up to about `_TOTAL`; a code that comes at all counts at least once."""
-    values = np.ones(1 << bits) if weights is None else np.asarray(weights, dtype=np.float64)
-    if values.shape != (1 << bits,) or not np.isfinite(values).all() or (values < 0).any() or not values.any():
-        raise InputError(f"evolve: {key} must be {1 << bits} finite numbers >= 0, not all 0, got shape {values.shape}")
+    values = counts(f"evolve: {key}", weights, bits)
     scaled = np.rint(values * (_TOTAL / values.sum()))
     return np.where(values > 0, np.maximum(scaled, 1), 0).astype(np.int32)

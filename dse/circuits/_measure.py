@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.circuits._evaluate import product_table, signal_blocks
-from dse.circuits._netlist import Netlist
+from dse.circuits._netlist import Netlist, Signal
 from dse.types import Table
 
 _STEM = "_netlist_native"  # setup.py builds it under this name
@@ -73,21 +73,23 @@ class Measure:
         counts = np.zeros(len(netlist), dtype=np.int64)
         for values in signal_blocks(netlist):
             counts += np.bitwise_count(values[netlist.first_gate :] & used).sum(1, dtype=np.int64)
-        return np.where(active(netlist), counts, 0)
+        return np.where(active(genome, netlist.first_gate), counts, 0)
 
     def _netlist(self, genome: Genome) -> Netlist:
         return Netlist(*self._shape, genome.kinds, genome.inputs, tuple(genome.outputs.tolist()))
 
 
-def active(netlist: Netlist) -> NDArray[np.bool_]:
-    """Return which gates any output needs, `(n,)` bool."""
-    first = netlist.first_gate
-    needed = np.zeros(first + len(netlist), dtype=bool)
-    needed[list(netlist.outputs)] = True
-    for gate in range(len(netlist) - 1, -1, -1):
+def active(genome: Genome, first: Signal) -> NDArray[np.bool_]:
+    """Return which gates any output needs, `(n,)` bool; `first` is the signal of the first gate."""
+    needed = bytearray(first + len(genome.kinds))
+    for signal in genome.outputs.tolist():
+        needed[signal] = True
+    inputs = genome.inputs.tolist()
+    for gate in range(len(inputs) - 1, -1, -1):
         if needed[first + gate]:
-            needed[netlist.inputs[gate]] = True
-    return needed[first:]
+            a, b = inputs[gate]
+            needed[a] = needed[b] = True
+    return np.frombuffer(needed, dtype=bool)[first:]
 
 
 class _Structure(ctypes.Structure):

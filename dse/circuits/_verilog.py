@@ -13,6 +13,7 @@ from dse.circuits._evaluate import product_table
 from dse.circuits._netlist import GATES, Netlist, Signal
 from dse.circuits._verilog_tokens import KEYWORDS
 from dse.exceptions import InputError
+from dse.whole_files import writable_folder, write_whole
 
 # Words of IEEE 1364-2005 that the reader knows nothing of.
 _RESERVED = frozenset(
@@ -108,7 +109,7 @@ def write_verilog(
         The three paths.
 
     Raises:
-        InputError: The name is no Verilog identifier, or `expected` has another shape.
+        InputError: The name is no Verilog identifier, or `expected` has another shape, or a file cannot be written.
     """
     shape = 1 << netlist.x_bits, 1 << netlist.w_bits
     table = product_table(netlist) if expected is None else np.asarray(expected)
@@ -120,10 +121,8 @@ def write_verilog(
         f"{name}_tb.v": to_test_bench(netlist, name),
         f"{name}_expected.hex": "".join(f"{code:x}\n" for code in codes.tolist()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        (folder / file).write_text(text, encoding="ascii")
-    return tuple(folder / file for file in texts)
+    writable_folder(folder)
+    return tuple(write_whole(folder / file, text.encode("ascii")) for file, text in texts.items())
 
 
 def _module(netlist: Netlist, name: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dse.circuits._verilog_tokens import PRIMITIVES
 from dse.exceptions import InputError, unknown_name
 
 _OPERATORS = {"&": "and", "|": "or", "^": "xor", "~^": "xnor", "&&": "and", "||": "or"}
+_INVERSES = {"and": "nand", "or": "nor", "xor": "xnor"}
 _SINGLE = ("!", "&&", "||", "==", "!=")  # one bit whatever the operands' widths
 _MAX_NODES = 200_000
 
@@ -192,17 +193,17 @@ class _Scope:
             condition = self._any(operands[0])
             return [node("mux", condition, low, high) for low, high in zip(other, chosen, strict=True)]
         if operator == "~":
-            return [node("not", bit) for bit in self._wide(operands[0], width)]
+            return [self._inverted(bit) for bit in self._wide(operands[0], width)]
         if operator in ("!", "&&", "||"):
             bits = [self._any(operand) for operand in operands]
-            return [node("not", bits[0]) if operator == "!" else node(_OPERATORS[operator], *bits)]
+            return [self._inverted(bits[0]) if operator == "!" else node(_OPERATORS[operator], *bits)]
         if operator in ("==", "!="):
             wide = max(self.width(operand) for operand in operands)
             left, right = (self._wide(operand, wide) for operand in operands)
             different = reduce(
                 lambda a, b: node("or", a, b), (node("xor", *pair) for pair in zip(left, right, strict=True))
             )
-            return [different if operator == "!=" else node("not", different)]
+            return [different if operator == "!=" else self._inverted(different)]
         if len(operands) == 1:
             return [self._reduced(operator, self.value(operands[0], self.width(operands[0])))]
         left, right = (self._wide(operand, width) for operand in operands)
@@ -216,7 +217,11 @@ class _Scope:
     def _reduced(self, operator: str, bits: list[Node]) -> Node:
         kind = _OPERATORS[operator.removeprefix("~")]
         joined = reduce(lambda a, b: self.design.node(kind, a, b), bits)
-        return self.design.node("not", joined) if operator.startswith("~") else joined
+        return self._inverted(joined) if operator.startswith("~") else joined
+
+    def _inverted(self, bit: Node) -> Node:
+        """Return the inverse of a bit: of a gate within the same expression, the gate that forms it at once."""
+        return self.design.node(_INVERSES[bit.kind], *bit.inputs) if bit.kind in _INVERSES else self.design.node("not", bit)
 
     def _sum(self, left: list[Node], right: list[Node]) -> Iterator[Node]:
         node, carry = self.design.node, _CONSTANTS[0]
@@ -234,12 +239,12 @@ class _Scope:
         outputs = [self._single(self.target(port), instance) for port in (ports[:-1] if several else ports[:1])]
         inputs = [self._single(self.value(port, self.width(port)), instance) for port in ports[len(outputs) :]]
         if several:
-            result = self.design.node("not", *inputs) if kind == "not" else inputs[0]
+            result = self._inverted(*inputs) if kind == "not" else inputs[0]
         else:
             inverted = kind in ("nand", "nor", "xnor")
-            plain = {"nand": "and", "nor": "or", "xnor": "xor"}.get(kind, kind)
+            plain = {inverse: gate for gate, inverse in _INVERSES.items()}.get(kind, kind)
             result = reduce(lambda a, b: self.design.node(plain, a, b), inputs)
-            result = self.design.node("not", result) if inverted else result
+            result = self._inverted(result) if inverted else result
         self.drive(outputs, [result] * len(outputs), instance.line)
 
     def _single(self, bits: list[Node], instance: Instance) -> Node:

@@ -22,7 +22,7 @@ def from_verilog(
     Library, in any order. Behavioural Verilog is for `from_yosys`.
 
     Args:
-        source: Path of a file, or the text itself.
+        source: A file as a `Path`, or the text itself as a `str`.
         top: Module to read; the one that no other contains, if None.
         x, w: Names of the inputs that carry activation and weight; by default the first input of the module is the
             activation.
@@ -33,8 +33,10 @@ def from_verilog(
 
     Raises:
         InputError: With file and line: the file cannot be read, is no such netlist, or has loops, nets with several
-            drivers or with none.
+            drivers or with none. A text is the name of a file.
     """
+    if isinstance(source, str) and "\n" not in source and source.lower().endswith((".v", ".sv")):
+        raise InputError(f"verilog: expected source text, got {source!r}, which looks like a path; pass Path({source!r})")
     where, text = "verilog", source if isinstance(source, str) else ""
     if isinstance(source, Path):
         where = str(source)

@@ -17,7 +17,6 @@ from dse.exceptions import InputError
 from dse.kernels._lattice import lattice_factors
 
 MAX_RANK = 64  # columns tried where the caller names no limit: with more, no engine would win by them
-_FLOAT32_EXACT = 2**24
 _MODEST = 2**40  # largest reach called exact: leaves blocks of 8,192 products in float64
 _GROWTH = 4  # entries may grow so far beyond the table's before peeling counts as stuck
 _PEELED = 2**28  # largest entry peeled: products of two entries then stay in int64
@@ -55,10 +54,6 @@ class Factors:
     def reach(self) -> float:
         """Largest `sum_r |a[x, r]| |b[r, w]|`: no partial sum of one entry's terms exceeds it, in whatever order."""
         return reach(self.a, self.b)
-
-    def fits_float32(self, depth: int) -> bool:
-        """Return whether sums over `depth` products are exact in float32: no partial sum reaches 2^24."""
-        return self.is_exact and depth * self.reach < _FLOAT32_EXACT
 
     def sum_error_bound(self, depth: int) -> float:
         """Return the largest error of a sum of `depth` entries formed in float64 and rounded to an integer; 0 where exact.

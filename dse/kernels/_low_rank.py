@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dse.kernels._factors import exact_factors, factor
 from dse.kernels._low_rank_plan import LowRankReport, as_integers, conversion, plan
+from dse.kernels._table import sum_dtype
 from dse.kernels._tensor_cores import half_bmm
 
 # Highest rank at which the engine is chosen unasked. Billions of products per second for (M, K, N) = (65536, 144, 16),
@@ -63,7 +64,7 @@ class LowRankProduct:
         self._block = _even(self._depth, chosen.block)
         self._conversion = conversion(chosen.a)
         largest = max(abs(int(bound)) for bound in torch.aminmax(lut))
-        self._out_dtype = torch.int32 if self._depth * largest < 2**31 else torch.int64
+        self._out_dtype = sum_dtype(self._depth, largest)
         self.report = LowRankReport.of(factors, chosen, self._depth)
 
     @property

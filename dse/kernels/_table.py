@@ -13,6 +13,11 @@ MAX_SPAN = 2**16 - 1  # of a column's entries, where rows of 16 bits are to hold
 _CODE_DTYPES = (torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
+def sum_dtype(depth: int, reach: int) -> torch.dtype:
+    """Return int32 where no sum of `depth` entries of a magnitude up to `reach` can leave it, else int64."""
+    return torch.int32 if depth * reach < 2**31 else torch.int64
+
+
 class LutTable:
     """A table `(2^Bx, 2^Bw)` int32, first axis the activation's code; a copy, so that later changes cannot creep in.
 
@@ -48,7 +53,7 @@ class LutTable:
 
     def sum_dtype(self, depth: int) -> torch.dtype:
         """Return int32 where no sum of `depth` entries can leave it, else int64."""
-        return torch.int32 if depth * self.reach < 2**31 else torch.int64
+        return sum_dtype(depth, self.reach)
 
     @cached_property
     def padded(self) -> Tensor:

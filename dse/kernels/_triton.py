@@ -13,6 +13,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from dse.kernels._table import sum_dtype
+
 _BLOCK_OUTPUTS = 2048  # per program, 16 for each of its 128 threads; untuned, there was no GPU to try others on
 _MAX_BLOCK_COLUMNS = 64  # weights' codes side by side in one program; untuned too
 
@@ -36,7 +38,7 @@ class TritonProduct:
         centre = self._centre if dtype == torch.int16 else 0
         self._constant = self._depth * centre
         self._lut = (lut.to(torch.int64) - centre).to(dtype).contiguous()
-        self._out_dtype = torch.int32 if self._depth * max(abs(low), abs(high)) < 2**31 else torch.int64
+        self._out_dtype = sum_dtype(self._depth, max(abs(low), abs(high)))
 
     @property
     def nbytes(self) -> int:

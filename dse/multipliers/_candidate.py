@@ -67,7 +67,7 @@ def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
     where = f"{c.where}: {c.name!r}"
     a_bits, b_bits = (_bits(size) for size in c.table.shape) if c.table.ndim == 2 else (8, 8)
     a_bits, b_bits = c.a_bits or a_bits, c.b_bits or b_bits
-    negative = bool(np.issubdtype(c.table.dtype, np.integer) and c.table.size and c.table.min() < 0)
+    negative = bool(c.table.dtype.kind in "iu" and c.table.size and c.table.min() < 0)
     a_signed, b_signed = (negative if sign is None else sign for sign in (c.a_signed, c.b_signed))
     table, origin = c.table, c.origin
     if c.any_arrangement and a_signed and b_signed and _by_value(table, a_bits, b_bits):
@@ -110,7 +110,7 @@ def _bits(size: int) -> int:
 def _by_value(table: NDArray[np.generic], a_bits: int, b_bits: int) -> bool:
     """Whether a signed table fits the exact product far better with its first row and column taken as most negative."""
     fits = MIN_BITS <= a_bits <= MAX_BITS and MIN_BITS <= b_bits <= MAX_BITS
-    if not fits or not np.issubdtype(table.dtype, np.integer) or table.shape != (1 << a_bits, 1 << b_bits):
+    if not fits or table.dtype.kind not in "iu" or table.shape != (1 << a_bits, 1 << b_bits):
         return False
     exact = exact_products(a_bits, b_bits, True, True)
     as_stored, rolled = (error_metrics(t, exact).mae for t in (table, _rolled(table)))  # type: ignore[arg-type]

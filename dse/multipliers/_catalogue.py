@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ from dse.multipliers._circuits import BITS, circuits, circuits_by_name
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
+from dse.whole_files import write_whole
 
 METRICS = ("mae", "wce", "mre", "error_probability", "std_error")  # errors whose fronts the built-in library consists of
 FILE = "catalogue.csv"
@@ -73,10 +75,11 @@ def with_fronts(entries: Sequence[Entry]) -> list[Entry]:
 
 def write_catalogue(path: Path, entries: Iterable[Entry]) -> None:
     """Write entries as CSV with a header; floats have all their digits."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(entry.row for entry in entries)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(entry.row for entry in entries)
+    write_whole(path, text.getvalue().encode())
 
 
 @lru_cache

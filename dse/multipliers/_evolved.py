@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
-from dse.circuits import Netlist, evolve, from_verilog, simplified, to_verilog
+from dse.circuits import Netlist, evolve, simplified, to_verilog
 from dse.exceptions import InputError
 from dse.multipliers._builtin import generate
 from dse.multipliers._circuit import from_netlist
@@ -51,9 +51,7 @@ def evolved(
         progress=progress,
     )
     origin = f"evolved from {first.name}: mean error <= {max_error:g}, {candidates} candidates, seed {seed}"
-    # in the order in which its file is read back: glitches depend on it a little
-    read_back = from_verilog(to_verilog(simplified(netlist), "evolved"), signed=netlist.signed)
-    return from_netlist(read_back, name=name, origin=origin)
+    return from_netlist(simplified(netlist, split=True), name=name, origin=origin)
 
 
 def evolved_source(multiplier: Multiplier, command: str) -> str:

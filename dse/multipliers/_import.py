@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -15,14 +15,16 @@ from dse.circuits import rank_correlation
 from dse.exceptions import InputError, one_line
 from dse.multipliers._candidate import Candidate, Order, checked
 from dse.multipliers._circuit import ESTIMATED
-from dse.multipliers._library import MultiplierLibrary
+from dse.multipliers._library import MultiplierLibrary, operand_format
 from dse.multipliers._library_file import write_library
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
 from dse.multipliers._self_check import check
 from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
+from dse.multipliers.readers._limits import kill_running
 from dse.multipliers.readers._options import ElementType
+from dse.whole_files import writing
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,15 @@ def import_library(
     comments of C models and Verilog, those of a netlist without them being estimated.
 
     Nothing may be wrong with a file that is named. Of a folder's files those that cannot be used are refused, and the
-    others are taken. What endangers the whole is always an error: two multipliers of one name, a name or link that leads
-    elsewhere, a file of more than 256 MiB.
+    others are taken; where those of one sign differ in their widths, the widths that most have (or `x_bits` and `w_bits`).
+    What endangers the whole is always an error: two multipliers of one name, a name or link that leads elsewhere, a file
+    of more than 256 MiB.
 
     Args:
         paths: Files and folders.
         out: Library to write, `.npz`; `load_library` reads it. It appears whole or not at all.
-        x_bits: Width of the activation where a file does not say.
-        w_bits: Width of the weight where a file does not say.
+        x_bits: Width of the activation where a file does not say, and preferred where files differ.
+        w_bits: The same of the weight.
         signed: Sign of both operands where a file does not say.
         order: Which operand is a stored table's first axis, or a function's first parameter: `xw` the activation, `wx` the
             weight. Holds for all files but libraries.
@@ -87,12 +90,20 @@ def import_library(
     options = ReadOptions(x_bits, w_bits, signed, order, dtype, sources.figures)
     candidates, refused = _read_all(sources, options)
     _check_names(candidates)
-    taken: list[tuple[Multiplier, Candidate]] = []
+    usable: list[tuple[Path, Multiplier, Candidate]] = []
     for path, candidate in candidates:
         try:
-            taken.append((_usable(candidate, order), candidate))
+            usable.append((path, _usable(candidate, order), candidate))
         except InputError as error:
             refused.append(_refusal(path, error, sources))
+    formats = _kept_formats([m for _, m, _ in usable], x_bits, w_bits)
+    taken: list[tuple[Multiplier, Candidate]] = []
+    for path, multiplier, candidate in usable:
+        kept = formats[multiplier.x_signed]
+        if operand_format(multiplier) == kept:
+            taken.append((multiplier, candidate))
+        else:
+            refused.append(_refusal(path, _of_other_format(multiplier, candidate, kept), sources))
     _check_taken(len(taken), refused, strict)
     multipliers = _with_reference([m for m, _ in taken], reference_power_mw)
     write_library(out, multipliers)
@@ -113,17 +124,22 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out}: a library is an .npz file; give it that suffix")
     if not out.parent.is_dir():
         raise InputError(f"{out}: its folder does not exist; create it")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: exists; name another file or replace it (--overwrite)")
+    with writing(out):
+        if out.exists() and not overwrite:
+            raise InputError(f"{out}: exists; name another file or replace it (--overwrite)")
 
 
 def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
     """Read all files, several at a time because C models spend their time in other processes; keep their order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(_attempt, path, options) for path in sources.files]
         try:
-            results = list(pool.map(partial(_attempt, options=options), sources.files))
-        except BaseException:  # interrupted: what has not begun need not begin
-            pool.shutdown(cancel_futures=True)
+            results = [future.result() for future in futures]
+        except BaseException:  # interrupted: what has not begun need not begin, what runs need not end by itself
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures):
+                kill_running()
+                time.sleep(0.05)
             raise
     candidates: list[tuple[Path, Candidate]] = []
     refused = []
@@ -171,6 +187,25 @@ def _usable(candidate: Candidate, order: Order) -> Multiplier:
             f"{candidate.where}: {candidate.name!r}: its power is unknown; give a CSV with name,power_mw (--figures)"
         )
     return multiplier
+
+
+def _kept_formats(multipliers: Sequence[Multiplier], x_bits: int | None, w_bits: int | None) -> dict[bool, str]:
+    """Return the operand format to keep of each sign: that of the widths asked for where there is one, else of most."""
+
+    def rank(m: Multiplier) -> tuple[bool, int]:
+        asked = x_bits in (None, m.x_bits) and w_bits in (None, m.w_bits)
+        return asked, counts[operand_format(m)]
+
+    counts = Counter(map(operand_format, multipliers))
+    by_sign = {sign: [m for m in multipliers if m.x_signed == sign] for sign in (False, True)}
+    return {sign: operand_format(max(group, key=rank)) for sign, group in by_sign.items() if group}
+
+
+def _of_other_format(multiplier: Multiplier, candidate: Candidate, kept: str) -> InputError:
+    return InputError(
+        f"{candidate.where}: {multiplier.name!r} is {operand_format(multiplier)}, and a library holds one operand format "
+        f"of a sign, here {kept}; choose the other by --x-bits and --w-bits, or import it by itself"
+    )
 
 
 def _check_taken(taken: int, refused: list[str], strict: bool) -> None:

@@ -125,10 +125,10 @@ def _check(items: list[Multiplier]) -> None:
     if count > 1:
         raise InputError(f"multiplier library: the name '{name}' comes {count} times; give every multiplier its own")
     for m in items:
-        if _format(m) != _format(items[0]):
+        if operand_format(m) != operand_format(items[0]):
             raise InputError(
-                f"multiplier library: '{m.name}' is {_format(m)} but '{items[0].name}' is {_format(items[0])}; "
-                "use one operand format per library"
+                f"multiplier library: '{m.name}' is {operand_format(m)} but '{items[0].name}' is "
+                f"{operand_format(items[0])}; use one operand format per library"
             )
         _power(m)
     if not any(m.is_exact for m in items):
@@ -139,7 +139,8 @@ def _check(items: list[Multiplier]) -> None:
         )
 
 
-def _format(multiplier: Multiplier) -> str:
+def operand_format(multiplier: Multiplier) -> str:
+    """Return sign and width of both operands in words, the same for all multipliers of a library."""
     x = f"{'s' if multiplier.x_signed else 'u'}{multiplier.x_bits}"
     return f"{x} x {'s' if multiplier.w_signed else 'u'}{multiplier.w_bits}"
 

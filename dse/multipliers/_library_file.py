@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from dse.circuits import from_verilog, product_table, to_verilog
 from dse.exceptions import InputError
 from dse.multipliers._multiplier import Multiplier
+from dse.whole_files import write_whole
 
 LIBRARY_KEY = "dse_library"  # the array of the text; no multiplier may be called so
 VERSION = 1
@@ -49,7 +48,7 @@ def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
         for key, array in ({LIBRARY_KEY: np.array(text)} | arrays).items():
             with archive.open(f"{key}.npy", "w") as member:  # dated 1980 whenever it is written
                 np.lib.format.write_array(member, array, allow_pickle=False)
-    _write_whole(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def library_multipliers(path: Path, arrays: dict[str, NDArray[np.generic]]) -> list[Multiplier]:
@@ -119,17 +118,3 @@ def _check_types(path: Path, entry: dict[str, Any]) -> None:
             raise InputError(f"{path}: {LIBRARY_KEY}: {key} is {entry[key]!r}; import it again")
     if entry["netlist"] is not None and not isinstance(entry["netlist"], str):
         raise InputError(f"{path}: {LIBRARY_KEY}: netlist is {entry['netlist']!r}; import it again")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; check its folder, permissions and space"
-        ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

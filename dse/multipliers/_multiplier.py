@@ -11,13 +11,13 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.circuits import Netlist
+from dse.circuits import MAX_BITS, Netlist
 from dse.exceptions import InputError
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._operands import exact_products, operand_values, product_range
 from dse.types import Table
 
-MIN_BITS, MAX_BITS = 2, 12
+MIN_BITS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def _check_table(multiplier: Multiplier, table: NDArray[np.integer]) -> None:
     """Check the table as it came, before a conversion to int32 could wrap a value."""
     x_bits, w_bits, x_signed, w_signed = _operands(multiplier)
     where = f"multiplier '{multiplier.name}': table"
-    if not np.issubdtype(table.dtype, np.integer):
+    if table.dtype.kind not in "iu":
         raise InputError(f"{where} must hold integers, got {table.dtype}; convert it")
     if table.shape != (1 << x_bits, 1 << w_bits):
         wanted = (1 << x_bits, 1 << w_bits)

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from dse.report._files import write_whole
 from dse.report._text import drawn
 from dse.types import Floats
+from dse.whole_files import writable_folder, write_whole
 
 # Okabe and Ito's palette, which colour-blind readers tell apart; markers repeat the distinction in grey print.
 _KNOWN = {
@@ -86,6 +86,9 @@ def save(draw: Callable[[], Figure], folder: Path, name: str) -> Path:
 
     Returns:
         Path of the PNG.
+
+    Raises:
+        InputError: The folder cannot be made, or a file not be written.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():  # what the caller has set is back afterwards
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of a name in a script the font lacks: a box
@@ -95,6 +98,7 @@ def save(draw: Callable[[], Figure], folder: Path, name: str) -> Path:
         png = _rendered(figure, format="png", dpi=150, metadata={"Software": None})
         figure.set_layout_engine("none")  # keep the layout that the PNG has got
         pdf = _rendered(figure, format="pdf", metadata={"CreationDate": None})
+    writable_folder(folder)
     write_whole(folder / f"{name}.pdf", pdf)
     return write_whole(folder / f"{name}.png", png)
 

@@ -1,4 +1,4 @@
-"""Files of a run: read with one-line errors that name file and key, written whole or not at all."""
+"""Files of a run, read with one-line errors that name file and key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,22 +141,6 @@ def read_csv(path: Path) -> CsvFile:
         if len(row) != len(header):
             raise InputError(f"{path}: row {number}: expected {len(header)} columns, got {len(row)}; {_CURE}")
     return CsvFile(path, {name: [row[i] for row in rows] for i, name in enumerate(header)})
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that a reader sees the old content or the new one, nothing between. Raises InputError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; check the folder's permissions and space"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _read(path: Path) -> str:

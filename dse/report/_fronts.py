@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
 from dse.pareto import non_dominated
 from dse.report._caption import caption
 from dse.report._draw import QUIET, Look, canvas, looks
+from dse.report._labels import Label, placed
 from dse.report._run import RunData
 from dse.report._text import drawn, method_label
 from dse.types import Floats
 
-_LABEL_BOX = (0.2, 0.05)  # room a name takes, as a share of the axes
+_EXACT = (1.0, 0.0)  # the exact network's star
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Panel:
     title: str
     fronts: tuple[MethodFront, ...]  # methods with designs only
     uniforms: Floats  # (U, 2)
-    uniform_labels: tuple[str, ...]  # (U,) empty where a name would add clutter
+    labels: tuple[Label, ...]  # names of uniforms
     float_loss_pp: float | None  # loss of the float network against the quantised one, where it is known
     limits: tuple[float, float, float, float]  # least and most relative energy, least and most loss shown
     beyond: int  # front designs and uniforms with more loss than is shown
@@ -80,7 +81,7 @@ def _panel(run: RunData, title: str, points: dict[str, Floats], losses: Floats, 
     fronts = tuple(_method_front(m, points[m]) for m in run.methods if len(points[m]))
     uniforms = np.column_stack([run.uniforms.rel_energy, losses])
     limits = _limits(run, [*points.values(), uniforms], float_loss)
-    labels = _uniform_labels(run.uniforms.names, uniforms, limits)
+    labels = _uniform_labels(run.uniforms.names, uniforms, fronts, limits)
     beyond = sum(int((p[:, 1] > limits[3]).sum()) for p in [*points.values(), uniforms])
     return Panel(title, fronts, uniforms, labels, float_loss, limits, beyond)
 
@@ -104,20 +105,16 @@ def _limits(run: RunData, points: list[Floats], float_loss: float | None) -> tup
     )
 
 
-def _uniform_labels(names: tuple[str, ...], points: Floats, limits: tuple[float, ...]) -> tuple[str, ...]:
-    """Name the uniform designs that no other one dominates, leaving out a name that would lie on one already there."""
-    kept: NDArray[np.bool_] = non_dominated(points)
-    low = np.array([limits[0], limits[2]])
-    room = np.array([limits[1], limits[3]]) - low
-    shares = (points - low) / room
-    placed: list[Floats] = [(np.array([1.0, 0.0]) - low) / room]  # the exact network's star
-    labels = [""] * len(names)
-    for i in np.argsort(points[:, 0], kind="stable"):
-        clear = all((np.abs(shares[i] - other) > _LABEL_BOX).any() for other in placed)
-        if kept[i] and clear and shares[i, 1] < 1:
-            placed.append(shares[i])
-            labels[i] = names[i]
-    return tuple(labels)
+def _uniform_labels(
+    names: tuple[str, ...], points: Floats, fronts: Sequence[MethodFront], limits: tuple[float, float, float, float]
+) -> tuple[Label, ...]:
+    """Name the uniform designs that no other one dominates, where there is room."""
+    shown = non_dominated(points) & (points[:, 1] < limits[3])
+    shown &= (points != _EXACT).any(axis=1)
+    by_energy = np.argsort(points[:, 0], kind="stable")
+    chosen = by_energy[shown[by_energy]]
+    marks = np.vstack([points, [_EXACT], *(front.attained for front in fronts)])
+    return tuple(placed([names[i] for i in chosen], points[chosen], marks, limits))
 
 
 def draw_fronts(info: FrontInfo) -> Figure:
@@ -146,18 +143,19 @@ def _draw_front(axes: Axes, front: MethodFront, look: Look, limits: tuple[float,
     axes.plot([], [], marker=look.marker, color=look.colour, markersize=4, label=drawn(method_label(front.method)))
 
 
-def _draw_name(axes: Axes, name: str, point: Floats) -> None:
-    text = axes.annotate(name, (point[0], point[1]), (3, 3), textcoords="offset points", zorder=1.5)
+def _draw_label(axes: Axes, label: Label) -> None:
+    right, above = label.side
+    text = axes.annotate(label.text, label.point, (3 * right, 3 * above), textcoords="offset points", zorder=1.5)
+    text.set(ha="left" if right > 0 else "right", va="bottom" if above > 0 else "top")
     text.set(fontsize=6, color="#444444", path_effects=[withStroke(linewidth=1.5, foreground="white")])
 
 
 def _draw_context(axes: Axes, panel: Panel, floor: float) -> None:
     axes.grid(color="#eeeeee")
     axes.plot(*panel.uniforms.T, "+", color=QUIET, markersize=5, label="one multiplier in all layers", zorder=1)
-    for point, name in zip(panel.uniforms, panel.uniform_labels, strict=True):
-        if name:
-            _draw_name(axes, drawn(name), point)
-    axes.plot(1.0, 0.0, "*", color="black", markersize=9, label="exact quantised network", zorder=5)
+    for label in panel.labels:
+        _draw_label(axes, label)
+    axes.plot(*_EXACT, "*", color="black", markersize=9, label="exact quantised network", zorder=5)
     axes.axvline(floor, color=QUIET, linestyle=":", linewidth=1, label="least energy of the library")
     if panel.float_loss_pp is not None:
         axes.axhline(panel.float_loss_pp, color="black", linestyle="--", linewidth=0.8, label="float network")

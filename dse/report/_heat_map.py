@@ -33,7 +33,7 @@ def draw_error_maps(multipliers: Iterable[Multiplier], folder: Path) -> list[Pat
 
     Args:
         multipliers: The multipliers.
-        folder: Where to; it is made if its parent exists.
+        folder: Where to; made if it is missing.
 
     Returns:
         The PNG files.

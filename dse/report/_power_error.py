@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def draw_panels(panels: list[Panel], error: str, title: str, caption: str) -> Fi
     figure = canvas(5.0 * len(panels), 4.2, title, caption)
     for axes, info in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         axes.step(info.front[:, 1], info.front[:, 0], where="post", color=QUIET, linewidth=1, label="front")
-        for (name, points), (colour, marker) in zip(info.groups.items(), _LOOKS, strict=False):
+        for (name, points), (colour, marker) in zip(info.groups.items(), cycle(_LOOKS), strict=False):
             axes.plot(points[:, 1], points[:, 0], marker, color=colour, markersize=6, label=f"{name} ({len(points)})")
         axes.set_xscale("log")
         axes.set_title(info.title)

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from dse.report._assignments import assignment_info, draw_assignments
 from dse.report._draw import save
 from dse.report._errors import draw_errors, error_info
-from dse.report._files import write_whole
 from dse.report._fronts import draw_fronts, front_info
 from dse.report._headline import headline
 from dse.report._hypervolume import draw_hypervolume, hypervolume_info
 from dse.report._robustness import draw_robustness, robustness_info
 from dse.report._run import load_run
 from dse.report._tables import report_text, summary_text
+from dse.whole_files import write_whole
 
 
 @dataclass(frozen=True)

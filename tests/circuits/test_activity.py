@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.circuits import Netlist, one_probabilities
+from dse.circuits import Netlist, figures, one_probabilities
 from dse.exceptions import InputError
 from tests.circuits.test_evaluate import BOOLEAN, GATES, netlists, ripple_product
 
@@ -47,9 +47,16 @@ def test_blocks_of_wide_operands_get_their_own_weights() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.ones(7), r"x_probabilities: expected one value for each code, \(8,\), got shape \(7,\)"),
-        (np.ones((2, 4)), "got shape"),
-        (np.zeros(8), "not all zero"),
+        (np.ones(7), r"x_probabilities must be 8 finite numbers >= 0, not all 0, got float64 \(7,\)"),
+        (np.ones((2, 4)), r"got float64 \(2, 4\)"),
+        (np.zeros(8), "not all 0"),
+        (["a"] * 8, "got <U1"),
+        ([None] * 8, "got object"),
+        ([[1], [1, 2]], "must be 8 finite numbers"),
+        (np.ones(8, dtype=complex), "got complex128"),
+        (np.ones(8, dtype="m8[s]"), "got timedelta64"),
+        (np.ones(8, dtype=[("a", "i4")]), "got \\[\\('a', '<i4'\\)\\]"),
+        ([10**400] * 8, "got object"),
         (np.array([1, 1, 1, 1, 1, 1, 1, -1]), ">= 0"),
         (np.array([1, 1, 1, 1, 1, 1, 1, np.nan]), "finite"),
     ],
@@ -57,3 +64,10 @@ def test_blocks_of_wide_operands_get_their_own_weights() -> None:
 def test_what_is_no_distribution_is_refused(values: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
         one_probabilities(ripple_product(3, 3), values)
+
+
+@pytest.mark.parametrize("scale", [1e308, 2e-308, 5e-324])
+def test_counts_of_any_size(scale: float) -> None:
+    netlist = ripple_product(3, 3)
+    np.testing.assert_allclose(one_probabilities(netlist, np.full(8, scale)), one_probabilities(netlist), atol=1e-12)
+    assert figures(netlist, w_probabilities=np.full(8, scale)) == figures(netlist)

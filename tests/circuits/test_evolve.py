@@ -38,7 +38,7 @@ def test_measures_equal_the_definition(netlist: Netlist) -> None:
     x_weights, w_weights = (rng.integers(0, 9, size).astype(np.int32) for size in exact.shape)
     distance = np.abs(product_table(netlist).astype(np.int64) - exact)
     wanted = int((distance * np.multiply.outer(x_weights, w_weights)).sum())
-    needed = active(netlist)
+    needed = active(genome(netlist), netlist.first_gate)
     ones = [
         int(
             product_table(
@@ -58,6 +58,19 @@ def test_measures_equal_the_definition(netlist: Netlist) -> None:
         if wanted:
             assert Measure(netlist, exact, x_weights, w_weights, wanted - 1).error(genome(netlist)) is None
         patch.undo()
+
+
+@settings(deadline=None, max_examples=50)
+@given(netlist=netlists())
+def test_active_gates_are_those_that_outputs_reach(netlist: Netlist) -> None:
+    reached, waiting = set[int](), list(netlist.outputs)
+    while waiting:
+        signal = waiting.pop()
+        if signal >= netlist.first_gate and signal not in reached:
+            reached.add(signal)
+            waiting += netlist.inputs[signal - netlist.first_gate].tolist()
+    found = active(genome(netlist), netlist.first_gate)
+    assert (np.flatnonzero(found) + netlist.first_gate).tolist() == sorted(reached)
 
 
 def test_measures_of_many_blocks(compiled: bool) -> None:

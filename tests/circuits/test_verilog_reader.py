@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.circuits import from_verilog, product_table
+from dse.circuits import GATES, Netlist, from_verilog, product_table, simplified, to_verilog
+from dse.circuits.families import designs
 from dse.exceptions import InputError
+from tests.circuits.test_evaluate import netlists
 
 PORTS = "module m(input [3:0] a, input [3:0] b, output [7:0] p);"
 A, B = np.indices((16, 16))
@@ -325,3 +327,39 @@ def test_damaged_files_give_a_netlist_or_a_message(edits: list[tuple[int, int, s
 def test_texts_made_to_take_long_are_refused_at_once(text: str) -> None:
     with pytest.raises(InputError, match="^verilog"):
         from_verilog(text)
+
+
+def test_a_path_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "circuit.V"
+    path.write_text("module m(input [1:0] a, input [1:0] b, output p); assign p = a[0]; endmodule")
+    assert len(from_verilog(path).outputs) == 1
+    for name in (str(path), "circuit.v", "nowhere/circuit.sv"):
+        with pytest.raises(InputError, match="looks like a path; pass Path"):
+            from_verilog(name)
+    assert len(from_verilog(path.read_text() + "\n// from circuit.v").outputs) == 1
+
+
+def alike(a: Netlist, b: Netlist) -> bool:
+    return np.array_equal(a.kinds, b.kinds) and np.array_equal(a.inputs, b.inputs) and a.outputs == b.outputs
+
+
+@settings(deadline=None, max_examples=100)
+@given(netlists())
+def test_what_was_written_is_read_gate_by_gate(netlist: Netlist) -> None:
+    """So that estimates are the same."""
+    netlist = simplified(netlist)
+    assert alike(from_verilog(to_verilog(netlist, "m")), netlist)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_one_design_of_each_family_is_read_gate_by_gate(signed: bool) -> None:
+    chosen = {design.family: design for design in designs(8, signed)}
+    for design in chosen.values():
+        netlist = design.build()
+        assert alike(from_verilog(to_verilog(netlist, "m"), signed=signed), netlist), design.name
+
+
+def test_an_inverter_of_a_wire_stays_one() -> None:
+    read = from_verilog(f"{PORTS} wire t; assign t = a[0] & b[0]; assign p = {{7'b0, ~t}}; endmodule")
+    assert [GATES[kind] for kind in read.kinds] == ["and", "not"]
+    assert alike(simplified(from_verilog(f"{PORTS} assign p = {{7'b0, ~(a[0] & b[0])}}; endmodule"), split=True), read)

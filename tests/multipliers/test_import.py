@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +152,24 @@ def test_two_signs_in_one_library(folder: Path) -> None:
     import_library([folder], out)
     assert load_library(out, signed=True).names == ("mul4s_exact",)
     assert len(load_library(out, signed=False)) == 2
-    np.save(folder / "mul4x3u_x.npy", CRUDE[:, :8])
-    (folder / "figures.csv").write_text(f"{FIGURES}mul4s_exact,0.6\nmul4x3u_x,0.1\n")
+
+
+def test_several_widths_in_one_folder(folder: Path) -> None:
+    np.save(folder / "mul4x3u_x.npy", EXACT[:, :8])
+    np.save(folder / "mul3s_y.npy", SIGNED[np.ix_([0, 1, 2, 3, 12, 13, 14, 15], [0, 1, 2, 3, 12, 13, 14, 15])])
+    (folder / "figures.csv").write_text(f"{FIGURES}mul3s_y,0.6\nmul4x3u_x,0.1\n")
+    out = folder.parent / "lib.npz"
+    report = import_library([folder], out)
+    assert [m.name for m in report.multipliers] == ["mul3s_y", "mul4u_crude", "mul4u_exact"]
+    assert load_library(out, signed=False).names == ("mul4u_exact", "mul4u_crude")
+    (line,) = report.refused
+    assert line.startswith(f"{folder}/mul4x3u_x.npy: 'mul4x3u_x' is u4 x u3")
+    assert "choose the other by --x-bits and --w-bits" in line
+    report = import_library([folder], out, w_bits=3, overwrite=True)
+    assert [m.name for m in report.multipliers] == ["mul3s_y", "mul4x3u_x"] and len(report.refused) == 2
     out.unlink()
-    assert "use one operand format per library" in refusal(folder)
+    assert "'mul4x3u_x' is u4 x u3" in refusal(folder, folder, folder / "mul4x3u_x.npy")
+    assert "refused 1 of 4" in refusal(folder, strict=True)
 
 
 def test_names_that_come_twice(folder: Path) -> None:
@@ -229,6 +247,23 @@ def test_models_that_misbehave_leave_the_others(tmp_path: Path, monkeypatch: pyt
         ("mul4s_typed", "operand A is typed uint8_t, but the multiplier is signed; taken as signed"),
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lib.npz", "models"]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_import_does_not_wait_for_models(tmp_path: Path, number: int, status: int) -> None:
+    folder, scratch = tmp_path / "models", tmp_path / "scratch"
+    scratch.mkdir()
+    for name in range(4):
+        c_model(folder, f"mul4u_{name}", "extern unsigned sleep(unsigned); sleep(99); return 0;")  # until 15 s are over
+    command = [sys.executable, "-m", "dse", "multipliers", "import", folder, "--out", tmp_path / "lib.npz"]
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as process:
+        while not any(scratch.glob("*/model")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(timeout=10) == status
+    assert sorted(tmp_path.iterdir()) == [folder, scratch] and not list(scratch.iterdir())
 
 
 @needs_evoapprox

@@ -59,8 +59,25 @@ def test_only_undominated_uniforms_with_room_are_named(run: RunData) -> None:
     names = ("exact", "good", "beside", "dominated", "beyond")
     energy, loss = np.array([1.0, 0.5, 0.501, 0.6, 0.1]), np.array([0.0, 2.0, 1.99, 4.0, 50.0])
     info = front_info(dataclasses.replace(run, uniforms=Uniforms(names, energy, loss, loss), fronts={}, methods=()))
-    assert info.panels[0].uniform_labels == ("", "good", "", "", "")
+    assert {label.text for label in info.panels[0].labels} <= {"good", "beside"}
+    assert "good" in {label.text for label in info.panels[0].labels}
     assert info.panels[0].beyond == 1
+
+
+def test_names_cover_neither_each_other_nor_marks(tmp_path: Path) -> None:
+    """As they are drawn: a name may be as long as its user likes."""
+    names = ["exact8u", *(f"mul8u_of_a_very_long_name_{m}_{'x' * (9 * m)}" for m in range(24))]
+    run = load_run(make_run(tmp_path / "run", names=names, multipliers=25, layers=8))
+    figure = draw_fronts(front_info(run))
+    figure.draw_without_rendering()
+    for axes, panel in zip(figure.axes, front_info(run).panels, strict=True):
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert len(boxes) == len(panel.labels) >= 3
+        marks = axes.transData.transform(np.vstack([panel.uniforms, *(front.attained for front in panel.fronts)]))
+        for place, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[place + 1 :])
+            assert not any(box.contains(*mark) for mark in marks)
+            assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
 
 
 def test_evaluation_at_which_the_baseline_was_reached(run: RunData) -> None:

@@ -42,5 +42,6 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        draw_error_maps([crude()], tmp_path / "missing" / "maps")
+        draw_error_maps([crude()], tmp_path / "file" / "maps")

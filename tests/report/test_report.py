@@ -12,7 +12,6 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.report import Report, load_run, write_report
-from dse.report._files import write_whole
 from dse.report._fronts import draw_fronts, front_info
 from dse.report._headline import UNIFORM_LABEL, headline
 from dse.report._hypervolume import draw_hypervolume, hypervolume_info
@@ -244,18 +243,6 @@ def test_an_unknown_multiplier_is_named_with_the_nearest(run_folder: Path) -> No
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         write_report(tmp_path / "nothing")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_whole(tmp_path / "a.txt", b"old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(InputError, match="cannot be written: No space left"):
-        write_whole(path, b"new")
-    assert files(tmp_path) == {"a.txt": b"old"}
 
 
 def test_a_loaded_run_is_arrays(run_folder: Path) -> None:

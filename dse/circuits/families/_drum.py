@@ -35,6 +35,7 @@ def drum(kept_bits: int, *, bits: int = 8, signed: bool = False) -> Netlist:
     check_integer("drum", "kept_bits", kept_bits, 3, bits)
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Multiply the leading segments and shift back."""
         x_segment, x_amount = _unbiased(b, x, kept_bits)
         w_segment, w_amount = _unbiased(b, w, kept_bits)
         return shift_left(b, multiply(b, x_segment, w_segment), add(b, x_amount, w_amount), 2 * bits)

@@ -29,6 +29,7 @@ def error_tolerant(low_bits: int | None = None, *, bits: int = 8, signed: bool =
     size = max(low, bits - low)  # of the one multiplier that serves both parts
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Multiply the high parts where there are any, else the low ones."""
         is_high = any_of(b, [*x[low:], *w[low:]])
         product = multiply(b, _chosen(b, is_high, x, low, size), _chosen(b, is_high, w, low, size))
         shifted = [*_guess(b, x[:low], w[:low]), *product]

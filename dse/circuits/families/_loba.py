@@ -50,6 +50,7 @@ def loba(products: int, kept_bits: int, *, bits: int = 8, signed: bool = False) 
     check_integer("loba", "kept_bits", kept_bits, 1, bits)
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Add the products of leading segments."""
         x_segments, w_segments = _segments(b, x, kept_bits), _segments(b, w, kept_bits)
         sums: Columns = [[] for _ in range(2 * bits)]
         for first, second in _PRODUCTS[: products + 1]:

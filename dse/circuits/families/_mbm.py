@@ -28,6 +28,7 @@ def minimally_biased(*, bits: int = 8, signed: bool = False) -> Netlist:
     size = max(bits - 1, _CONSTANT_BITS)
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Add the logarithms with the constant and return the power of two."""
         x_fraction, x_position = logarithm(b, x, bits - 1)
         w_fraction, w_position = logarithm(b, w, bits - 1)
         filler = [ZERO] * (size - bits + 1)

@@ -83,6 +83,7 @@ def _logarithmic(
     fraction_bits: int, addition: Addition, bits: int, signed: bool, *, inverting: bool = False
 ) -> Netlist:
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Add the logarithms and return the power of two."""
         x_fraction, x_position = logarithm(b, x, fraction_bits)
         w_fraction, w_position = logarithm(b, w, fraction_bits)
         total = addition(b, x_fraction + x_position, w_fraction + w_position)

@@ -66,6 +66,7 @@ def recursive(block: str = "kulkarni", columns: int | None = None, *, bits: int 
     check_integer("recursive", "columns", below, 0, 2 * bits - 1)
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Add the products of digits by two bits."""
         sums: Columns = [[] for _ in range(2 * (bits + bits % 2))]
         for i, x_digit in _digits(x):
             for j, w_digit in _digits(w):

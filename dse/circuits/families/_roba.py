@@ -24,6 +24,7 @@ def roba(*, bits: int = 8, signed: bool = False) -> Netlist:
     check_bits("roba", bits)
 
     def core(b: Builder, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Add what the rounded operands give: shifts instead of products."""
         x_power, w_power = _rounded_log2(b, x), _rounded_log2(b, w)
         crossed = add(b, shift_left(b, w, x_power, 2 * bits), shift_left(b, x, w_power, 2 * bits))[: 2 * bits]
         return subtract(b, crossed, shift_left(b, [ONE], add(b, x_power, w_power), 2 * bits))

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from dse.multipliers._declared import DeclaredError
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
-# Lengths are bounded so that no text, however odd, takes long to search.
-_FUNCTION = re.compile(
-    r"\b[A-Za-z_][\w \t]{0,80}?\s{1,20}([A-Za-z_]\w{0,80})\s{0,20}"
-    r"\(\s{0,40}([\w\s]{1,120}?),\s{0,40}([\w\s]{1,120}?)\)\s{0,40}\{"
-)
-_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+# No search here goes back (`+` behind a quantifier) nor begins inside of what it would go over again (the lookbehind), so
+# that all take time in proportion to the text.
+_FUNCTION = re.compile(r"(?<![\w\s])([\w\s]*+)\(([\w\s]*+),([\w\s]*+)\)\s*+\{")
+_NUMBER = r"([+-]?(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+)"
 _FIGURE = re.compile(rf"\b(?:\w+_)?(PWR|POWER|AREA|DELAY)\s*[=:]\s*{_NUMBER}\s*([A-Za-zµ]+\d?)")
 _ERROR = re.compile(rf"(?<!\w)(MAE%|WCE%|MRE%|EP%|MAE|WCE|MSE)\s*=\s*{_NUMBER}")
 _KINDS = {"PWR": "power_mw", "POWER": "power_mw", "AREA": "area_um2", "DELAY": "delay_ns"}
@@ -61,10 +59,10 @@ def without_comments(text: str) -> str:
 def functions(text: str) -> list[Function]:
     """Return the functions of two parameters that C source defines, in its order."""
     found = []
-    for name, *parameters in _FUNCTION.findall(without_comments(text)):
-        operands = [_operand(parameter) for parameter in parameters]
-        if name not in ("if", "for", "while", "switch") and None not in operands:
-            found.append(Function(name, *operands))  # type: ignore[arg-type]
+    for declared in _FUNCTION.findall(without_comments(text)):
+        head, *operands = map(_operand, declared)
+        if head is not None and head.name not in ("if", "for", "while", "switch") and None not in operands:
+            found.append(Function(head.name, *operands))  # type: ignore[arg-type]
     return found
 
 
@@ -96,6 +94,7 @@ def declared_errors(text: str) -> tuple[DeclaredError, ...]:
 
 
 def _operand(text: str) -> Operand | None:
+    """Return a type and the name behind it."""
     words = [word for word in text.split() if word not in ("const", "register", "volatile")]
     return Operand(" ".join(words[:-1]), words[-1]) if len(words) >= 2 else None
 

@@ -1,7 +1,7 @@
 """Run somebody else's program so that a mistake in it ends with it.
 
-This is protection against accidents: endless loops, endless memory, stray files, crashes. It is none against malice: the
-program runs as the user who imports it and can read what that user can. Import circuits from people you trust.
+This is protection against accidents: endless loops, endless memory, large files, crashes. It is none against malice: the
+program runs as the user who imports it. Import circuits from people you trust; `guard.c` forbids models more than this does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Limits:
     def wall_s(self) -> int:
         """Seconds until it is killed although it does not compute: other programs may share the processor."""
         return 3 * self.cpu_s
+
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class Stopped(Exception):
@@ -81,16 +84,28 @@ def run_limited(
         stderr=errors,
         start_new_session=True,
     ) as process:
+        _running.add(process)
         try:
             output, _ = process.communicate(timeout=limits.wall_s)
         except subprocess.TimeoutExpired:
             raise Stopped(f"did not end within {limits.wall_s} s") from None
         finally:
-            with suppress(ProcessLookupError):  # whatever the program has started goes with it
-                os.killpg(process.pid, signal.SIGKILL)
+            _running.remove(process)
+            _kill(process)
     if process.returncode:
         raise Stopped(_ending(process.returncode, limits), output, process.returncode)
     return output
+
+
+def kill_running() -> None:
+    """Kill the programs that other threads are running; each of these gets a `Stopped`."""
+    for process in tuple(_running):
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # whatever the program has started goes with it
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _ending(status: int, limits: Limits) -> str:
@@ -98,6 +113,8 @@ def _ending(status: int, limits: Limits) -> str:
         return f"did not end within {limits.cpu_s} s of computing"
     if status == -signal.SIGXFSZ:
         return "writes files"
+    if status == -getattr(signal, "SIGSYS", 0):
+        return "reaches out of itself (files, programs, signals, connections)"
     if status < 0:
         return f"crashed ({signal.Signals(-status).name})"
     return f"ended with exit status {status}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,12 @@ from dse.multipliers._candidate import Candidate, checked
 from dse.multipliers._declared import DeclaredError
 from dse.multipliers.readers import ReadOptions, _c_model, read
 from dse.multipliers.readers._c_source import declared_errors, figures, functions
+from dse.multipliers.readers._header import holds_array
 from tests.multipliers.files import CRUDE, EXACT, SIGNED, c_model, needs_compiler
 
+needs_filter = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="no filter of system calls here"
+)
 HEADER = """/*** EvoApproxLib's style
 ***/
 // MAE% = 6.53 %
@@ -69,8 +76,30 @@ def test_functions_of_the_text() -> None:
     assert found[0].a.unsigned and found[0].a.bits == 8 and found[1].a.name == "B" and found[1].b.unsigned
 
 
-def test_odd_text_is_searched_quickly() -> None:
-    assert functions("a " * 200_000 + "/*" * 200_000) == []
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "a ",
+            "a",
+            " ",
+            "_ \n",
+            "f(",
+            "int f(",
+            "int f(a ",
+            "int f(int a,",
+            "int f(int a, int b) ",
+            "int f(int a,b)\n\n",
+        )
+    ]
+    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{")],
+)
+def test_no_text_takes_long_to_search(part: str) -> None:
+    """A megabyte each: minutes or more where the time grew with the square of the length."""
+    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x["):
+        text = start + part * (1_000_000 // len(part))
+        assert functions(text) == [] and figures(text) == {} and not holds_array(text)
+        assert len(declared_errors(text)) == (start == "// MAE = " and part == "1")
 
 
 @needs_compiler
@@ -151,9 +180,6 @@ def test_declared_errors_are_held_against_the_table(tmp_path: Path) -> None:
         ("exit(3);", "ended with exit status 3"),
         ("for (;;) { volatile char *p = malloc(1 << 20); *p = 1; }", "crashed (SIGSEGV)"),
         ("for (;;) { volatile char *p = malloc(1 << 20); if (p) *p = 1; }", "did not end within 1 s"),
-        ('FILE *f = fopen("stray", "w"); if (f) fputs("x", f); return 0;', "opens files or starts programs"),
-        ('if (system("touch stray")) return 1; return 0;', "opens files or starts programs"),
-        ("extern int fork(void); fork(); return 0;", "opens files or starts programs"),
         ("extern unsigned sleep(unsigned); sleep(99); return 0;", "did not end within 3 s"),
         ("return A * B", "cannot be compiled (model.c:8:"),
         ('#include "beside.h"\nreturn 0;', "beside.h: No such file or directory"),
@@ -167,13 +193,63 @@ def test_models_that_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert sorted(p.name for p in tmp_path.iterdir()) == ["beside.h", "mul4u_x.c"]
 
 
+HEADERS = ("fcntl.h", "signal.h", "stdio.h", "stdlib.h", "sys/socket.h", "sys/stat.h", "sys/syscall.h", "unistd.h")
+
+
 @needs_compiler
-def test_what_no_descriptor_is_left_for(tmp_path: Path) -> None:
-    """Ways into the file system that are not stopped by name find no descriptor."""
-    stray = tmp_path / "stray"
-    body = f'extern int openat(int, const char *, int, ...); int f = openat(-100, "{stray}", 65, 384); return f + 1;'
-    assert not model(c_model(tmp_path, "mul4u_x", body)).table.any()
-    assert not stray.exists()
+@needs_filter
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        ('FILE *f = fopen("stray", "w"); if (f) fputs("x", f);', "call"),
+        ('if (system("touch stray")) return 1;', "call"),
+        ("fork();", "call"),
+        ("vfork();", "call"),
+        ("syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);", "call"),
+        ('execl("/bin/rm", "rm", "victim", NULL);', "call"),
+        ('open("stray", O_CREAT | O_WRONLY, 0600);', "call"),
+        ('syscall(SYS_openat, AT_FDCWD, "stray", O_CREAT | O_WRONLY, 0600);', "call"),
+        ('unlink("victim");', "call"),
+        ('rename("victim", "stray");', "call"),
+        ('link("victim", "stray");', "call"),
+        ('chmod("victim", 0);', "call"),
+        ('truncate("victim", 0);', "call"),
+        ('mkdir("stray", 0700);', "call"),
+        ('rmdir("empty");', "call"),
+        ('chdir("/");', "call"),
+        ("socket(AF_INET, SOCK_STREAM, 0);", "call"),
+        ("kill(getppid(), 0);", "call"),
+        ("kill(-1, 0);", "call"),
+        ("syscall(SYS_tgkill, getppid(), getppid(), 0);", "call"),
+        ("setsid();", "call"),
+        ('open("stray", O_CREAT | O_WRONLY, 0600);', "start"),
+        ('unlink("victim");', "start"),
+    ],
+)
+def test_models_that_reach_out_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, at: str) -> None:
+    monkeypatch.setattr(_c_model, "CPU_S", 1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "victim").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    body = re.sub(r'"(stray|victim|empty)"', rf'"{tmp_path}/\1"', body)
+    path = tmp_path / "models" / "mul4u_x.c"
+    path.parent.mkdir()
+    start = f"__attribute__((constructor(101))) static int early(void) {{ {body} return 0; }}"
+    path.write_text(
+        "".join(f"#include <{header}>\n" for header in HEADERS) + f"{start if at == 'start' else ''}\n"
+        f"int mul4u_x(int a, int b) {{ {body if at == 'call' else ''} return a * b; }}\n"
+    )
+    assert "the model reaches out of itself" in refusal(path)
+    path.unlink()
+    path.parent.rmdir()
+    assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "victim").read_text() == "kept"
+
+
+@needs_compiler
+def test_what_models_may_do(tmp_path: Path) -> None:
+    body = """printf("%d\\n", A); fflush(stdout); time(NULL); clock(); int *p = malloc(1 << 22); p[A] = rand();
+    free(p); return A * B;"""
+    assert np.array_equal(model(c_model(tmp_path, "mul4u_x", body, comments="#include <time.h>")).table, EXACT)
 
 
 @needs_compiler
