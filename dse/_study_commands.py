@@ -54,7 +54,7 @@ def export(run_folder: Path, kind: str, out: Path | None, method: str, design: i
     """Write RUN's evaluations as CSV, JSON lines or an Optuna storage, or one design's assignment as JSON."""
     from dse import exports
     from dse.exceptions import InputError
-    from dse.report import write_whole
+    from dse.whole_files import write_whole
 
     if kind == "optuna":
         if out is None:

@@ -64,8 +64,8 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
 def to_optuna(folder: Path, out: Path) -> int:
     """Write the evaluations on search images into a new Optuna storage (SQLite), which optuna-dashboard opens.
 
-    One Optuna study with a trial for each design: a categorical parameter for each layer, relative energy and accuracy to be
-    improved, other figures as attributes of the trial; failed evaluations are failed trials.
+    One Optuna study with a trial for each design: a categorical parameter for each layer, relative energy and accuracy as
+    values, all figures as attributes; failed evaluations are failed trials.
 
     Returns:
         The number of trials.
@@ -88,7 +88,6 @@ def to_optuna(folder: Path, out: Path) -> int:
     made = optuna.create_study(
         storage=f"sqlite:///{out.absolute()}", study_name=config["name"], directions=["minimize", "maximize"]
     )
-    made.set_metric_names(["rel_energy", "accuracy"])
     space = space_from(manifest["space"])
     energies = space.energy(np.array([e.assignment for e in evaluations], dtype=np.int64))
     choices = optuna.distributions.CategoricalDistribution(space.multipliers)

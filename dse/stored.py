@@ -93,25 +93,36 @@ class StoredFigures:
         return len(mine) > 0
 
     def _score(self, designs: Population, *, together: bool) -> None:
+        """Score designs and settle them; where a job of several fails, each of them is a job of its own."""
         parts = [designs] if together else [design[None] for design in designs]
+        suspects: list[Population] = []
         for settled in self._executor.run([Job(part, self._fidelity) for part in parts]):
-            if settled.result is None and len(settled.payload.designs) > 1:
-                self._score(settled.payload.designs, together=False)  # which of them it was
+            if self._reason(settled) is not None and len(settled.payload.designs) > 1:
+                suspects.append(settled.payload.designs)
             else:
                 self._study.settle(self._evaluations(settled))
+        for group in suspects:
+            self._score(group, together=False)
+
+    def _reason(self, settled: Settled[Job, list[Figures]]) -> str | None:
+        """Return why a job has no figures, None where it has them."""
+        if settled.result is None or len(settled.result) == len(settled.payload.designs):
+            return settled.reason
+        return f"expected figures of {len(settled.payload.designs)} designs, got {len(settled.result)}"
 
     def _evaluations(self, settled: Settled[Job, list[Figures]]) -> list[Evaluation]:
-        designs, result = settled.payload.designs, settled.result
+        designs, reason = settled.payload.designs, self._reason(settled)
+        figures: list[Figures] = [{}] * len(designs) if settled.result is None or reason else settled.result
         return [
             Evaluation(
                 tuple(design.tolist()),
                 self._fidelity,
                 self._evaluator,
-                figures={} if result is None else result[i],
-                error=settled.reason,
+                figures=found,
+                error=reason,
                 seconds=settled.seconds / len(designs),
                 worker=settled.worker,
                 attempt=settled.attempts,
             )
-            for i, design in enumerate(designs)
+            for design, found in zip(designs, figures, strict=True)
         ]

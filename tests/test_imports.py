@@ -18,7 +18,7 @@ ORDER = (
     ("whole_files",),
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
-    ("operands", "report", "study"),  # a report is made from files alone, a heat map from a multiplier
+    ("operands", "report", "study", "status", "exports"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
@@ -27,13 +27,15 @@ ORDER = (
     ("preparation",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands"),
+    ("verification",),
+    ("_study_commands",),
     ("__main__", "__init__"),
 )
 HOMES = {
     "pymoo": ("search",),
     "matplotlib": ("report",),
     "moocore": ("pareto",),
-    "click": ("__main__", "_multiplier_commands"),
+    "click": ("__main__", "_multiplier_commands", "_study_commands"),
 }
 WITHOUT_TORCH = (
     "search",

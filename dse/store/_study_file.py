@@ -210,6 +210,21 @@ class StudyFile:
             for row in self._connection.execute(f"SELECT id, checksum, {COLUMNS} FROM evaluation {where} {order}", values):
                 yield self._verified(row)
 
+    def failures(self, most: int) -> list[Evaluation]:
+        """Return some of the evaluations that failed, the first ones that were stored.
+
+        Raises:
+            InputError: A row is damaged.
+        """
+        with one_line_errors(self.path):
+            found = f"SELECT id, checksum, {COLUMNS} FROM evaluation WHERE error IS NOT NULL ORDER BY id LIMIT ?"
+            return [self._verified(row) for row in self._connection.execute(found, (most,))]
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a living process has claims in the file."""
+        return bool(_claims.living_processes(self._connection))
+
     def counts(self) -> dict[str, Tally]:
         """Return how much of each fidelity is done, failed and running, and what it took."""
         with one_line_errors(self.path):
