@@ -145,7 +145,7 @@ def list_names(what: str) -> None:
 
 
 @cli.command()
-@click.option("--salvage", metavar="STUDY", type=click.Path(path_type=Path), help="Copy what is intact of a damaged study file.")
+@click.option("--salvage", metavar="STUDY", type=click.Path(path_type=Path), help="Copy what a damaged study file has.")
 @click.option("--out", type=click.Path(path_type=Path), help="New study file [default: beside it, with .salvaged].")
 def doctor(salvage: Path | None, out: Path | None) -> None:
     """Say what this installation can use, which simulation engine runs, and why not the others; fails if none can run."""
@@ -173,7 +173,7 @@ def _salvage(path: Path, out: Path) -> None:
         if not whole:
             click.echo(f"lost     the {what}")
     if found.config:
-        click.echo(f"go on    move it to {path} and remove {path.name}-wal and {path.name}-shm, then `dse resume {path.parent}`")
+        click.echo(f"go on    move it to {path}, without {path.name}-wal and {path.name}-shm; then dse resume {path.parent}")
 
 
 def _print_report(folder: Path, written: Any) -> None:

@@ -18,8 +18,8 @@ def status(folder: Path) -> dict[str, Any]:
     """Return how far the run in `folder` has come, as plain data.
 
     Keys: `run`, `seed`, `state` (`running`: a living process is at work; `finished`: tables are written; `interrupted`),
-    `methods` (name -> designs charged so far and budget), `fidelities` (name -> done, failed, running, seconds of evaluation,
-    first and last, seconds since 1970), `failures` (reasons of some failed evaluations).
+    `methods` (name -> designs charged so far and budget), `fidelities` (name -> done, failed, running; seconds of
+    evaluation; first and last, seconds since 1970), `failures` (reasons of some failed evaluations).
 
     Raises:
         InputError: There is no study, or it is damaged.

@@ -131,7 +131,8 @@ def _differences(run: RunData, hashes: dict[str, Any]) -> list[str]:
     lines = [f"{name}: other SHA-256" for name in hashes if there.get("hashes", {}).get(name) != hashes[name]]
     for table in ("versions", "hardware"):
         known = there.get(table, {})
-        lines += [f"{key}: {known.get(key)} there, {value} here" for key, value in now[table].items() if known.get(key) != value]
+        changed = [(key, value) for key, value in now[table].items() if known.get(key) != value]
+        lines += [f"{key}: {known.get(key)} there, {value} here" for key, value in changed]
     if there.get("git_commit") != now["git_commit"]:
         lines.append(f"commit: {there.get('git_commit')} there, {now['git_commit']} here")
     return lines

@@ -75,9 +75,8 @@ def behind(rows: list[dict[str, Any]], metrics: Mapping[str, Any]) -> str:
     gaps = [f"{row['alwann'] - row['nsga2']:.3f} (seed {row['seed']})" for row in rows if row["nsga2"] < row["alwann"]]
     image = 100 / metrics["images"]["search"]
     worth = image * (metrics["reference_point"]["rel_energy"] - metrics["library_floor"])
-    one_image = (
-        f"One search image is {image:.2g} pp; over all energies above the library's floor that is {worth:.2f} of\nhypervolume."
-    )
+    one_image = f"One search image is {image:.2g} pp; over all energies above the library's floor that is {worth:.2f} of"
+    one_image += "\nhypervolume."
     if not gaps:
         return f"{one_image} Our search ends below the ALWANN-style one on no seed."
     return f"{one_image} Where our search ends below the ALWANN-style one, it is by {', '.join(gaps)}."

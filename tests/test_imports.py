@@ -18,8 +18,8 @@ ORDER = (
     ("whole_files",),
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
-    ("operands", "report", "study", "status", "exports"),  # a report is made from files alone, a heat map from a multiplier
-    ("nn",),
+    ("operands", "report", "study", "status"),  # a report is made from files alone, a heat map from a multiplier
+    ("nn", "exports"),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search", "evaluator"),
