@@ -38,6 +38,9 @@ def hypervolume_curve(objectives: Objectives, reference: Floats) -> Floats:
     front = objectives[:0]
     curve = np.zeros(len(objectives))
     for p, row in enumerate(objectives):
+        if (front <= row).all(axis=1).any():
+            curve[p] = curve[p - 1]
+            continue
         extended = np.vstack([front, row])
         front = extended[non_dominated(extended)]
         curve[p] = hypervolume(front, reference)

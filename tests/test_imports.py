@@ -18,20 +18,20 @@ ORDER = (
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
-    ("nn",),
+    ("nn", "comparison"),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search",),
     ("compare", "inputs"),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
-    ("pipeline", "_multiplier_commands"),
+    ("pipeline", "_multiplier_commands", "_compare_command"),
     ("__main__", "__init__"),
 )
 HOMES = {
     "pymoo": ("search",),
     "matplotlib": ("report",),
-    "moocore": ("pareto",),
-    "click": ("__main__", "_multiplier_commands"),
+    "moocore": ("pareto", "comparison"),
+    "click": ("__main__", "_multiplier_commands", "_compare_command"),
 }
 WITHOUT_TORCH = (
     "search",
@@ -42,6 +42,7 @@ WITHOUT_TORCH = (
     "config",
     "space",
     "report",
+    "comparison",
     "operands",
     "exceptions",
     "types",

@@ -27,7 +27,7 @@ _KNOWN = {
     "random": ("#009E73", "^"),
     "exhaustive": ("#000000", "x"),
 }
-_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9")
+_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")  # the last two of Tol's muted palette
 _OTHER_MARKERS = ("D", "v", "P", "*")
 QUIET = "#777777"  # of whatever is context, not result
 
