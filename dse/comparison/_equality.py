@@ -10,7 +10,7 @@ from dse.comparison._series import Series
 from dse.exceptions import InputError
 
 # equal wherever methods are compared; images and data belong to a problem, and may differ between problems
-EVERYWHERE = ("energy.level", "hashes.energy_table", "space.tiles", "versions.dse")
+EVERYWHERE = ("hashes.library", "format", "energy.level", "hashes.energy_table", "space.tiles", "versions.dse")
 
 
 def unequal(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -46,13 +46,14 @@ def _settings(runs: Sequence[Run]) -> Iterator[str]:
     for group in by_problem(runs).values():
         for run in group[1:]:
             yield from _differences(run, run.settings, group[0], group[0].settings)
-    for run in runs[1:]:
-        mine, other = ({k: _global(r)[k] for k in (*EVERYWHERE, *EVALUATOR[2:])} for r in (run, runs[0]))
-        yield from _differences(run, mine, runs[0], other)
+    first, *others = (group[0] for group in by_problem(runs).values())
+    for run in others:
+        yield from _differences(run, _everywhere(run), first, _everywhere(first))
 
 
-def _global(run: Run) -> Mapping[str, Value]:
-    return {**run.settings, **run.evaluator}
+def _everywhere(run: Run) -> Mapping[str, Value]:
+    both = {**run.settings, **run.evaluator}
+    return {key: both[key] for key in EVERYWHERE}
 
 
 def _differences(run: Run, mine: Mapping[str, Value], first: Run, other: Mapping[str, Value]) -> Iterator[str]:

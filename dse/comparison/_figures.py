@@ -14,6 +14,7 @@ from dse.comparison._comparison import Comparison
 from dse.comparison._indicators import INDICATORS, Measured, final_front
 from dse.comparison._problem import Problem
 from dse.comparison._scope import ALL
+from dse.comparison._series import ENDED
 from dse.report import (
     Band,
     BandInfo,
@@ -97,7 +98,7 @@ def _bands(comparison: Comparison, here: list[Measured], problem: Problem, title
         if mine:
             curves = np.array([100 * _continued(m.curve, most) / problem.front_hypervolume for m in mine])
             low, middle, high = np.quantile(curves, [0.25, 0.5, 0.75], axis=0)
-            note = "(ended early)" if any(m.series.stopped != "budget" for m in mine) else ""
+            note = "(ended early)" if any(m.series.stopped in ENDED for m in mine) else ""
             bands.append(Band(method, low, middle, high, note))
     words = "median and middle half over the series; dotted: the baseline's median final value"
     return BandInfo(tuple(bands), comparison.baseline, _title(comparison, title), f"{told} · {words}")

@@ -49,8 +49,8 @@ def measure(problem: Problem, series: Series) -> Measured:
 
     * Hypervolume: the volume between the points found and the reference point (Zitzler and Thiele 1998, "Multiobjective
       optimization using evolutionary algorithms - a comparative case study").
-    * IGD+: `1/R sum_r min_a |max(a - r, 0)|`, the mean distance from the reference front's points r to the points found a, in
-      those objectives that are worse (Ishibuchi et al. 2015, "Modified distance calculation in generational distance and
+    * IGD+: `1/R sum_r min_a |max(a - r, 0)|`, the mean distance from the reference front's points r to the points found a,
+      in those objectives that are worse (Ishibuchi et al. 2015, "Modified distance calculation in generational distance and
       inverted generational distance").
     * Additive epsilon: `max_r min_a max_k (a_k - r_k)`, the least amount that all points found must gain to weakly dominate
       the reference front (Zitzler et al. 2003, "Performance assessment of multiobjective optimizers").

@@ -8,6 +8,7 @@ from dse.comparison._comparison import Comparison
 from dse.comparison._estimates import CONFIDENCE, RESAMPLES, SEED
 from dse.comparison._problem import Problem
 from dse.comparison._scope import ALL
+from dse.comparison._series import ENDED
 
 _SIGNIFICANT = 0.05
 
@@ -64,15 +65,15 @@ def _smallest(comparison: Comparison) -> Iterator[str]:
             yield f"{scope}: with {size} the smallest possible p is {smallest:.3g}; no test can be significant at 0.05."
         elif smallest * count >= _SIGNIFICANT:
             yield (
-                f"{scope}: with {size} the smallest possible p is {smallest:.3g}, corrected for {count} pairs "
-                f"{min(1.0, smallest * count):.3g} at worst; Holm's correction may leave no pair significant at 0.05."
+                f"{scope}: with {size} the smallest possible p is {smallest:.3g}, and {min(1.0, smallest * count):.3g} when "
+                f"corrected for {count} pairs; none can be significant at 0.05 then."
             )
 
 
 def _ended(comparison: Comparison) -> Iterator[str]:
     for method in comparison.methods:
         mine = [m.series for m in comparison.measured if m.series.method == method]
-        early = [s for s in mine if s.stopped != "budget"]
+        early = [s for s in mine if s.stopped in ENDED]
         if early:
             least, most = min(len(s.objectives) for s in early), max(len(s.objectives) for s in early)
             spent = f"{least}" if least == most else f"{least} to {most}"
@@ -115,12 +116,19 @@ def _conventions(comparison: Comparison) -> Iterator[str]:
     )
     if comparison.pairs:
         yield (
-            "Pairs: Wilcoxon's signed-rank test where two methods share their seeds, Mann and Whitney's otherwise, two-sided, "
-            "corrected by Holm for the pairs of one problem and indicator. A12 is the probability that the first method is "
+            "Pairs: Wilcoxon's signed-rank test where two methods share their seeds, Mann and Whitney's otherwise, "
+            "two-sided, corrected by Holm for the pairs of one problem and indicator. A12 is the probability that the first method is "
             "better (0.5: no difference; small from 0.56 or 0.44, medium from 0.64 or 0.36, large from 0.71 or 0.29)."
         )
+    if comparison.rankings:
+        yield (
+            "Ranks: Friedman's p is that of the chi-squared distribution, approximate for few blocks; methods whose mean "
+            "ranks are further apart than the critical difference differ at 0.05 (Nemenyi)."
+        )
+    if len(comparison.problems[0].columns) > 2:
+        yield "Attainment surfaces are drawn for two objectives only."
     if any(p.scope == ALL for p in comparison.pairs):
         yield (
-            "All problems: blocks are pairs of problem and seed. Seeds of one problem repeat the search and not the problem, "
-            "so these p values speak of the problems compared here and not of others; A12 is the mean over the problems."
+            "All problems: blocks are pairs of problem and seed. Seeds of one problem repeat the search and not the "
+            "problem, so these p values speak of the problems compared here and not of others; A12 is the mean over the problems."
         )

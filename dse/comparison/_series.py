@@ -14,6 +14,7 @@ from dse.report import CsvFile, JsonFile, read_csv
 from dse.types import Objectives
 
 OBJECTIVES = ("rel_energy", "accuracy_loss_pp")  # columns of a run that does not name its own
+ENDED = ("converged", "exhausted")  # methods that had nothing left to ask, and so an equal chance
 _DESIGN = ("method", "seed", "evaluation", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
 
 
@@ -27,12 +28,13 @@ class Series:
     objectives: Objectives  # (N, K) on the search images, minimised; NaN in every column of a design that failed
     test: Objectives | None  # (P, K) the final front on the test images; None where the run has not measured it
     budget: int  # designs it might have evaluated
-    stopped: str  # "budget", or why it ended before: "converged", "exhausted"
+    stopped: str  # "budget", or one of ENDED
 
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Which designs have objectives `(N,)`."""
-        return np.isfinite(self.objectives).all(axis=1)
+        scored: NDArray[np.bool_] = np.isfinite(self.objectives).all(axis=1)
+        return scored
 
 
 def read_series(
@@ -73,7 +75,7 @@ def read_series(
         if len(kept) == 0 and np.isfinite(figures[rows]).any():
             raise InputError(f"{front.path}: no row of method '{method}', seed {seed}; repeat the run that wrote it")
         stopped = _stopped(metrics, method, seed)
-        most = len(rows) if stopped == "budget" else max(len(rows), budget)
+        most = max(len(rows), budget) if stopped in ENDED else len(rows)
         test = None if tested is None else tested[kept]
         found.append(Series(method, seed, label, figures[rows], test, most, stopped))
     if not found:

@@ -12,7 +12,7 @@ _LABELS |= {"volume": "hypervolume", "volume_test": "hypervolume on test images"
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
-    """Return all tables: medians, targets, pairs, ranks, and the figures of every series. Tables without rows are left out."""
+    """Return the tables that have rows: medians, targets, pairs, ranks, and the figures of every series."""
     made = (_medians(comparison), _targets(comparison), _pairs(comparison), _ranks(comparison), _series(comparison))
     return tuple(marked(table, comparison.unequal) for table in made if table.rows)
 

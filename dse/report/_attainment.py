@@ -96,7 +96,9 @@ def draw_differences(info: DifferenceInfo) -> Figure:
     norm = Normalize(-100, 100)
     for axes, difference in zip(panels, info.differences, strict=True):
         seen = difference.share != 0
-        shades = PolyCollection(_boxes(difference.corners[seen], info.limits[1]), cmap=_SHADES, norm=norm, linewidth=0.2)
+        shades = PolyCollection(
+            list(_boxes(difference.corners[seen], info.limits[1])), cmap=_SHADES, norm=norm, linewidth=0.2
+        )
         shades.set_array(100 * difference.share[seen])
         shades.set_edgecolor("face")
         shades.set_rasterized(True)  # thousands of rectangles, in the PDF too

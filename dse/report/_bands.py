@@ -79,7 +79,7 @@ def _name_ends(axes: Axes, bands: Sequence[Band], colours: Sequence[str]) -> Non
 
 
 def spread(heights: Sequence[float], apart: float) -> list[float]:
-    """Return the heights moved so that none is closer than `apart` to the next, in their order, within 0 and 1 if they fit."""
+    """Return heights moved so that none is closer than `apart` to the next, in their order, within 0 and 1 if they fit."""
     order = np.argsort(heights, kind="stable")
     placed = np.array(heights, dtype=float)[order]
     for _ in range(100):  # pushing neighbours apart settles long before
@@ -91,4 +91,4 @@ def spread(heights: Sequence[float], apart: float) -> list[float]:
         placed += max(0.0, -placed.min()) - max(0.0, placed.max() - 1.0) if len(placed) else 0.0
     result = np.empty(len(placed))
     result[order] = placed
-    return result.tolist()  # type: ignore[no-any-return]
+    return result.tolist()
