@@ -35,6 +35,7 @@ def hypervolume(objectives: Objectives, reference: Floats) -> float:
 
 def hypervolume_curve(objectives: Objectives, reference: Floats) -> Floats:
     """Return the hypervolume after each evaluation: rows `(P, K)` in the order they were evaluated -> `(P,)`."""
+    _check_finite(objectives)
     front = objectives[:0]
     curve = np.zeros(len(objectives))
     for p, row in enumerate(objectives):

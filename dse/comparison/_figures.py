@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import moocore
 import numpy as np
-from matplotlib.figure import Figure
 
 from dse.comparison._comparison import Comparison
 from dse.comparison._indicators import INDICATORS, Measured, final_front
@@ -20,6 +19,7 @@ from dse.report import (
     BandInfo,
     Difference,
     DifferenceInfo,
+    Drawing,
     Strip,
     StripInfo,
     Surface,
@@ -35,36 +35,30 @@ from dse.types import Floats, Objectives
 _AXES = {"rel_energy": "relative energy (exact = 1)", "accuracy_loss_pp": "accuracy loss, search images (pp)"}
 
 
-def figures(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+def figures(comparison: Comparison) -> Iterator[tuple[str, str, Drawing]]:
     """Yield name, title and drawing of every figure; attainment needs two objectives."""
     for number, problem in enumerate(comparison.problems, 1):
         here = [m for m in comparison.measured if m.problem == problem.name]
-        mark = f"-{number}" if len(comparison.problems) > 1 else ""
-        where = f": {problem.name}" if mark else ""
-        told = caption(comparison, problem)
-        yield _named(f"hypervolume{mark}", _bands(comparison, here, problem, f"Hypervolume over evaluations{where}", told))
-        yield _named(f"indicators{mark}", _strips(comparison, here, f"Final indicators{where}", told))
-        if len(problem.columns) == 2:
-            yield _named(f"attainment{mark}", _surfaces(comparison, here, problem, f"Attainment surfaces{where}", told))
-            differences = _differences(comparison, here, problem, where, told)
-            if differences.differences:
-                yield _named(f"differences{mark}", differences)
+        several = len(comparison.problems) > 1
+        mark, where = (f"-{number}", f": {problem.name}") if several else ("", "")
+        for name, title, drawing in _of_problem(comparison, problem, here):
+            yield f"{name}{mark}", f"{title}{where}", drawing
     if len(comparison.problems) > 1:
-        yield _named(
-            "indicators-all", _strips(comparison, comparison.measured, f"Final indicators: {ALL}", _told(comparison))
-        )
+        strips = _strips(comparison, comparison.measured, _told(comparison) + ALL)
+        yield "indicators-all", f"{strips.title}: {ALL}", partial(draw_strips, strips)
 
 
-def _named(name: str, info: BandInfo | StripInfo | SurfaceInfo | DifferenceInfo) -> tuple[str, str, Callable[[], Figure]]:
-    match info:
-        case BandInfo():
-            return name, info.title, partial(draw_bands, info)
-        case StripInfo():
-            return name, info.title, partial(draw_strips, info)
-        case SurfaceInfo():
-            return name, info.title, partial(draw_surfaces, info)
-        case _:
-            return name, info.title, partial(draw_differences, info)
+def _of_problem(comparison: Comparison, problem: Problem, here: Sequence[Measured]) -> Iterator[tuple[str, str, Drawing]]:
+    told = caption(comparison, problem)
+    bands, strips = _bands(comparison, here, problem, told), _strips(comparison, here, told)
+    yield "hypervolume", bands.title, partial(draw_bands, bands)
+    yield "indicators", strips.title, partial(draw_strips, strips)
+    if len(problem.columns) == 2:
+        surfaces = _surfaces(comparison, here, problem, told)
+        yield "attainment", surfaces.title, partial(draw_surfaces, surfaces)
+        differences = _differences(comparison, here, problem, told)
+        if differences.differences:
+            yield "differences", differences.title, partial(draw_differences, differences)
 
 
 def caption(comparison: Comparison, problem: Problem) -> str:
@@ -90,7 +84,7 @@ def _title(comparison: Comparison, title: str) -> str:
     return f"UNEQUAL: {title}" if comparison.unequal else title
 
 
-def _bands(comparison: Comparison, here: list[Measured], problem: Problem, title: str, told: str) -> BandInfo:
+def _bands(comparison: Comparison, here: Sequence[Measured], problem: Problem, told: str) -> BandInfo:
     most = max(m.series.budget for m in here)
     bands = []
     for method in comparison.methods:
@@ -101,14 +95,15 @@ def _bands(comparison: Comparison, here: list[Measured], problem: Problem, title
             note = "(ended early)" if any(m.series.stopped in ENDED for m in mine) else ""
             bands.append(Band(method, low, middle, high, note))
     words = "median and middle half over the series; dotted: the baseline's median final value"
-    return BandInfo(tuple(bands), comparison.baseline, _title(comparison, title), f"{told} · {words}")
+    title = _title(comparison, "Hypervolume over evaluations")
+    return BandInfo(tuple(bands), comparison.baseline, title, f"{told} · {words}")
 
 
 def _continued(curve: Floats, length: int) -> Floats:
     return np.concatenate([curve, np.full(length - len(curve), curve[-1])])
 
 
-def _strips(comparison: Comparison, measured: list[Measured] | tuple[Measured, ...], title: str, told: str) -> StripInfo:
+def _strips(comparison: Comparison, measured: Sequence[Measured], told: str) -> StripInfo:
     strips = []
     for indicator in INDICATORS:
         values = tuple(
@@ -120,17 +115,19 @@ def _strips(comparison: Comparison, measured: list[Measured] | tuple[Measured, .
         if any(map(len, values)):
             strips.append(Strip(indicator.label, indicator.larger_is_better, values))
     words = "a point is a series; boxes: quartiles and median, whiskers: least and most"
-    return StripInfo(comparison.methods, tuple(strips), _title(comparison, title), f"{told} · {words}".lstrip(" ·"))
+    title = _title(comparison, "Final indicators")
+    return StripInfo(comparison.methods, tuple(strips), title, f"{told} · {words}")
 
 
-def _surfaces(comparison: Comparison, here: list[Measured], problem: Problem, title: str, told: str) -> SurfaceInfo:
+def _surfaces(comparison: Comparison, here: Sequence[Measured], problem: Problem, told: str) -> SurfaceInfo:
     surfaces = []
     for method in comparison.methods:
         fronts = _fronts(here, method, problem)
         if fronts:
             surfaces.append(Surface(method, len(fronts), *attainment(fronts)))
     limits = _limits(here, problem)
-    return SurfaceInfo(tuple(surfaces), problem.front, limits, _labels(problem), _title(comparison, title), told)
+    title = _title(comparison, "Attainment surfaces")
+    return SurfaceInfo(tuple(surfaces), problem.front, limits, _labels(problem), title, told)
 
 
 def attainment(fronts: list[Objectives]) -> tuple[Objectives, ...]:
@@ -145,16 +142,16 @@ def attainment(fronts: list[Objectives]) -> tuple[Objectives, ...]:
     return tuple(points[np.argsort(points[:, 0], kind="stable")] for points in levels)
 
 
-def _differences(comparison: Comparison, here: list[Measured], problem: Problem, where: str, told: str) -> DifferenceInfo:
+def _differences(comparison: Comparison, here: Sequence[Measured], problem: Problem, told: str) -> DifferenceInfo:
     base = _fronts(here, comparison.baseline, problem)
     found = []
     for method in comparison.methods:
         fronts = _fronts(here, method, problem)
         if base and fronts and method != comparison.baseline:
             found.append(Difference(method, *attainment_difference(fronts, base)))
-    title = _title(comparison, f"Attainment against {method_label(comparison.baseline)}{where}")
+    title = _title(comparison, f"Attainment less that of {method_label(comparison.baseline)}")
     limits = _limits(here, problem)
-    return DifferenceInfo(comparison.baseline, tuple(found), limits, _labels(problem), title, told)
+    return DifferenceInfo(tuple(found), limits, _labels(problem), title, told)
 
 
 def attainment_difference(first: list[Objectives], second: list[Objectives]) -> tuple[Floats, Floats]:
@@ -175,11 +172,11 @@ def _numbered(fronts: list[Objectives]) -> Floats:
     return np.vstack([np.column_stack([front, np.full(len(front), i)]) for i, front in enumerate(fronts, 1)])
 
 
-def _fronts(here: list[Measured], method: str, problem: Problem) -> list[Objectives]:
+def _fronts(here: Sequence[Measured], method: str, problem: Problem) -> list[Objectives]:
     return [final_front(m.series, problem.reference) for m in here if m.series.method == method]
 
 
-def _limits(here: list[Measured], problem: Problem) -> tuple[Floats, Floats]:
+def _limits(here: Sequence[Measured], problem: Problem) -> tuple[Floats, Floats]:
     """Return the corners of what the final fronts span, between the ideal and the reference point."""
     fronts = [final_front(m.series, problem.reference) for m in here if m.series.scored.any()]
     far = np.vstack(fronts).max(axis=0)

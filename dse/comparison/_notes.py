@@ -117,8 +117,9 @@ def _conventions(comparison: Comparison) -> Iterator[str]:
     if comparison.pairs:
         yield (
             "Pairs: Wilcoxon's signed-rank test where two methods share their seeds, Mann and Whitney's otherwise, "
-            "two-sided, corrected by Holm for the pairs of one problem and indicator. A12 is the probability that the first method is "
-            "better (0.5: no difference; small from 0.56 or 0.44, medium from 0.64 or 0.36, large from 0.71 or 0.29)."
+            "two-sided, corrected by Holm for the pairs of one problem and indicator. A12 is the probability that the first "
+            "method is better (0.5: no difference; small from 0.56 or 0.44, medium from 0.64 or 0.36, large from 0.71 or "
+            "0.29)."
         )
     if comparison.rankings:
         yield (
@@ -130,5 +131,6 @@ def _conventions(comparison: Comparison) -> Iterator[str]:
     if any(p.scope == ALL for p in comparison.pairs):
         yield (
             "All problems: blocks are pairs of problem and seed. Seeds of one problem repeat the search and not the "
-            "problem, so these p values speak of the problems compared here and not of others; A12 is the mean over the problems."
+            "problem, so these p values speak of the problems compared here and not of others; A12 is the mean "
+            "over the problems."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dse.comparison._comparison import Comparison
 from dse.comparison._notes import notes
@@ -21,7 +22,7 @@ def page(comparison: Comparison, made: Sequence[Table], figures: Sequence[tuple[
         lines = [f"* {markdown(line)}" for line in comparison.unequal]
         parts.append("\n".join(["**UNEQUAL conditions, compared because that was forced:**", "", *lines]))
     parts += [f"## {markdown(title)}\n\n![{markdown(title)}](figures/{name}.png)" for name, title in figures]
-    parts += [f"## {markdown(table.title)}\n\n{as_markdown(concise(table))}" for table in made]
+    parts += [f"## {markdown(table.heading)}\n\n{as_markdown(concise(table))}" for table in made]
     parts.append("\n".join(["## Notes", "", *(f"* {markdown(note)}" for note in notes(comparison))]))
     return "\n\n".join(parts) + "\n"
 
@@ -40,4 +41,4 @@ def summary(comparison: Comparison) -> str:
 
 def _together(table: Table) -> Table:
     rows = tuple(row for row in table.rows if row[0] == ALL)
-    return Table(table.name, f"{table.title}: {ALL}", table.header, rows) if rows else table
+    return replace(table, title=f"{table.title}: {ALL}", rows=rows) if rows else table

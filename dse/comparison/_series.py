@@ -33,8 +33,7 @@ class Series:
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Which designs have objectives `(N,)`."""
-        scored: NDArray[np.bool_] = np.isfinite(self.objectives).all(axis=1)
-        return scored
+        return np.asarray(np.isfinite(self.objectives).all(axis=1))
 
 
 def read_series(

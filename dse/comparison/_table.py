@@ -31,13 +31,19 @@ class Table:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    unequal: tuple[str, ...] = ()  # conditions that were not equal, a line each: in the title, and in a column of the CSV
+
+    @property
+    def heading(self) -> str:
+        """The title, with what is not equal."""
+        return self.title if not self.unequal else f"{self.title}. UNEQUAL: {'; '.join(self.unequal)}"
 
 
 def concise(table: Table) -> Table:
     """Return a table without its first column where that says the same in every row."""
     if len({row[0] for row in table.rows}) > 1:
         return table
-    return Table(table.name, table.title, table.header[1:], tuple(row[1:] for row in table.rows))
+    return Table(table.name, table.title, table.header[1:], tuple(row[1:] for row in table.rows), table.unequal)
 
 
 def as_text(table: Table) -> str:
@@ -50,7 +56,7 @@ def as_text(table: Table) -> str:
         for line in lines
     ]
     rule = "-" * max(map(len, padded))
-    return "\n".join([plain(table.title), rule, padded[0], rule, *padded[1:], ""])
+    return "\n".join([plain(table.heading), rule, padded[0], rule, *padded[1:], ""])
 
 
 def as_markdown(table: Table) -> str:
@@ -67,8 +73,9 @@ def as_csv(table: Table) -> str:
     """Return a table as CSV with every digit; a text that a spreadsheet would take for a formula gets an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_harmless, table.header))
-    writer.writerows([[_csv_cell(cell) for cell in row] for row in table.rows])
+    mark = ["; ".join(table.unequal)] if table.unequal else []
+    writer.writerow([*map(_harmless, table.header), *("unequal" for _ in mark)])
+    writer.writerows([[*map(_csv_cell, row), *map(_harmless, mark)] for row in table.rows])
     return text.getvalue()
 
 
@@ -79,7 +86,7 @@ def as_latex(table: Table) -> str:
     )
     lines = [" & ".join(map(latex, table.header)), *(" & ".join(latex(shown(c)) for c in row) for row in table.rows)]
     body = [rf"{lines[0]} \\ \hline", *(rf"{line} \\" for line in lines[1:])]
-    comment = f"% {re.sub(r'[^ -~]', '?', plain(table.title))}"
+    comment = f"% {re.sub(r'[^ -~]', '?', plain(table.heading))}"
     return "\n".join([comment, rf"\begin{{tabular}}{{{columns}}}", r"\hline", *body, r"\hline", r"\end{tabular}", ""])
 
 

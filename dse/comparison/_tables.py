@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dse.comparison._comparison import Comparison
 from dse.comparison._indicators import BY_KEY, Measured
 from dse.comparison._table import Cell, Table
@@ -14,14 +16,7 @@ _LABELS |= {"volume": "hypervolume", "volume_test": "hypervolume on test images"
 def tables(comparison: Comparison) -> tuple[Table, ...]:
     """Return the tables that have rows: medians, targets, pairs, ranks, and the figures of every series."""
     made = (_medians(comparison), _targets(comparison), _pairs(comparison), _ranks(comparison), _series(comparison))
-    return tuple(marked(table, comparison.unequal) for table in made if table.rows)
-
-
-def marked(table: Table, unequal: tuple[str, ...]) -> Table:
-    """Return a table whose title says what was not equal."""
-    if not unequal:
-        return table
-    return Table(table.name, f"{table.title}. UNEQUAL: {'; '.join(unequal)}", table.header, table.rows)
+    return tuple(replace(table, unequal=comparison.unequal) for table in made if table.rows)
 
 
 def _medians(comparison: Comparison) -> Table:

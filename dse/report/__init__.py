@@ -5,7 +5,7 @@ What reads a run's files and makes names safe to print is public for whatever el
 
 from dse.report._attainment import Difference, DifferenceInfo, Surface, SurfaceInfo, draw_differences, draw_surfaces
 from dse.report._bands import Band, BandInfo, draw_bands
-from dse.report._draw import save
+from dse.report._draw import Drawing, save
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json, write_whole
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
@@ -21,6 +21,7 @@ __all__ = [
     "CsvFile",
     "Difference",
     "DifferenceInfo",
+    "Drawing",
     "JsonFile",
     "Report",
     "RunData",

@@ -58,7 +58,6 @@ class Difference:
 class DifferenceInfo:
     """What the figure of the differences shows."""
 
-    baseline: str
     differences: tuple[Difference, ...]
     limits: tuple[Floats, Floats]
     labels: tuple[str, str]
@@ -82,7 +81,7 @@ def _draw_surface(axes: Axes, surface: Surface, look: Look, info: SurfaceInfo) -
     lines = [staircase(points, *far.tolist()) for points in (surface.best, surface.median, surface.worst)]
     between = np.vstack([lines[0], lines[2][::-1]])
     axes.fill(*between.T, color=look.colour, alpha=0.15, linewidth=0)
-    names = ("at least one", "half", "all") if surface.series > 1 else ("the only",)
+    names = ("at least one", "half", "all") if surface.series > 1 else ("the series",)
     for line, style, width, name in zip(lines, (":", "-", "--"), (1.0, 1.5, 1.0), names, strict=False):
         style = style if surface.series > 1 else "-"
         axes.plot(*line.T, color=look.colour, linestyle=style, linewidth=width, label=f"attained by {name}")
@@ -108,7 +107,7 @@ def draw_differences(info: DifferenceInfo) -> Figure:
             axes.text(0.5, 0.5, "no difference", transform=axes.transAxes, ha="center", color=QUIET)
     _frame(figure, panels, info.limits, info.labels)
     bar = figure.colorbar(ScalarMappable(norm, _SHADES), ax=list(panels), shrink=0.85, pad=0.01, aspect=30)
-    bar.set_label(f"share of series that attain it, less that of {drawn(method_label(info.baseline))} (percentage points)")
+    bar.set_label("share of series, less the baseline's (pp)")
     return figure
 
 

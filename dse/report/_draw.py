@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib
 import numpy as np
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from dse.report._files import write_whole
 from dse.report._text import drawn
 from dse.types import Floats
+
+Drawing: TypeAlias = Callable[[], Figure]
 
 # Okabe and Ito's palette, which colour-blind readers tell apart; markers repeat the distinction in grey print.
 _KNOWN = {
@@ -81,7 +83,7 @@ def ink(image: AxesImage, values: Floats) -> NDArray[np.str_]:
     return np.where(np.ma.filled(image.norm(values), 0) < 0.55, "white", "black")
 
 
-def save(draw: Callable[[], Figure], folder: Path, name: str) -> Path:
+def save(draw: Drawing, folder: Path, name: str) -> Path:
     """Draw a figure in the report's own settings and write it as PNG and PDF; the same figure gives the same bytes.
 
     Returns:

@@ -32,7 +32,7 @@ def write_run(
     """Write a run of these series; test figures are the search figures and one pp of loss more."""
     folder.mkdir(parents=True)
     most = max(map(len, series.values())) if budget is None else budget
-    lines = ["[space]", *(f"{key} = {value}" for key, value in (space or {"tiles": 4}).items())]
+    lines = ["[space]", *(f"{key} = {value}" for key, value in ({"tiles": 4} if space is None else space).items())]
     (folder / "config.toml").write_text("\n".join([*lines, "[search]", f"evaluations = {most}", ""]))
     hashes = {"model": "aa11", "data": "bb22", "library": "cc33", "energy_table": "dd44"}
     described = {
