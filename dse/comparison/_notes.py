@@ -11,6 +11,7 @@ from dse.comparison._scope import ALL
 from dse.comparison._series import ENDED
 
 _SIGNIFICANT = 0.05
+_ENOUGH = 6  # values whose range holds the median more often than 95 % of the time
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
@@ -21,6 +22,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         *_ended(comparison),
         *_failed(comparison),
         *_tested(comparison),
+        *_commits(comparison),
         *map(reference_note, comparison.problems),
         *_conventions(comparison),
     )
@@ -50,7 +52,19 @@ def _little(comparison: Comparison) -> Iterator[str]:
         elif len(set(counts.values())) > 1:
             listed = ", ".join(f"{m} {n}" for m, n in counts.items())
             yield f"{problem.name}: the methods have different numbers of series: {listed}."
+        least = min((n for n in counts.values() if n > 1), default=_ENOUGH)
+        if least < _ENOUGH:
+            yield (
+                f"{problem.name}: between the least and the most of {least} values the true median lies "
+                f"{_coverage(least):.0%} of the time, so intervals said to be of 95 % are of no more than that."
+            )
     yield from _smallest(comparison)
+
+
+def _coverage(n: int) -> float:
+    """Return how often the range of `n` values holds the median of what they are drawn from: it does not if all are on one
+    side of it."""
+    return 1 - 2.0 ** (1 - n)
 
 
 def _smallest(comparison: Comparison) -> Iterator[str]:
@@ -62,7 +76,10 @@ def _smallest(comparison: Comparison) -> Iterator[str]:
     for (scope, n, smallest), count in seen.items():
         size = f"n = {n[0]}" if n[0] == n[1] else f"n = {n[0]} and {n[1]}"
         if smallest >= _SIGNIFICANT:
-            yield f"{scope}: with {size} the smallest possible p is {smallest:.3g}; no test can be significant at 0.05."
+            yield (
+                f"{scope}: with {size} the smallest possible p is {smallest:.3g}; no test of a pair can be significant "
+                "at 0.05, and Nemenyi's p, which is for many blocks, means little."
+            )
         elif smallest * count >= _SIGNIFICANT:
             yield (
                 f"{scope}: with {size} the smallest possible p is {smallest:.3g}, and {min(1.0, smallest * count):.3g} when "
@@ -101,6 +118,13 @@ def _tested(comparison: Comparison) -> Iterator[str]:
     left = sorted({(p.scope, p.left_out) for p in comparison.pairs if p.left_out})
     for scope, count in left:
         yield f"{scope}: {count} figures of a pair of methods have no partner of the same problem and seed and are left out."
+
+
+def _commits(comparison: Comparison) -> Iterator[str]:
+    commits = {run.label: run.commit for run in comparison.runs}
+    if len(set(commits.values())) > 1:
+        listed = ", ".join(f"{label} {commit[:12] if commit else 'none'}" for label, commit in commits.items())
+        yield f"The runs were made from different commits: {listed}."
 
 
 def _conventions(comparison: Comparison) -> Iterator[str]:

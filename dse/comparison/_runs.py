@@ -30,6 +30,7 @@ class Run:
     columns: tuple[str, ...]  # (K,) objectives
     layers: tuple[str, ...]
     reference: Floats  # (K,) its reference point
+    commit: str | None  # of the package that made it
     series: tuple[Series, ...]
 
 
@@ -74,6 +75,7 @@ def _read(folder: Path, label: str) -> Run:
         columns=columns,
         layers=layers,
         reference=np.array([metrics.number("reference_point", column) for column in columns]),
+        commit=None if manifest.data.get("git_commit") is None else manifest.text("git_commit"),
         series=series,
     )
 

@@ -85,7 +85,8 @@ def as_latex(table: Table) -> str:
         "r" if any(isinstance(row[i], (int, float)) for row in table.rows) else "l" for i in range(len(table.header))
     )
     lines = [" & ".join(map(latex, table.header)), *(" & ".join(latex(shown(c)) for c in row) for row in table.rows)]
-    body = [rf"{lines[0]} \\ \hline", *(rf"{line} \\" for line in lines[1:])]
+    mark = [rf"\multicolumn{{{len(columns)}}}{{l}}{{UNEQUAL: {latex(line)}}} \\" for line in table.unequal]
+    body = [*mark, rf"{lines[0]} \\ \hline", *(rf"{line} \\" for line in lines[1:])]
     comment = f"% {re.sub(r'[^ -~]', '?', plain(table.heading))}"
     return "\n".join([comment, rf"\begin{{tabular}}{{{columns}}}", r"\hline", *body, r"\hline", r"\end{tabular}", ""])
 

@@ -73,7 +73,8 @@ def test_nothing_is_written_where_a_figure_fails(run: Path, tmp_path: Path, monk
 
 def test_notes_say_how_little_there_is(run: Path, tmp_path: Path) -> None:
     text = summary(compare_runs([run]))
-    assert "with n = 3 the smallest possible p is 0.25; no test can be significant" in text
+    assert "with n = 3 the smallest possible p is 0.25; no test of a pair can be significant" in text
+    assert "of 3 values the true median lies 75% of the time" in text
     assert "c: 1 of 1 series ended of their own accord (converged) after 5 of 15 evaluations" in text
     assert "a: 1 of 45 designs failed" in text
     assert "different numbers of series: a 3, b 3, c 1" in text
@@ -95,6 +96,7 @@ def test_forced_comparisons_are_marked_everywhere(tmp_path: Path) -> None:
     write_comparison(found, tmp_path / "out")
     for path in (tmp_path / "out" / "tables").iterdir():
         assert path.suffix == ".csv" or "UNEQUAL" in path.read_text()
+        assert path.suffix != ".tex" or r"{l}{UNEQUAL: y: images.search is 250" in path.read_text()
     with (tmp_path / "out" / "tables" / "medians.csv").open() as file:
         assert {row["unequal"] for row in csv.DictReader(file)} == {mark.removeprefix("UNEQUAL: ")}
 
@@ -112,6 +114,25 @@ def test_hostile_names() -> None:
     assert r"\<script>\|\`" in as_markdown(TABLE)
     for text in (as_csv(TABLE), tex, as_markdown(TABLE), as_text(TABLE)):
         assert "\x1b" not in text and "two lines" in text
+
+
+def test_methods_of_hostile_names(tmp_path: Path) -> None:
+    series = {(name, s): search(1, s, 6) for name in HOSTILE for s in range(2)}
+    write_comparison(compare_runs([write_run(tmp_path / "run", series)]), tmp_path / "out")
+    files = contents(tmp_path / "out")
+    assert set(json.loads(files["comparison.json"])["methods"]) == set(HOSTILE)
+    assert b"<script" not in files["comparison.md"].replace(rb"\<script", b"")
+    for name, content in files.items():
+        assert not name.endswith(".tex") or b"\\input" not in content
+        assert not name.endswith(".csv") or not any(c in content for c in (b",=", b",@", b"\x1b"))
+
+
+def test_different_commits_are_told(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / k, {("a", s): search(1, s, 6) for s in seeds}, manifest={"git_commit": k * 40})
+        for k, seeds in (("e", (0, 1)), ("f", (2, 3)))
+    ]
+    assert "different commits: e eeeeeeeeeeee, f ffffffffffff" in summary(compare_runs(runs))
 
 
 def test_a_column_that_says_the_same_is_dropped_for_reading() -> None:
