@@ -59,18 +59,16 @@ def read_series(
     layers = _layers(evaluations, manifest, columns)
     if set(_layers(front, manifest, columns)) != set(layers):
         raise InputError(f"{front.path}: its layers are not those of evaluations.csv; repeat the run that wrote it")
-    owners = _owners(evaluations, manifest)
-    fronts = _owners(front, manifest)
+    owners, fronts = _rows(evaluations, manifest), _rows(front, manifest)
     figures, tested = _objectives(evaluations, columns), _test_objectives(front, columns)
     designs = list(zip(*(evaluations.texts(layer) for layer in layers), strict=True))
     number = evaluations.numbers("evaluation")
     found = []
-    for method, seed in sorted(set(owners)):
-        rows = np.flatnonzero([owner == (method, seed) for owner in owners])
+    for (method, seed), rows in sorted(owners.items()):
         rows = rows[np.argsort(number[rows], kind="stable")]
         _check_order(evaluations, number, rows)
         _check_distinct(evaluations, designs, rows)
-        kept = np.flatnonzero([owner == (method, seed) for owner in fronts])
+        kept = fronts.get((method, seed), rows[:0])
         if len(kept) == 0 and np.isfinite(figures[rows]).any():
             raise InputError(f"{front.path}: no row of method '{method}', seed {seed}; repeat the run that wrote it")
         stopped = _stopped(metrics, method, seed)
@@ -97,16 +95,16 @@ def _layers(file: CsvFile, manifest: JsonFile, columns: Sequence[str]) -> tuple[
     return layers
 
 
-def _owners(file: CsvFile, manifest: JsonFile) -> list[tuple[str, int]]:
-    """Return method and seed of each row."""
+def _rows(file: CsvFile, manifest: JsonFile) -> dict[tuple[str, int], NDArray[np.int64]]:
+    """Return the rows of each method and seed."""
     methods = file.texts("method")
-    if "seed" not in file.columns:
-        return [(method, manifest.count("seed")) for method in methods]
-    seeds = file.numbers("seed")
-    for row, seed in enumerate(seeds):
+    seeds = file.numbers("seed") if "seed" in file.columns else np.full(len(methods), manifest.count("seed"))
+    found: dict[tuple[str, int], list[int]] = {}
+    for row, (method, seed) in enumerate(zip(methods, seeds.tolist(), strict=True)):
         if seed != int(seed):
             raise file.fault("seed", row, "a whole number")
-    return [(method, int(seed)) for method, seed in zip(methods, seeds, strict=True)]
+        found.setdefault((method, int(seed)), []).append(row)
+    return {owner: np.array(rows) for owner, rows in found.items()}
 
 
 def _objectives(file: CsvFile, columns: Sequence[str]) -> Objectives:
