@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from dse._compare_command import compare
 from dse._multiplier_commands import multipliers
 from dse._study_commands import export, status, verify
 from dse.exceptions import InputError, RunError, one_line, under
@@ -160,7 +161,7 @@ def doctor(salvage: Path | None, out: Path | None) -> None:
             raise InputError(finding.removeprefix("none: "))
 
 
-for command in (multipliers, status, verify, export):
+for command in (compare, export, multipliers, status, verify):
     cli.add_command(command)
 
 

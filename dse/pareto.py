@@ -35,9 +35,13 @@ def hypervolume(objectives: Objectives, reference: Floats) -> float:
 
 def hypervolume_curve(objectives: Objectives, reference: Floats) -> Floats:
     """Return the hypervolume after each evaluation: rows `(P, K)` in the order they were evaluated -> `(P,)`."""
+    _check_finite(objectives)
     front = objectives[:0]
     curve = np.zeros(len(objectives))
     for p, row in enumerate(objectives):
+        if (front <= row).all(axis=1).any():
+            curve[p] = curve[p - 1]
+            continue
         extended = np.vstack([front, row])
         front = extended[non_dominated(extended)]
         curve[p] = hypervolume(front, reference)

@@ -19,14 +19,14 @@ ORDER = (
     ("pareto", "circuits"),
     ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
     ("operands", "report", "study", "status"),  # a report is made from files alone, a heat map from a multiplier
-    ("nn", "exports"),
+    ("nn", "exports", "comparison"),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("search", "evaluator"),
     ("compare", "inputs", "stored"),
     ("preparation",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
-    ("pipeline", "_multiplier_commands"),
+    ("pipeline", "_multiplier_commands", "_compare_command"),
     ("verification",),
     ("_study_commands",),
     ("__main__", "__init__"),
@@ -34,8 +34,8 @@ ORDER = (
 HOMES = {
     "pymoo": ("search",),
     "matplotlib": ("report",),
-    "moocore": ("pareto",),
-    "click": ("__main__", "_multiplier_commands", "_study_commands"),
+    "moocore": ("pareto", "comparison"),
+    "click": ("__main__", "_multiplier_commands", "_compare_command", "_study_commands"),
 }
 WITHOUT_TORCH = (
     "search",
@@ -46,6 +46,7 @@ WITHOUT_TORCH = (
     "config",
     "space",
     "report",
+    "comparison",
     "operands",
     "exceptions",
     "types",

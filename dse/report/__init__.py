@@ -1,9 +1,48 @@
-"""Figures and tables of a finished run, and of multipliers: computed first, drawn afterwards."""
+"""Figures and tables of finished runs, and of multipliers: computed first, drawn afterwards.
 
-from dse.report._draw import save
+What reads a run's files and makes names safe to print is public for whatever else shows runs.
+"""
+
+from dse.report._attainment import Difference, DifferenceInfo, Surface, SurfaceInfo, draw_differences, draw_surfaces
+from dse.report._bands import Band, BandInfo, draw_bands
+from dse.report._draw import Drawing, save
+from dse.report._files import CsvFile, JsonFile, read_csv, read_json, write_whole
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
 from dse.report._report import Report, write_report
 from dse.report._run import RunData, load_run
+from dse.report._strips import Strip, StripInfo, draw_strips
+from dse.report._text import KNOWN_METHODS, markdown, method_label, plain
 
-__all__ = ["Report", "RunData", "draw_error_maps", "draw_panels", "load_run", "panel", "save", "write_report"]
+__all__ = [
+    "KNOWN_METHODS",
+    "Band",
+    "BandInfo",
+    "CsvFile",
+    "Difference",
+    "DifferenceInfo",
+    "Drawing",
+    "JsonFile",
+    "Report",
+    "RunData",
+    "Strip",
+    "StripInfo",
+    "Surface",
+    "SurfaceInfo",
+    "draw_bands",
+    "draw_differences",
+    "draw_error_maps",
+    "draw_panels",
+    "draw_strips",
+    "draw_surfaces",
+    "load_run",
+    "markdown",
+    "method_label",
+    "panel",
+    "plain",
+    "read_csv",
+    "read_json",
+    "save",
+    "write_report",
+    "write_whole",
+]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib
 import numpy as np
@@ -20,6 +20,8 @@ from dse.report._text import drawn
 from dse.types import Floats
 from dse.whole_files import writable_folder, write_whole
 
+Drawing: TypeAlias = Callable[[], Figure]
+
 # Okabe and Ito's palette, which colour-blind readers tell apart; markers repeat the distinction in grey print.
 _KNOWN = {
     "nsga2": ("#0072B2", "o"),
@@ -27,7 +29,7 @@ _KNOWN = {
     "random": ("#009E73", "^"),
     "exhaustive": ("#000000", "x"),
 }
-_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9")
+_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")  # the last two of Tol's muted palette
 _OTHER_MARKERS = ("D", "v", "P", "*")
 QUIET = "#777777"  # of whatever is context, not result
 
@@ -81,7 +83,7 @@ def ink(image: AxesImage, values: Floats) -> NDArray[np.str_]:
     return np.where(np.ma.filled(image.norm(values), 0) < 0.55, "white", "black")
 
 
-def save(draw: Callable[[], Figure], folder: Path, name: str) -> Path:
+def save(draw: Drawing, folder: Path, name: str) -> Path:
     """Draw a figure in the report's own settings and write it as PNG and PDF; the same figure gives the same bytes.
 
     Returns:
