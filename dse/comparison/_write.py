@@ -24,7 +24,8 @@ from dse.comparison._runs import Run
 from dse.comparison._table import as_csv, as_latex, as_text, concise
 from dse.comparison._tables import tables
 from dse.exceptions import InputError
-from dse.report import read_json, save, write_whole
+from dse.report import read_json, save
+from dse.whole_files import write_whole
 
 _MARK = "comparison.json"  # what makes a folder a comparison; lists its files
 

@@ -6,7 +6,7 @@ What reads a run's files and makes names safe to print is public for whatever el
 from dse.report._attainment import Difference, DifferenceInfo, Surface, SurfaceInfo, draw_differences, draw_surfaces
 from dse.report._bands import Band, BandInfo, draw_bands
 from dse.report._draw import Drawing, save
-from dse.report._files import CsvFile, JsonFile, read_csv, read_json, write_whole
+from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
 from dse.report._report import Report, write_report
@@ -44,5 +44,4 @@ __all__ = [
     "read_json",
     "save",
     "write_report",
-    "write_whole",
 ]
