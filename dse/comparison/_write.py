@@ -41,6 +41,7 @@ def write_comparison(comparison: Comparison, out: Path) -> tuple[Path, ...]:
     """
     with _folder(out) as scratch:
         made = tables(comparison)
+        (scratch / "tables").mkdir()
         for table in made:
             forms = {".csv": as_csv(table), ".txt": as_text(concise(table)), ".tex": as_latex(concise(table))}
             for suffix, text in forms.items():
