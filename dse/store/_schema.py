@@ -125,9 +125,10 @@ def check_kind(path: Path) -> None:
     if not os.path.lexists(path):
         raise InputError(f"{path}: no study file is there; check the path")
     for place in (path, *_beside(path).values()):
-        if not os.path.lexists(place):
+        try:
+            info = os.lstat(place)
+        except FileNotFoundError:  # the last process to close removes the log, perhaps just now
             continue
-        info = os.lstat(place)
         if not stat.S_ISREG(info.st_mode):
             raise InputError(
                 f"{place}: expected a plain file of a study, got a {_kind(info.st_mode)}; name or put one there"
