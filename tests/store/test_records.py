@@ -16,6 +16,7 @@ def test_all_kinds_of_values_are_read_as_sqlite_reads_them(tmp_path: Path, in_lo
     connection = sqlite3.connect(tmp_path / "s", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, checksum BLOB, a, b, c)")
+    connection.execute("BEGIN")
     numbers = [0, 1, 2, -1, *(sign * 2**power - 1 for power in range(7, 63, 4) for sign in (1, -1)), 0.5, 1e300, None]
     texts = ["", "ä", "x" * 57, b"", b"y" * 58, "z" * 5000, b"w" * 9000]
     for i, number in enumerate([1, 127, 128, 16_383, 16_384, 2**31, 2**40]):
@@ -23,6 +24,7 @@ def test_all_kinds_of_values_are_read_as_sqlite_reads_them(tmp_path: Path, in_lo
             number += 1
             row = (number, rng.bytes(16), value, texts[i % len(texts)], 7)
             connection.execute("INSERT OR REPLACE INTO t VALUES (?, ?, ?, ?, ?)", row)
+    connection.execute("COMMIT")
     expected = {row[0]: row[1:] for row in connection.execute("SELECT * FROM t")}
     if not in_log:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
