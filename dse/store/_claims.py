@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dse.store._process import LEASE_S, Process
 
 _PER_QUERY = 500  # keys; SQLite takes 999 or more
+# these rows have no checksums and give no figures: whatever stands there must only be a number
+_ATTEMPT = "MIN(MAX(CAST(attempt AS INTEGER), 1), 1000000)"
 
 
 def chunks(keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], str]]:
@@ -32,7 +34,9 @@ def register(connection: sqlite3.Connection, process: Process) -> int:
 
 def living_processes(connection: sqlite3.Connection) -> set[int]:
     """Return the numbers of the processes whose claims count."""
-    rows = connection.execute("SELECT id, heartbeat, machine, pid, started, token FROM process").fetchall()
+    rows = connection.execute(
+        "SELECT id, CAST(heartbeat AS REAL), machine, CAST(pid AS INTEGER), started, token FROM process"
+    ).fetchall()
     return {number for number, heartbeat, *who in rows if Process(*who).lives(heartbeat)}
 
 
@@ -42,8 +46,9 @@ def take(connection: sqlite3.Connection, number: int, worker: str, fidelity: str
     free: dict[bytes, int] = dict.fromkeys(keys, 1)  # attempt
     for part, among in chunks(list(free)):
         for (key,) in connection.execute(f"SELECT key FROM evaluation WHERE key {among}", part):
-            del free[key]
-        for key, holder, attempt in connection.execute(f"SELECT key, process, attempt FROM claim WHERE key {among}", part):
+            free.pop(key, None)
+        claimed = connection.execute(f"SELECT key, process, {_ATTEMPT} FROM claim WHERE key {among}", part)
+        for key, holder, attempt in claimed:
             if holder in living:
                 free.pop(key, None)
             elif key in free:
@@ -57,7 +62,7 @@ def attempts(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[byte
     """Return how often what is claimed has been begun, this time included."""
     found: dict[bytes, int] = {}
     for part, among in chunks(keys):
-        found.update(connection.execute(f"SELECT key, attempt FROM claim WHERE key {among}", part))
+        found.update(connection.execute(f"SELECT key, {_ATTEMPT} FROM claim WHERE key {among}", part))
     return found
 
 

@@ -30,9 +30,9 @@ def read_study_row(stored: Any, name: Any, revision: Any, text: Any) -> tuple[in
     if stored != checksum((b"", name, revision, text)):
         raise ValueError("its checksum does not verify")
     content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError("expected an object")
-    return int(revision), content
+    if not isinstance(content, dict) or not isinstance(revision, int):
+        raise ValueError("expected an object and its revision")
+    return revision, content
 
 
 def to_json(what: str, data: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ COLUMNS = "assignment, fidelity, evaluator, figures, error, seconds, worker, att
 _LONGEST_TEXT = 1000  # characters of a fidelity, an evaluator, a worker; of an error, which is cut
 _MOST_LAYERS = 10_000
 _CODES = 1 << 16  # an assignment is kept as 16-bit numbers, most significant byte first: bytes sort as assignments do
+# of `COLUMNS`, done and failed
+_TYPES = [[bytes, str, str, *outcome, float, str, int, float] for outcome in ((str, NoneType), (NoneType, str))]
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,14 @@ def from_row(row: Sequence[Any]) -> Evaluation:
     stored, *content = row
     if checksum(content) != stored:
         raise ValueError("its checksum does not verify")
+    if [type(value) for value in content] not in _TYPES:
+        raise ValueError("its columns are of other types")
     packed, fidelity, evaluator, text, error, seconds, worker, attempt, finished = content
     figures = json.loads(text) if error is None else {}
     if not isinstance(figures, dict) or not all(type(v) is float and math.isfinite(v) for v in figures.values()):
         raise ValueError("its figures are no finite numbers")
+    if not (math.isfinite(seconds + finished) and "".join([fidelity, worker, error or "", *figures]).isprintable()):
+        raise ValueError("its texts or times are none that are written")
     assignment = tuple(np.frombuffer(packed, ">u2").tolist())
     return Evaluation(
         assignment, fidelity, evaluator, figures, error, seconds=seconds, worker=worker, attempt=attempt, finished=finished
@@ -120,6 +127,8 @@ def _figures_text(evaluation: Evaluation) -> str | None:
     if evaluation.error is not None:
         return None
     figures = {str(name): float(value) for name, value in evaluation.figures.items()}
+    for name in figures:
+        _check_name("name of a figure", name)
     odd = [name for name, value in figures.items() if not math.isfinite(value)]
     if odd:
         raise InputError(f"evaluation: expected finite figures, got {odd[0]} = {figures[odd[0]]}; settle it as failed")

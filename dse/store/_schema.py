@@ -122,17 +122,19 @@ def check_kind(path: Path) -> None:
     Raises:
         InputError: They are not.
     """
-    try:
-        info = os.lstat(path)
-    except (OSError, ValueError):
-        raise InputError(f"{path}: no study file is there; check the path") from None
-    if not stat.S_ISREG(info.st_mode):
-        raise InputError(f"{path}: expected a study file, got a {_kind(info.st_mode)}; name the file itself")
-    for place in _beside(path).values():
-        if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
-            raise InputError(f"{place}: expected a file of SQLite, got a {_kind(os.lstat(place).st_mode)}; remove it")
-    if info.st_size > MAX_BYTES:
-        raise InputError(f"{path}: has {info.st_size} bytes, expected {MAX_BYTES} at most; split the study")
+    if not os.path.lexists(path):
+        raise InputError(f"{path}: no study file is there; check the path")
+    for place in (path, *_beside(path).values()):
+        try:
+            info = os.lstat(place)
+        except FileNotFoundError:  # the last process to close removes the log, perhaps just now
+            continue
+        if not stat.S_ISREG(info.st_mode):
+            raise InputError(
+                f"{place}: expected a plain file of a study, got a {_kind(info.st_mode)}; name or put one there"
+            )
+        if info.st_size > MAX_BYTES:
+            raise InputError(f"{place}: has {info.st_size} bytes, expected {MAX_BYTES} at most; split the study")
 
 
 def _check_outside(path: Path) -> None:

@@ -42,8 +42,8 @@ class StudyFile:
     """Every evaluation of a study, shared by any number of processes, safe against their death at any moment.
 
     What `settle` has returned from is on the disk. Evaluations are added and never changed. Each row carries a checksum that
-    is verified whenever the row is read; one that fails is an InputError, never a number. One object belongs to one thread.
-    Made by `create` and `open`; a context manager that closes itself.
+    is verified whenever the row is read; one that fails is an InputError, never a number. One object belongs to one thread
+    of one process. Made by `create` and `open`; a context manager that closes itself.
     """
 
     def __init__(self, path: Path | str, connection: sqlite3.Connection) -> None:
@@ -129,7 +129,7 @@ class StudyFile:
             for part, among in _claims.chunks(list(dict.fromkeys(keys))):
                 query = f"SELECT key, id, checksum, {COLUMNS} FROM evaluation WHERE key {among}"
                 found.update((key, self._verified(row)) for key, *row in self._connection.execute(query, part))
-        for design, key in zip(population, keys, strict=True):
+        for design, key in zip(np.asarray(population), keys, strict=True):
             known = found.get(key)
             if known is not None and known.assignment != tuple(design.tolist()):
                 raise damaged(self.path, "is damaged (a key leads to another design)")
@@ -229,12 +229,12 @@ class StudyFile:
         """Return how much of each fidelity is done, failed and running, and what it took."""
         with one_line_errors(self.path):
             settled = self._connection.execute(
-                "SELECT fidelity, COUNT(figures), COUNT(error), SUM(seconds), MIN(finished), MAX(finished)"
-                " FROM evaluation GROUP BY fidelity"
+                "SELECT CAST(fidelity AS TEXT) AS name, COUNT(figures), COUNT(error), TOTAL(seconds),"
+                " CAST(MIN(finished) AS REAL), CAST(MAX(finished) AS REAL) FROM evaluation GROUP BY name"
             ).fetchall()
             living = _claims.living_processes(self._connection)
             claimed = self._connection.execute(
-                "SELECT fidelity, process, COUNT(*) FROM claim GROUP BY fidelity, process"
+                "SELECT CAST(fidelity AS TEXT) AS name, process, COUNT(*) FROM claim GROUP BY name, process"
             ).fetchall()
         running: dict[str, int] = {}
         for fidelity, process, count in claimed:

@@ -82,6 +82,11 @@ def damages(path: Path) -> Iterator[tuple[str, Callable[[bytes, int], bytes], np
     for suffix in WHERE:
         size = Path(f"{path}{suffix}").stat().st_size
         yield suffix, lambda data, at: data[:at], rng.integers(0, size, CUTS // 2)
+        yield (
+            suffix,
+            lambda data, at: data[:at] + bytes(512) + data[at + 512 :],
+            rng.integers(0, size // 512, CUTS // 2) * 512,
+        )
         offsets = np.concatenate([np.arange(0, 100, 100 // min(FLIPS // 4, 100)), rng.integers(0, size, FLIPS // 2)])
         yield suffix, lambda data, at: data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :], offsets
 

@@ -45,10 +45,34 @@ def test_content_that_is_no_figures_is_refused_whatever_its_checksum(text: str) 
 
 
 @pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (0, b"odd"),
+        (0, "text"),
+        (1, "a\x1b[2J"),
+        (2, 7),
+        (3, None),
+        (4, "both"),
+        (5, math.inf),
+        (5, 1),
+        (6, "a\nb"),
+        (7, 1.0),
+        (8, math.nan),
+    ],
+)
+def test_a_column_that_is_none_of_ours_is_refused_whatever_its_checksum(column: int, value: object) -> None:
+    _, _, *content = to_row(evaluation_of(3))
+    content[column] = value
+    with pytest.raises((ValueError, TypeError)):
+        from_row([checksum(content), *content])
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"figures": {"accuracy": math.nan}}, "finite"),
         ({"figures": {"accuracy": math.inf}}, "finite"),
+        ({"figures": {"a\nb": 1.0}}, "name of a figure"),
         ({"figures": {}}, "both or neither"),
         ({"error": "why"}, "both or neither"),
         ({"seconds": -1.0}, "seconds"),

@@ -12,7 +12,7 @@ import pytest
 
 from dse.store import StudyFile
 from tests.store.samples import CONFIG, EVALUATOR, FIDELITY, HEAVY, MANIFEST, designs, evaluation_of, number_of
-from tests.store.workers import ended, events, start
+from tests.store.workers import ended, events, start, start_opening
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -57,6 +57,18 @@ def test_processes_that_share_a_study_do_each_design_once(tmp_path: Path) -> Non
     _assert_settled_once(path, log, count, killed=0)
     begun = Counter(number for what, number in events(log) if what == "begun")
     assert set(begun.values()) == {1}
+
+
+def test_the_last_to_close_does_not_disturb_the_next_to_open(tmp_path: Path) -> None:
+    each = 60 if HEAVY else 6
+    StudyFile.create(tmp_path / "s", CONFIG, MANIFEST).close()
+    processes = [start_opening(tmp_path / "s", i * each, each) for i in range(8)]
+    with ended(processes):
+        for process in processes:
+            process.join(120)
+        assert [process.exitcode for process in processes] == [0] * 8
+    with StudyFile.open(tmp_path / "s") as study:
+        assert study.lookup(designs(8 * each), FIDELITY, EVALUATOR) == [evaluation_of(i) for i in range(8 * each)]
 
 
 def _assert_settled_once(path: Path, log: Path, count: int, killed: int) -> None:

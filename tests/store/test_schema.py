@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dse.exceptions import InputError, RunError
-from dse.store import StudyFile, _schema
+from dse.store import StudyFile, _schema, salvage
 from tests.store.samples import CONFIG, MANIFEST, evaluation_of, study_of
 
 
@@ -99,6 +99,8 @@ def test_only_plain_files_are_opened(path: Path, suffix: str, make: Callable[[Pa
         os.chdir(cwd)
     before = path.with_name("target").read_bytes()
     refused(path, f"got a {kind}")
+    with pytest.raises(InputError, match=f"got a {kind}"):
+        salvage(path, path.with_name("out"))
     assert path.with_name("target").read_bytes() == before
 
 
@@ -119,8 +121,10 @@ def test_a_rollback_journal_would_change_the_study(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_file_too_large_is_refused(path: Path) -> None:
-    os.truncate(path, _schema.MAX_BYTES + 1)  # a hole takes no space
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_file_too_large_is_refused(path: Path, suffix: str) -> None:
+    with open(f"{path}{suffix}", "ab") as file:
+        file.truncate(_schema.MAX_BYTES + 1)  # a hole takes no space
     refused(path, "bytes, expected")
 
 
@@ -147,6 +151,28 @@ def test_nothing_is_overwritten(path: Path) -> None:
     with pytest.raises(InputError, match="t-wal: exists already"):
         StudyFile.create(path.with_name("t"), CONFIG, MANIFEST)
     assert sorted(p.name for p in path.parent.iterdir()) == ["s", "t-wal"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_that_create_a_study_one_does(path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    before = path.read_bytes()
+    check, calls = _schema.check_free, iter([True, False])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(_schema, "check_free", lambda place: None if next(calls) else check(place))  # not there yet
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(InputError, match="exists already"):
+        StudyFile.create(path, {}, {})
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["s"]
+
+
+def test_file_systems_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "no links here"))
+    with study_of(tmp_path / "s", 3) as study:
+        assert len(list(study.evaluations())) == 3
 
 
 def test_a_folder_that_is_missing_is_one_line(tmp_path: Path) -> None:

@@ -175,6 +175,23 @@ def test_a_key_that_leads_elsewhere_is_noticed(tmp_path: Path) -> None:
         study.lookup(designs(2), FIDELITY, EVALUATOR)
 
 
+@pytest.mark.parametrize("value", ["'x'", "x'ff'", "1e999", "9223372036854775807", "-1"])
+@pytest.mark.parametrize(
+    "column", ["process.machine", "process.pid", "process.started", "process.token", "process.heartbeat"]
+    + ["claim.process", "claim.worker", "claim.attempt"],
+)  # fmt: skip
+def test_damaged_claims_are_somebodys_or_nobodys(tmp_path: Path, column: str, value: str) -> None:
+    with study_of(tmp_path / "s", 2) as study:
+        study.claim(designs(6), FIDELITY, EVALUATOR)
+        table, _, name = column.partition(".")
+        study._connection.execute(f"UPDATE {table} SET {name} = {value}")
+        with StudyFile.open(tmp_path / "s") as other:
+            assert other.counts()[FIDELITY].running in (0, 4)
+            free = other.claim(designs(6), FIDELITY, EVALUATOR)
+            assert not free[:2].any() and free[2:].all() == free[2:].any()
+            assert (other.attempts(designs(6), FIDELITY, EVALUATOR)[2:] >= 1).all()
+
+
 @pytest.mark.parametrize("name", ["config", "manifest"])
 @pytest.mark.parametrize("change", ["SET text = '{}'", "SET revision = 9", "SET name = 'x'"])
 def test_a_changed_configuration_is_refused(tmp_path: Path, name: str, change: str) -> None:

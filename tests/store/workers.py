@@ -25,6 +25,20 @@ def start(path: Path, log: Path, count: int, batch: int) -> BaseProcess:
     return process
 
 
+def start_opening(path: Path, first: int, count: int) -> BaseProcess:
+    process = _context.Process(target=_open_often, args=(path, first, count))
+    process.start()
+    return process
+
+
+def _open_often(path: Path, first: int, count: int) -> None:
+    """Settle designs `first` to `first + count`, opening the study anew for each."""
+    for number in range(first, first + count):
+        with StudyFile.open(path) as study:
+            assert study.claim(designs(number + 1)[number:], FIDELITY, EVALUATOR).all()
+            study.settle([evaluation_of(number)])
+
+
 def _work(path: Path, log: Path, count: int, batch: int) -> None:
     """Evaluate designs 0 to `count` until all are settled, beginning somewhere, `batch` at a time."""
     population = np.roll(designs(count), -int.from_bytes(os.urandom(2), "big") % count, axis=0)
