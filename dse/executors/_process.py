@@ -18,7 +18,8 @@ from dse.executors._worker import Prepared
 from dse.executors._worker_process import Job, WorkerProcess
 
 STRIKES = 3  # workers a job may cost before it is failed
-_LOST_WHILE_PREPARING = 5  # workers in a row
+_LOST_AT_FIRST = 5  # workers in a row that ended while they were being prepared, when none ever was
+_LOST_LATER = 50  # when some were: somebody may be killing them
 _LOOK_EVERY_S = 0.5  # at processes whose pipe somebody else holds open
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -56,7 +57,7 @@ class ProcessExecutor(Executor[P, R]):
         except Exception as error:
             raise InputError(f"the factory cannot be sent to a worker process: {describe(error)}") from error
         self._jobs, self._timeout_s, self._check = jobs, timeout_s, check
-        self._lost = 0  # workers in a row that ended while they were preparing
+        self._lost, self._most_lost = 0, _LOST_AT_FIRST
         self._closed = self._running = False
         self._workers: list[WorkerProcess[P]] = []
         Finalize(self, _kill, (self._workers,), exitpriority=0)  # when the interpreter ends, before it waits for children
@@ -66,7 +67,7 @@ class ProcessExecutor(Executor[P, R]):
 
         Raises:
             InputError: The factory raised one in a worker.
-            WorkersLost: The factory raised something else, five workers in a row died in it, or the executor is closed.
+            WorkersLost: The factory raised something else, killed five workers in a row, or the executor is closed.
         """
         if self._running:
             raise RuntimeError("an executor runs one sequence of jobs at a time")
@@ -136,7 +137,8 @@ class ProcessExecutor(Executor[P, R]):
 
     def _welcome(self, worker: WorkerProcess[P], answer: Prepared) -> None:
         if answer.reason is None:
-            worker.prepared, self._lost = True, 0
+            worker.prepared = True
+            self._lost, self._most_lost = 0, _LOST_LATER
             return
         self._discard(worker)
         if answer.mistake:
@@ -150,7 +152,7 @@ class ProcessExecutor(Executor[P, R]):
         self._discard(worker)
         if job is None:
             self._lost += not worker.prepared  # one that was ready is simply replaced
-            if self._lost >= _LOST_WHILE_PREPARING:
+            if self._lost >= self._most_lost:
                 raise WorkersLost(f"{self._lost} workers in a row ended while they were being prepared: {reason}")
             return None
         if not overdue and job.attempts < STRIKES:

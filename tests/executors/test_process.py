@@ -61,10 +61,11 @@ def test_each_misbehaviour_costs_its_own_job_only() -> None:
 def test_workers_killed_at_random_lose_nothing(kills: int) -> None:
     payloads = [("sleep", 0.05 + x / 1e6) for x in range(20 * kills)]
     rng = random.Random(kills)
-    done = threading.Event()
+    first, done = threading.Event(), threading.Event()
     killed: list[int] = []
 
     def kill() -> None:
+        first.wait(60)
         while len(killed) < kills and not done.wait(rng.uniform(0.1, 0.6)):
             if workers := workers_of(os.getpid()):
                 killed.append(rng.choice(workers))
@@ -73,10 +74,14 @@ def test_workers_killed_at_random_lose_nothing(kills: int) -> None:
     with ProcessExecutor(make, jobs=2) as executor:
         killer = threading.Thread(target=kill)
         killer.start()
-        settled = in_order(list(executor.run(payloads)))
+        settled = []
+        for job in executor.run(payloads):
+            settled.append(job)
+            first.set()
         done.set()
         killer.join()
     assert len(killed) == kills
+    settled = in_order(settled)
     assert [s.result for s in settled] == [seconds for _, seconds in payloads]
     assert sum(s.attempts - 1 for s in settled) <= kills
 
