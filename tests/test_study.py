@@ -1,0 +1,77 @@
+"""A run's study: begun, continued by replay, refused where something has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dse.config import RunConfig, parse_config
+from dse.exceptions import InputError
+from dse.run_folder import CONFIG, STUDY
+from dse.study import begin, check_place, differing_keys, record, reopen
+
+
+def config(**search: object) -> RunConfig:
+    return parse_config({"space": {"model": {"name": "digits-cnn"}, "dataset": {"name": "digits"}}, "search": search})
+
+
+def test_begins_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    with begin(config(), tmp_path / "run") as study:
+        assert study.config["search"]["evaluations"] == 300
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [CONFIG, STUDY]
+    again, study = reopen(tmp_path / "run")
+    study.close()
+    assert again == config()
+
+
+def test_a_second_run_is_refused_and_resume_offered(tmp_path: Path) -> None:
+    begin(config(), tmp_path / "run").close()
+    with pytest.raises(InputError, match=r"exists already; `dse resume .*run` continues that run, --overwrite"):
+        check_place(config(evaluations=9), tmp_path / "run")
+    check_place(config(population=9), tmp_path / "run", overwrite=True)
+
+
+def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
+    begin(config(), tmp_path / "run").close()
+    with pytest.raises(InputError, match=r"search\.population \(24 there, 9 here\)"):
+        check_place(config(population=9), tmp_path / "run")
+    file = tmp_path / "run" / CONFIG
+    changed = file.read_text().replace("population = 24", "population = 12").replace('level = "multiplier"', 'level = "mac"')
+    file.write_text(changed)
+    with pytest.raises(InputError) as refused:
+        reopen(tmp_path / "run")
+    assert "energy.level (multiplier there, mac here), search.population (24 there, 12 here)" in str(refused.value)
+
+
+def test_the_budget_is_a_total_that_stays(tmp_path: Path) -> None:
+    begin(config(evaluations=10), tmp_path / "run").close()
+    for asked, expected in ((None, 10), (25, 25), (None, 25)):
+        found, study = reopen(tmp_path / "run", evaluations=asked)
+        study.close()
+        assert found.search.evaluations == expected
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run to resume"):
+        reopen(tmp_path)
+    (tmp_path / STUDY).write_bytes(b"nothing of ours")
+    with pytest.raises(InputError, match=STUDY):
+        reopen(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model", "data", "library"])
+def test_what_evaluations_depend_on_may_not_change(tmp_path: Path, name: str) -> None:
+    hashes = {"model": "a", "data": "b", "library": "c"}
+    with begin(config(), tmp_path / "run") as study:
+        record(study, {"hashes": hashes})
+        record(study, {"hashes": dict(hashes)})
+        with pytest.raises(InputError, match=f"{name} changed since the study was begun"):
+            record(study, {"hashes": {**hashes, name: "other"}})
+
+
+def test_keys_that_differ() -> None:
+    known = {"a": 1, "search": {"evaluations": 3, "methods": ["x"]}, "space": {"model": {"name": "n"}}, "empty": {}}
+    given = {"a": 2, "search": {"evaluations": 9, "methods": ["y"]}, "space": {"model": {}}, "empty": {}}
+    assert differing_keys(known, given) == ["a", "search.methods", "space.model", "space.model.name"]
+    assert differing_keys(known, known) == []

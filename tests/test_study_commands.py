@@ -1,0 +1,169 @@
+"""The commands about studies, on one small run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dse.run_folder import STUDY
+from tests.test_main import RUN, call
+
+TABLES = ("front.csv", "evaluations.csv", "uniform.csv")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a finished run of six evaluations, `done`, and the cache that it trained into."""
+    folder = tmp_path_factory.mktemp("studies")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        (folder / "tiny.toml").write_text(RUN)
+        assert call(patch, "run", "tiny.toml", "--out", "done") == 0
+    return folder
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    enter(home, monkeypatch)
+    return home
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("DSE_CACHE", str(folder / "cache"))
+    patch.chdir(folder)
+
+
+def same_tables(a: Path, b: Path) -> bool:
+    return all((a / name).read_bytes() == (b / name).read_bytes() for name in TABLES)
+
+
+def test_status(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "status", "done") == 0
+    said = capsys.readouterr().out
+    assert "tiny, seed 0: finished" in said and "nsga2        6 of 6 designs" in said
+    assert call(monkeypatch, "status", "done", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["state"] == "finished" and found["methods"]["alwann"] == {"done": 6, "budget": 6}
+    assert found["fidelities"]["lut"]["done"] > 6 and found["fidelities"]["lut"]["failed"] == 0
+
+
+def test_resuming_a_finished_run_evaluates_nothing_and_changes_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {name: (here / "done" / name).read_bytes() for name in TABLES}
+    assert call(monkeypatch, "status", "done", "--format", "json") == 0
+    done = json.loads(capsys.readouterr().out)["fidelities"]
+    assert call(monkeypatch, "resume", "done") == 0
+    assert {name: (here / "done" / name).read_bytes() for name in TABLES} == before
+    capsys.readouterr()
+    assert call(monkeypatch, "status", "done", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["fidelities"] == done
+
+
+def test_a_larger_budget_is_that_of_one_run_and_workers_change_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "short", "--set", "search.evaluations=4") == 0
+    assert call(monkeypatch, "resume", "short", "--budget", 6, "--jobs", 2) == 0
+    assert same_tables(here / "short", here / "done")
+
+
+def test_a_failing_objective_is_a_row_and_in_no_front(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dse.evaluator import Evaluator
+
+    whole = Evaluator.__call__
+
+    def broken(self: Evaluator, job: object) -> object:
+        if any(design.any() and design.sum() % 3 == 0 for design in job.designs):  # type: ignore[attr-defined]
+            raise RuntimeError("no luck")
+        return whole(self, job)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Evaluator, "__call__", broken)
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "broken") == 0
+    with (here / "broken" / "evaluations.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    failed = [row for row in rows if not row["rel_energy"]]
+    assert 0 < len(failed) < len(rows) and all(row["accuracy_loss_pp"] == "" for row in failed)
+    with (here / "broken" / "front.csv").open(newline="") as file:
+        assert all(row["accuracy"] and row["rel_energy"] for row in csv.DictReader(file))
+    metrics = json.loads((here / "broken" / "metrics.json").read_text())
+    assert sum(metrics["failed"].values()) == len(failed)
+
+
+def test_verify(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "verify", "done", "--designs", 3) == 0
+    said = capsys.readouterr().out
+    assert said.count("identical") >= 1 and "different" not in said
+    forged = (here / "done" / "front.csv").read_text()
+    try:
+        rows = forged.splitlines()
+        cells = rows[1].split(",")
+        cells[1] = "0.5"
+        (here / "done" / "front.csv").write_text("\n".join([rows[0], ",".join(cells), *rows[2:]]) + "\n")
+        assert call(monkeypatch, "verify", "done", "--designs", 99) == 1
+        assert "different" in capsys.readouterr().out
+    finally:
+        (here / "done" / "front.csv").write_text(forged)
+
+
+def test_export_tables(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "export", "done", "--format", "csv") == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert {row["fidelity"] for row in rows} == {"lut", "test"} and all(0 <= float(row["accuracy"]) <= 1 for row in rows)
+    assert call(monkeypatch, "export", "done", "--format", "jsonl", "--out", "all.jsonl") == 0
+    lines = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
+    assert len(lines) == len(rows) and all(line["state"] == "done" for line in lines)
+
+
+def test_export_a_design(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "export", "done", "--format", "assignment", "--design", 0) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["assignment"]) == {"conv1", "conv2", "conv3", "conv4", "conv5", "linear"}
+    assert set(found["tables"]) == set(found["assignment"].values())
+    assert call(monkeypatch, "export", "done", "--format", "assignment", "--design", 999) == 2
+    assert "has designs 0 to" in capsys.readouterr().err
+
+
+def test_export_to_optuna(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = pytest.importorskip("optuna")
+    assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", "optuna.db") == 0
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{here / 'optuna.db'}")
+    with (here / "done" / "evaluations.csv").open(newline="") as file:
+        rows = {tuple(list(row.values())[5:]): row for row in csv.DictReader(file)}
+    found = {tuple(trial.params.values()): trial for trial in study.trials}
+    assert rows.keys() <= found.keys()
+    for design, row in rows.items():
+        values = [float(row["rel_energy"]), float(row["search_accuracy"])]  # the latter from a loss and back
+        assert found[design].values == pytest.approx(values, rel=1e-12)
+    assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", "optuna.db") == 2
+
+
+def test_export_without_optuna(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", "other.db") == 2
+    assert "pip install 'dse[optuna]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "resume", "verify"])
+def test_what_is_no_run(here: Path, monkeypatch: pytest.MonkeyPatch, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, command, "nowhere") == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_salvage(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = here / "damaged"
+    damaged.mkdir()
+    content = bytearray((here / "done" / STUDY).read_bytes())
+    content[:100] = bytes(100)  # the header
+    (damaged / STUDY).write_bytes(content)
+    assert call(monkeypatch, "status", "damaged") == 2
+    assert "dse doctor --salvage" in capsys.readouterr().err
+    assert call(monkeypatch, "doctor", "--salvage", damaged / STUDY) == 0
+    assert "evaluations kept, 0 known to be lost" in capsys.readouterr().out
+    (damaged / f"{STUDY}.salvaged").replace(damaged / STUDY)
+    assert call(monkeypatch, "resume", "damaged") == 0
+    assert same_tables(damaged, here / "done")
