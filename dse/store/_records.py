@@ -31,7 +31,8 @@ class Pages:
         self._log = _mapped(path.with_name(f"{path.name}-wal"))
         frame = FRAME_HEADER + PAGE_SIZE
         self._logged = range(HEADER + FRAME_HEADER, len(self._log), frame)  # where pages begin
-        self._chains_left = _CHAINS * (len(self._file) + len(self._log))
+        self.size = len(self._file) + len(self._log)  # bytes
+        self._chains_left = _CHAINS * self.size
         # the newest copy of each page that the log has; its number stands where its frame begins
         self._newest = {_number(self._log, start - FRAME_HEADER): start for start in self._logged}
 

@@ -50,12 +50,12 @@ def salvage(path: Path | str, out: Path | str) -> Salvaged:
     check_kind(path)
     check_free(out)
     with one_line_errors(path):
-        numbered, study = _intact(path)
-        most = path.stat().st_size // _SMALLEST_ROW
+        pages = Pages(path)
+        numbered, study = _intact(pages)
     if not numbered and not study:
         raise InputError(f"{path}: holds no intact row of a study; nothing is salvaged")
     evaluations = [evaluation for _, evaluation in sorted(numbered.values(), key=lambda pair: pair[0])]
-    numbers = [number for number, _ in numbered.values() if number <= most]
+    numbers = [number for number, _ in numbered.values() if number <= pages.size // _SMALLEST_ROW]
 
     def fill(connection: sqlite3.Connection) -> None:
         insert_study(connection, [study_row(name, *study.get(name, (1, "{}"))) for name in ("config", "manifest")])
@@ -69,12 +69,12 @@ def salvage(path: Path | str, out: Path | str) -> Salvaged:
 _Numbered = dict[tuple[str, str, tuple[int, ...]], tuple[int, Evaluation]]  # by evaluator, fidelity and assignment
 
 
-def _intact(path: Path) -> tuple[_Numbered, dict[str, tuple[int, str]]]:
+def _intact(pages: Pages) -> tuple[_Numbered, dict[str, tuple[int, str]]]:
     """Return the intact evaluations with their numbers, and the newest revision and text of configuration and manifest."""
     numbered: _Numbered = {}
     known: set[bytes] = set()  # checksums: pages are often in the log several times
     study: dict[str, tuple[int, str]] = {}
-    for number, (_, stored, *values) in Pages(path).rows():
+    for number, (_, stored, *values) in pages.rows():
         try:
             if len(values) == _EVALUATION_VALUES and stored not in known:
                 e = from_row((stored, *_with_reals(values[1:])))
