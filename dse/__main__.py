@@ -62,9 +62,16 @@ def _kept(folder: Path) -> Iterator[None]:
 @_config_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: runs/NAME-seedN].")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in that folder.")
+@click.option("--go-on", is_flag=True, help="Go on with an equal run in that folder, or begin it; any number may at once.")
 @_execution_options
 def run(
-    config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, overwrite: bool, **execution: Any
+    config: Path,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    out: Path | None,
+    overwrite: bool,
+    go_on: bool,
+    **execution: Any,
 ) -> None:
     """Explore the space that CONFIG describes and write a folder of tables and figures.
 
@@ -80,9 +87,14 @@ def run(
     keep_freed_memory()
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
-    check_place(settings, out, overwrite=overwrite)
+    if overwrite and go_on:
+        raise InputError("--overwrite and --go-on: expected one of them")
+    if not go_on:
+        check_place(settings, out, overwrite=overwrite)
     with ProgressDisplay() as display, _kept(out), under(f"{config}: "):
-        outcome = run_pipeline(settings, out=out, overwrite=overwrite, execution=Execution(**execution), display=display)
+        outcome = run_pipeline(
+            settings, out=out, overwrite=overwrite, go_on=go_on, execution=Execution(**execution), display=display
+        )
     _print_report(out, outcome.report)
 
 

@@ -31,7 +31,7 @@ from dse.search import History, make_search, run_search
 from dse.space import SearchSpace
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, record, reopen, space_as_plain
+from dse.study import begin, check_place, join, record, reopen, space_as_plain
 from dse.types import Objectives
 from dse.workload import model_hash
 
@@ -58,6 +58,7 @@ def run(
     model: nn.Module | None = None,
     dataset: Dataset | None = None,
     overwrite: bool = False,
+    go_on: bool = False,
     execution: Execution | None = None,
     display: ProgressDisplay | None = None,
 ) -> Outcome:
@@ -69,6 +70,7 @@ def run(
             goes on from there. None writes nothing.
         model, dataset: The caller's own trained network and data, instead of those that the space names.
         overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked.
+        go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does.
         execution: Where designs are evaluated; one at a time in this process when None.
         display: Shows progress; silent when None.
 
@@ -77,12 +79,12 @@ def run(
         RunError: For a failure of the machine, or of the exact network.
     """
     place = None if out is None else Path(out)
-    if place is not None:
+    if place is not None and not go_on:
         check_place(config, place, overwrite=overwrite)
     display = display if display is not None else ProgressDisplay.silent()
     display.start("load")
     inputs = load_inputs(config, model=model, dataset=dataset)
-    with begin(config, place, overwrite=overwrite) as study:
+    with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
         return _complete(inputs, study, place, execution or Execution(), display)
 
 

@@ -34,6 +34,27 @@ def begin(config: RunConfig, out: Path | None, *, overwrite: bool = False) -> St
     return StudyFile.open(out / STUDY)
 
 
+def join(config: RunConfig, out: Path) -> StudyFile:
+    """Open the study of an equal run in `out`, or begin it there: of several processes that do so the first begins.
+
+    Raises:
+        InputError: `out` holds another run, or cannot be written.
+    """
+    if not (out / STUDY).is_file():
+        try:
+            return begin(config, out)
+        except InputError:
+            if not (out / STUDY).is_file():  # not begun by another process meanwhile
+                raise
+    study = StudyFile.open(out / STUDY)
+    try:
+        refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
+    except InputError:
+        study.close()
+        raise
+    return study
+
+
 def check_place(config: RunConfig, out: Path, *, overwrite: bool = False) -> None:
     """Raise InputError unless a run may be begun in `out`; what is there already is held against the configuration."""
     if not overwrite and (out / STUDY).is_file():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +69,24 @@ def test_a_larger_budget_is_that_of_one_run_and_workers_change_nothing(here: Pat
     assert call(monkeypatch, "run", "tiny.toml", "--out", "short", "--set", "search.evaluations=4") == 0
     assert call(monkeypatch, "resume", "short", "--budget", 6, "--jobs", 2) == 0
     assert same_tables(here / "short", here / "done")
+
+
+def test_run_goes_on_where_an_equal_run_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "done", "--go-on") == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "done", "--go-on", "--set", "search.population=5") == 2
+    assert "search.population (3 there, 5 here)" in capsys.readouterr().err
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "done") == 2
+    assert "`dse resume done` continues that run" in capsys.readouterr().err
+
+
+def test_two_processes_begin_and_share_one_run(here: Path) -> None:
+    command = [sys.executable, "-m", "dse", "run", "tiny.toml", "--out", "shared", "--go-on"]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    ends = [process.communicate(timeout=240) for process in processes]
+    assert all(process.returncode == 0 for process in processes), ends
+    assert same_tables(here / "shared", here / "done")
 
 
 def test_a_failing_objective_is_a_row_and_in_no_front(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +168,9 @@ def test_export_without_optuna(
 
 
 @pytest.mark.parametrize("command", ["status", "resume", "verify"])
-def test_what_is_no_run(here: Path, monkeypatch: pytest.MonkeyPatch, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, command, "nowhere") == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
