@@ -10,7 +10,7 @@ from dse.circuits._mapping import CellInstance, MappedCircuit, mapped
 from dse.circuits._netlist import GATES, MAX_BITS, ONE, ZERO, Netlist, Signal
 from dse.circuits._verilog import to_test_bench, to_verilog, write_verilog
 from dse.circuits._verilog_reader import from_verilog
-from dse.circuits._yosys import from_yosys
+from dse.circuits._yosys import from_yosys, has_yosys
 
 __all__ = [
     "GATES",
@@ -30,6 +30,7 @@ __all__ = [
     "figures",
     "from_verilog",
     "from_yosys",
+    "has_yosys",
     "load_cells",
     "mapped",
     "one_probabilities",

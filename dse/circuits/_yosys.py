@@ -1,4 +1,4 @@
-"""Behavioural Verilog through Yosys, if it is there: `pip install 'dse[yosys]'`."""
+"""Behavioural Verilog through Yosys, if it is there: the system's program, or `pip install 'dse[yosys]'`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from dse.circuits._verilog_reader import from_verilog
 from dse.exceptions import InputError, one_line, under
 
 # Without abc, which would take adders apart that `mapped` recognises.
-_COMMANDS = """
+_COMMANDS = ("read_verilog -sv in.v", "synth -flatten -noabc {top}", "write_verilog -noattr out.v")
+_PYOSYS = """
+import sys
 from pyosys import libyosys
 design = libyosys.Design()
-for command in ("read_verilog -sv in.v", "synth -flatten -noabc {top}", "write_verilog -noattr out.v"):
+for command in sys.argv[1:]:
     libyosys.run_pass(command, design)
 """
+
+
+def has_yosys() -> bool:
+    """Whether there is a Yosys for `from_yosys`: PyPI's pyosys or a program `yosys`."""
+    return find_spec("pyosys") is not None or shutil.which("yosys") is not None
 
 
 def from_yosys(
@@ -48,7 +55,7 @@ def from_yosys(
     Raises:
         InputError: Yosys is not installed, fails or takes too long, or the circuit has memory or other ports.
     """
-    if find_spec("pyosys") is None:
+    if not has_yosys():
         raise InputError(f"{path}: behavioural Verilog needs Yosys; install it with: pip install 'dse[yosys]'")
     if top is not None and not top.isidentifier():
         raise InputError(f"{path}: top must be the name of a module, got {top!r}")
@@ -67,7 +74,9 @@ def from_yosys(
 
 
 def _synthesise(path: Path, folder: Path, top: str, timeout_s: float) -> None:
-    command = [sys.executable, "-c", _COMMANDS.format(top=top)]
+    steps = [step.format(top=top) for step in _COMMANDS]
+    program = shutil.which("yosys")
+    command = [program, "-p", "; ".join(steps)] if program else [sys.executable, "-c", _PYOSYS, *steps]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, errors="replace")
     except subprocess.TimeoutExpired:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dse.circuits import from_yosys, product_table
+from dse.circuits import from_yosys, has_yosys, product_table
 from dse.exceptions import InputError
 
-needs_yosys = pytest.mark.skipif(find_spec("pyosys") is None, reason="Yosys (dse[yosys]) not installed")
+needs_yosys = pytest.mark.skipif(not has_yosys(), reason="Yosys (a program, or dse[yosys]) not installed")
 
 
 def written(folder: Path, body: str, ports: str = "input [3:0] a, input [3:0] b, output [7:0] p") -> Path:
@@ -22,6 +21,7 @@ def written(folder: Path, body: str, ports: str = "input [3:0] a, input [3:0] b,
 
 def test_without_yosys_the_message_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.circuits._yosys.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"needs Yosys; install it with: pip install 'dse\[yosys\]'"):
         from_yosys(written(tmp_path, "assign p = a * b;"))
 

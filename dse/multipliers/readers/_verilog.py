@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
-from dse.circuits import Figures, Netlist, from_verilog, from_yosys, product_table
+from dse.circuits import Figures, Netlist, from_verilog, from_yosys, has_yosys, product_table
 from dse.circuits import figures as estimated_figures
 from dse.exceptions import InputError
 from dse.multipliers._candidate import Candidate
@@ -59,6 +58,6 @@ def _netlist(path: Path, text: str, signed: bool) -> Netlist:
     except InputError as error:
         if not _BEHAVIOURAL.search(without_comments(text)):
             raise
-        if find_spec("pyosys") is None:
+        if not has_yosys():
             raise InputError(f"{error} (behavioural Verilog needs Yosys: pip install 'dse[yosys]')") from None
         return from_yosys(path, signed=signed)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dse.circuits import figures, product_table, to_verilog
+from dse.circuits import figures, has_yosys, product_table, to_verilog
 from dse.circuits.families import column_truncated, exact
 from dse.exceptions import InputError
 from dse.multiplier_catalogue import import_account
@@ -86,11 +85,22 @@ def test_what_is_no_netlist_is_refused(tmp_path: Path, text: str, message: str) 
     assert not (tmp_path / "lib.npz").exists()
 
 
-@pytest.mark.skipif(find_spec("pyosys") is not None, reason="Yosys reads it")
-def test_behavioural_verilog_names_what_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "m.v").write_text("module m(input [3:0] a, b, output [7:0] p); assign p = a * b; endmodule")
+def behavioural(folder: Path) -> Path:
+    path = folder / "m.v"
+    path.write_text("module m(input [3:0] a, b, output [7:0] p); assign p = a * b; endmodule")
+    return path
+
+
+@pytest.mark.skipif(not has_yosys(), reason="Yosys (a program, or dse[yosys]) not installed")
+def test_behavioural_verilog_is_read_by_yosys(tmp_path: Path) -> None:
+    import_library([behavioural(tmp_path)], tmp_path / "lib.npz")
+    assert load_library(tmp_path / "lib.npz")["m"].is_exact
+
+
+def test_behavioural_verilog_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dse.multipliers.readers._verilog.has_yosys", lambda: False)
     with pytest.raises(InputError, match=r"pip install 'dse\[yosys\]'"):
-        import_library([tmp_path / "m.v"], tmp_path / "lib.npz")
+        import_library([behavioural(tmp_path)], tmp_path / "lib.npz")
 
 
 def test_declared_errors_are_checked(tmp_path: Path) -> None:
