@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
-    ("config", "study", "multipliers", "kernels", "space"),
+    ("config", "study", "multipliers", "kernels", "space", "layer_rules"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
@@ -41,6 +41,7 @@ WITHOUT_TORCH = (
     "multipliers",
     "config",
     "space",
+    "layer_rules",
     "report",
     "operands",
     "exceptions",
