@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from dse.kernels import instruction_sets
-from dse.study import environment, hardware
+from dse.run_folder import environment, hardware
 
 COMMAND = "python benchmarks/bench_kernels.py"
 

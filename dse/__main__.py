@@ -41,7 +41,7 @@ def run(config: Path, overrides: tuple[str, ...], seed: int | None, out: Path | 
     from dse.memory import keep_freed_memory
     from dse.pipeline import run as run_pipeline
     from dse.progress import ProgressDisplay
-    from dse.study import check_out
+    from dse.run_folder import check_out
 
     keep_freed_memory()
     settings = load_config(config, overrides=overrides, seed=seed)

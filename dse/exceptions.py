@@ -1,4 +1,4 @@
-"""The one exception callers are meant to catch, and how its messages point at the nearest valid name."""
+"""The two exceptions callers are meant to catch, and how their messages point at the nearest valid name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ class InputError(ValueError):
 
     The message is one line and says where (file and key), what was expected, what came, and what to do. The command
     line prints it and ends with exit code 2.
+    """
+
+
+class RunError(RuntimeError):
+    """What the machine refused while something ran that was asked for rightly: a full disk, a file taken away.
+
+    The message is one line and says which file, what happened, and what to do. The command line prints it and ends with
+    exit code 1.
     """
 
 

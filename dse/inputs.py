@@ -17,9 +17,9 @@ from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
 from dse.objectives import DEFAULT_ENERGY_TABLE, EnergyTable, level_index, load_energy_table
 from dse.operands import operand_format
+from dse.run_folder import DESIGN_COLUMNS
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
-from dse.study import DESIGN_COLUMNS
 from dse.workload import Untrained, Workload, open_workload
 
 

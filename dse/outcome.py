@@ -18,9 +18,9 @@ from dse.nn.tracing import Trace
 from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.robustness import RobustnessProfile
+from dse.run_folder import DESIGN_COLUMNS, write_csv, write_json, write_toml
 from dse.search import History
 from dse.space import SearchSpace
-from dse.study import DESIGN_COLUMNS, write_csv, write_json, write_toml
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from dse.outcome import Outcome, write_outcome
 from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.robustness import RobustnessSettings, learn_robustness
+from dse.run_folder import check_out, environment, hardware, run_folder
 from dse.search import Guidance, History, make_search, run_search
 from dse.space import SearchSpace
-from dse.study import check_out, environment, hardware, run_folder
 from dse.types import Objectives
 from dse.workload import Workload, model_hash, train_workload
 

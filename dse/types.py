@@ -17,7 +17,7 @@ Objectives: TypeAlias = NDArray[np.float64]  # (P, K), all minimised
 Floats: TypeAlias = NDArray[np.float64]
 Table: TypeAlias = NDArray[np.int32]  # (2^Bx, 2^Bw), first axis the activation's code
 
-FAILED = 1e6  # what a search is told of a design that could not be scored, in every objective; finite, and no real figure
+FAILED = 1e6  # what a method is told, in every objective, of a design that could not be scored; finite, and beaten by all
 
 
 @runtime_checkable

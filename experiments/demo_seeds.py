@@ -19,7 +19,7 @@ import numpy as np
 import dse
 from dse.outcome import Outcome
 from dse.pareto import hypervolume_curve
-from dse.study import hardware, write_csv
+from dse.run_folder import hardware, write_csv
 
 HERE = Path(__file__).resolve().parent
 KEPT = ("config.toml", "manifest.json", "metrics.json", "front.csv")
@@ -75,11 +75,12 @@ def behind(rows: list[dict[str, Any]], metrics: Mapping[str, Any]) -> str:
     gaps = [f"{row['alwann'] - row['nsga2']:.3f} (seed {row['seed']})" for row in rows if row["nsga2"] < row["alwann"]]
     image = 100 / metrics["images"]["search"]
     worth = image * (metrics["reference_point"]["rel_energy"] - metrics["library_floor"])
-    return (
-        f"One search image is {image:.2g} pp; over all energies above the library's floor that is {worth:.2f} of\n"
-        f"hypervolume. Where our search ends below the ALWANN-style one, it is by {', '.join(gaps) or 'nothing'}: both\n"
-        "have come to where single images decide."
+    one_image = (
+        f"One search image is {image:.2g} pp; over all energies above the library's floor that is {worth:.2f} of\nhypervolume."
     )
+    if not gaps:
+        return f"{one_image} Our search ends below the ALWANN-style one on no seed."
+    return f"{one_image} Where our search ends below the ALWANN-style one, it is by {', '.join(gaps)}."
 
 
 def summary(rows: list[dict[str, Any]], metrics: Mapping[str, Any]) -> str:

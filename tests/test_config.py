@@ -10,7 +10,7 @@ import pytest
 
 from dse.config import RunConfig, load_config, parse_config, space_folders
 from dse.exceptions import InputError
-from dse.study import write_toml
+from dse.run_folder import write_toml
 
 SPACE = """
 [model]

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("pareto", "circuits"),
-    ("config", "study", "multipliers", "kernels", "space", "layer_rules"),
+    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
     ("operands", "report"),  # a report is made from files alone, a heat map from a multiplier
     ("nn",),
     ("workload", "error_model", "robustness"),
@@ -36,7 +36,7 @@ HOMES = {
 WITHOUT_TORCH = (
     "search",
     "pareto",
-    "study",
+    "run_folder",
     "circuits",
     "multipliers",
     "config",
@@ -46,6 +46,7 @@ WITHOUT_TORCH = (
     "operands",
     "exceptions",
     "types",
+    "store",
 )
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -99,7 +100,7 @@ def test_every_part_has_its_place() -> None:
         "import dse; dir(dse); dse.__all__",
         "import runpy; sys.argv = ['dse', '--help']; runpy.run_module('dse', run_name='__main__')",
         "from dse import load_config, load_library, SearchSpace, make_search, write_report",
-        "import dse.pareto, dse.study, dse.multipliers, dse.config, dse.search, dse.operands",
+        "import dse.pareto, dse.run_folder, dse.multipliers, dse.config, dse.search, dse.operands",
     ],
 )
 def test_runs_without_torch(code: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.objectives import DEFAULT_ENERGY_TABLE, EnergyTable, load_energy_table
-from dse.study import write_toml
+from dse.run_folder import write_toml
 
 KEYS = [field.name for field in fields(EnergyTable)]
 

@@ -10,7 +10,7 @@ import pytest
 from dse.exceptions import InputError
 from dse.search import run_search
 from dse.search._loop import _PATIENCE
-from dse.types import Floats, Objectives, Population
+from dse.types import FAILED, Floats, Objectives, Population
 from tests.small import AdditiveLoss
 
 
@@ -70,11 +70,24 @@ def test_patience_counts_asks_in_a_row() -> None:
     assert len(run_search(search, [AdditiveLoss(LOSS)], 9).population) == 3
 
 
-def test_progress_after_every_new_design() -> None:
+def test_progress_after_every_group_of_new_designs() -> None:
     told: list[tuple[int, int, list[list[float]]]] = []
     search = Scripted([[0, 1], [0, 1], [1, 0]], NONE)
-    run_search(search, [AdditiveLoss(LOSS)], 5, progress=lambda d, t, o: told.append((d, t, o.tolist())))
-    assert told == [(1, 5, [[10]]), (2, 5, [[10], [1]])]
+    run_search(search, [AdditiveLoss(LOSS)], 5, together=1, progress=lambda d, t, o: told.append((d, t, o.tolist())))
+    assert told == [(1, 5, [[10]]), (2, 5, [[1]])]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_failed_design_costs_and_is_told_as_failed(bad: float) -> None:
+    class Broken(AdditiveLoss):
+        def __call__(self, population: Population) -> Floats:
+            return np.where(population[:, 0] == 1, bad, super().__call__(population))
+
+    search = Scripted([[0, 1], [1, 1], [0, 2]], NONE)
+    history = run_search(search, [AdditiveLoss(LOSS), Broken(LOSS)], 9)
+    assert history.scored.tolist() == [True, False, True] and len(history.population) == 3
+    assert np.isnan(history.objectives[1]).all()
+    assert search.told[0][1].tolist() == [[10, 10], [FAILED, FAILED], [20, 20]]
 
 
 class Counting:
@@ -105,12 +118,12 @@ def test_large_batches_are_evaluated_in_parts_that_progress_can_follow() -> None
     batch = [[i, i] for i in range(70)]
 
     def progress(done: int, total: int, objectives: Objectives) -> None:
-        told.append(done)
-        assert total == 99 and objectives.tolist() == [[2.0 * i] for i in range(done)]
+        assert total == 99 and objectives.tolist() == [[2.0 * i] for i in range(sum(told), done)]
+        told.append(len(objectives))
 
     history = run_search(Scripted(batch, NONE), [objective], 99, progress=progress)
     assert [len(call) for call in objective.calls] == [32, 32, 6]
-    assert told == list(range(1, 71)) and history.population.tolist() == batch
+    assert told == [32, 32, 6] and history.population.tolist() == batch
 
 
 def test_one_call_with_many_designs_is_many_calls_with_one() -> None:

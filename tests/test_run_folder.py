@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dse.study as study
+import dse.run_folder as run_folder_module
 from dse.exceptions import InputError
-from dse.study import check_out, environment, hardware, run_folder, write_csv, write_json, write_toml
+from dse.run_folder import check_out, environment, hardware, run_folder, write_csv, write_json, write_toml
 
 
 def make_run(out: Path, text: str = "{}", *, overwrite: bool = False) -> None:
@@ -67,7 +67,7 @@ def test_earlier_run_stays_when_the_new_one_cannot_take_its_place(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study.os, "replace", interrupted)
+    monkeypatch.setattr(run_folder_module.os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_run(tmp_path / "a", "{2}", overwrite=True)
     assert names(tmp_path / "a") == ["1", "manifest.json"]
@@ -151,7 +151,7 @@ def test_toml(tmp_path: Path) -> None:
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study.sys, "argv", ["/home/someone/bin/dse", "run", "experiments/demo.toml"])
+    monkeypatch.setattr(run_folder_module.sys, "argv", ["/home/someone/bin/dse", "run", "experiments/demo.toml"])
     found = environment()
     assert list(found) == ["command", "date", "git_commit", "git_dirty", "versions", "platform"]
     assert found["command"] == "dse run experiments/demo.toml"
@@ -164,7 +164,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_environment_without_git_or_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(study, "_VERSIONED", ("dse", "no-such-distribution"))
+    monkeypatch.setattr(run_folder_module, "_VERSIONED", ("dse", "no-such-distribution"))
     found = environment()
     assert found["git_commit"] is None and found["git_dirty"] is False
     assert found["versions"]["no-such-distribution"] == "not installed"

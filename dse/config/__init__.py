@@ -1,0 +1,44 @@
+"""Configuration of a run: one TOML file, checked whole before anything else happens.
+
+`space` holds what is explored (network, data, quantisation, multipliers) and may be a file of its own; the rest says how.
+Relative paths count from the folder of the file they stand in.
+"""
+
+from dse.config._load import load_config, parse_config, read_toml, space_folders
+from dse.config._schema import (
+    PACKAGED,
+    DatasetConfig,
+    EnergyConfig,
+    ErrorModelConfig,
+    LayersConfig,
+    ModelConfig,
+    MultipliersConfig,
+    QuantisationConfig,
+    ReferenceConfig,
+    RobustnessConfig,
+    RunConfig,
+    SearchConfig,
+    SpaceConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "PACKAGED",
+    "DatasetConfig",
+    "EnergyConfig",
+    "ErrorModelConfig",
+    "LayersConfig",
+    "ModelConfig",
+    "MultipliersConfig",
+    "QuantisationConfig",
+    "ReferenceConfig",
+    "RobustnessConfig",
+    "RunConfig",
+    "SearchConfig",
+    "SpaceConfig",
+    "TrainingConfig",
+    "load_config",
+    "parse_config",
+    "read_toml",
+    "space_folders",
+]

@@ -1,0 +1,179 @@
+"""The tables of a run's configuration and what each key may hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Refuse now what the run's config.toml could not hold in the end."""
+    try:
+        json.dumps(arguments, allow_nan=False)
+        tomli_w.dumps(arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected text, finite numbers, lists and tables: {error}") from None
+    return arguments
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_storable)]
+
+
+class Table(BaseModel):
+    """A table of the file: no unknown keys, nothing infinite, read once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class ModelConfig(Table):
+    """The network: a name of `dse list models`, or the caller's own by `factory`."""
+
+    name: str | None = None
+    factory: str | None = None  # "package.module:function" or "file.py:function", returns a torch.nn.Module
+    arguments: Arguments = {}  # keyword arguments of the factory
+    weights: Path | None = None  # .npz or .safetensors with the trained parameters
+    seed: int | None = Field(default=None, ge=0)  # of initial weights and training; the run's seed when absent
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelConfig:
+        if self.name is not None and self.factory is not None:
+            raise ValueError("expected one of the keys name and factory, not both")
+        if self.arguments and self.factory is None:
+            raise ValueError("arguments go to a factory; none is given")
+        return self
+
+
+class DatasetConfig(Table):
+    """The images: a name of `dse list datasets`, or the caller's own by `factory`. Counts of None take all there is."""
+
+    name: str | None = None
+    factory: str | None = None  # returns (x_train, y_train, x_test, y_test) arrays or (train, test) data loaders
+    arguments: Arguments = {}
+    data_root: Path | None = None
+    path: Path | None = None
+    download: bool = False
+    image_size: int | None = Field(default=None, ge=1)
+    train_images: int | None = Field(default=None, ge=1)
+    calibration_images: int = Field(default=128, ge=1)
+    search_images: int = Field(default=500, ge=1)
+    test_images: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DatasetConfig:
+        if self.name is not None and self.factory is not None:
+            raise ValueError("expected one of the keys name and factory, not both")
+        return self
+
+
+class TrainingConfig(Table):
+    """How an untrained network is trained; the model's own defaults where a key is absent."""
+
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    lr: float | None = Field(default=None, gt=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    augment: Literal["none", "flip-crop"] | None = None
+
+
+class QuantisationConfig(Table):
+    """8-bit post-training quantisation; see `dse.nn.quantizers.QuantizationSettings`."""
+
+    format: Literal["sm8", "u8", "s8"] = "sm8"
+    weights: Literal["per-channel", "per-tensor"] = "per-channel"
+    calibration: Literal["min-max", "percentile"] = "min-max"
+    percentile: float = Field(default=99.9, gt=50, le=100)
+    fine_tune_epochs: int = Field(default=0, ge=0)  # quantisation-aware, straight-through gradient
+    fine_tune_lr: float = Field(default=1e-3, gt=0)
+
+
+PACKAGED = ("builtin", "catalogue")  # libraries that are no files
+
+
+class MultipliersConfig(Table):
+    """The library: one of `PACKAGED`, or a folder or .npz file read by `dse.multipliers.load_library`."""
+
+    library: str = "builtin"
+    signed: bool | None = None
+    include: list[str] = Field(default=["*"], min_length=1)
+    exclude: list[str] = []
+    weight_tuning: bool = True  # ALWANN's weight mapping (ICCAD 2019), the same for all layers and all methods
+
+
+class LayersConfig(Table):
+    """Which layers a search may approximate: patterns over qualified names. The others are quantised and stay exact."""
+
+    include: list[str] = Field(default=["*"], min_length=1)
+    exclude: list[str] = []
+
+
+class SpaceConfig(Table):
+    """What is explored."""
+
+    name: str = "unnamed"
+    tiles: int | None = Field(default=None, ge=1)  # at most so many distinct multipliers in a design
+    model: ModelConfig = ModelConfig()  # neither name nor factory: the caller hands the object to `dse.run`
+    dataset: DatasetConfig = DatasetConfig()
+    training: TrainingConfig | None = None
+    quantisation: QuantisationConfig = QuantisationConfig()
+    multipliers: MultipliersConfig = MultipliersConfig()
+    layers: LayersConfig = LayersConfig()
+
+
+class RobustnessConfig(Table):
+    """How the noise is learned; see `dse.robustness.RobustnessSettings`."""
+
+    steps: int = Field(default=300, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    strength: float = Field(default=0.2, gt=0)
+    sigma_max: float = Field(default=0.5, gt=0)
+    sigma_initial: float = Field(default=0.1, gt=0)
+    lr: float = Field(default=0.01, gt=0)
+    train: Literal["sigma", "all"] = "sigma"
+    weight_lr: float = Field(default=1e-3, gt=0)
+
+
+class ErrorModelConfig(Table):
+    """Which error model guides the search, and the images that it is held against."""
+
+    grade: Literal["global", "multi-distribution", "direct"] = "direct"
+    patches: int = Field(default=512, ge=2)
+    truth_images: int = Field(default=256, ge=1)  # of the search part
+
+
+class EnergyConfig(Table):
+    """What counts as energy; see `dse.objectives.product_energy`."""
+
+    level: str = "multiplier"  # of dse.objectives.ENERGY_LEVELS
+    table: Path | None = None  # TOML file read by `dse.objectives.load_energy_table`; the built-in figures when absent
+
+
+class ReferenceConfig(Table):
+    """Reference point of the hypervolume, shared by all methods."""
+
+    rel_energy: float = Field(default=1.0, gt=0)
+    accuracy_loss_pp: float = Field(default=10.0, gt=0)
+
+
+class SearchConfig(Table):
+    """Which methods run, and what each may spend."""
+
+    methods: list[str] = Field(default=["nsga2", "alwann", "random"], min_length=1)
+    evaluations: int = Field(default=300, ge=1, le=10_000_000)  # distinct designs simulated, per method
+    population: int = Field(default=24, ge=2, le=10_000)
+    reference: ReferenceConfig = ReferenceConfig()
+
+
+class RunConfig(Table):
+    """One run."""
+
+    name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
+    seed: int = Field(default=0, ge=0)
+    space: SpaceConfig
+    robustness: RobustnessConfig = RobustnessConfig()
+    error_model: ErrorModelConfig = ErrorModelConfig()
+    energy: EnergyConfig = EnergyConfig()
+    search: SearchConfig = SearchConfig()
