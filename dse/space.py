@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
+from dse.subsets import best_subset, count_vectors
 from dse.types import Assignment, Floats, Population
 
 
@@ -31,7 +30,7 @@ class SearchSpace:
         tiles: At most so many distinct multipliers in one design; None: no limit.
         overhead: What every design spends beside multiplications, in units of one exact multiplication, 0 or more: 0 at
             energy level `multiplier`, else `dse.objectives.NetworkEnergy.overhead`.
-        allowed: Which multipliers each layer may get, `(L, M)` bool; None: all (`dse.layer_rules.allowed_multipliers` builds it from names).
+        allowed: Which multipliers each layer may get, `(L, M)` bool, as `dse.layer_rules` builds it from names; None: all.
             Each layer must allow the exact multiplier: then a design exists for every tile limit, and every repair ends.
         max_rel_energy: Most energy a design may spend, as `energy` counts it, above 0; None: no bound.
         max_loss_pp: Largest accuracy loss of interest in percentage points (the second objective); None: no bound.
@@ -113,7 +112,7 @@ class SearchSpace:
 
     def permits(self, population: Population) -> NDArray[np.bool_]:
         """Mark the designs `(P, L)` that break nothing, `(P,)`."""
-        return ~self.violations(population).any(axis=1)
+        return np.logical_not(self.violations(population).any(axis=1))
 
     def size(self) -> int:
         """Return the number of designs that are allowed and hold to the tile limit, exactly; the bounds do not count.
@@ -125,7 +124,7 @@ class SearchSpace:
         if self.tile_limit >= min(len(self.layers), len(self.multipliers)):
             return math.prod(int(row @ counts) for row in columns)
         suffice = [0] * (self.tile_limit + 1)
-        for taken in _vectors(counts.tolist(), self.tile_limit):
+        for taken in count_vectors(counts.tolist(), self.tile_limit):
             ways = math.prod(math.comb(int(n), t) for n, t in zip(counts, taken, strict=True))
             suffice[sum(taken)] += ways * math.prod((columns @ np.array(taken)).tolist())
         return sum(
@@ -188,7 +187,7 @@ class SearchSpace:
         if self.allowed is not None:
             alone = used.astype(np.int64) @ self.allowed.T.astype(np.int64) < 2
             stuck[np.repeat(rows, alone.sum(axis=1)), designs[alone]] = True
-        hopeless = (stuck | ~used).all(axis=1)
+        hopeless: NDArray[np.bool_] = np.asarray((stuck | ~used).all(axis=1))
         victim = np.argmin(np.where(used & (~stuck | hopeless[:, None]), load, np.inf), axis=1)
         used[hopeless] = False
         used[hopeless, 0] = True
@@ -236,54 +235,10 @@ class SearchSpace:
             )
 
 
-_MOST_SETS = 5000  # sets of multipliers tried one by one
-
-
-def best_subset(price: Floats, count: int) -> NDArray[np.int64]:
-    """Return at most `count` columns of `(L, M)` whose row minima have the least sum; inf marks what is not possible.
-
-    Exact for up to 5,000 sets. Beyond, columns are added one at a time from column 0, which must be finite, then exchanged
-    one at a time while that helps.
-    """
-    n_rows, n_columns = price.shape
-    if count >= min(n_rows, n_columns):
-        return np.unique(price.argmin(axis=1))
-    if math.comb(n_columns, count) <= _MOST_SETS:
-        sets = np.array(list(combinations(range(n_columns), count)), dtype=np.int64)
-        return sets[np.argmin(price[:, sets].min(axis=2).sum(axis=0))]
-    chosen = [0]
-    while len(chosen) < count:
-        chosen.append(int(np.argmin(_with_each(price, chosen))))
-    for _ in range(10 * count):
-        rests = [chosen[:i] + chosen[i + 1 :] for i in range(count)]
-        sums = np.stack([_with_each(price, rest) for rest in rests])
-        place, column = np.unravel_index(np.argmin(sums), sums.shape)
-        if not sums[place, column] < price[:, chosen].min(axis=1).sum():
-            break
-        chosen = [*rests[place], int(column)]
-    return np.array(sorted(set(chosen)), dtype=np.int64)
-
-
-def _with_each(price: Floats, chosen: list[int]) -> Floats:
-    """Return the sum of row minima of the chosen columns and each one more: `(M,)`."""
-    least = price[:, chosen].min(axis=1) if chosen else np.full(len(price), np.inf)
-    return np.asarray(np.minimum(price, least[:, None]).sum(axis=0))
-
-
-def _vectors(most: list[int], total: int) -> Iterator[tuple[int, ...]]:
-    """Yield the vectors of integers from 0 to `most` whose sum is at most `total`."""
-    if not most:
-        yield ()
-        return
-    for first in range(min(most[0], total) + 1):
-        for rest in _vectors(most[1:], total - first):
-            yield first, *rest
-
-
 def _check_allowed(allowed: NDArray[np.bool_], layers: tuple[str, ...], multipliers: tuple[str, ...]) -> None:
     shape = (len(layers), len(multipliers))
     if allowed.shape != shape or allowed.dtype != bool:
         raise InputError(f"space.allowed: expected {shape} bool, got {allowed.shape} {allowed.dtype}")
     if not allowed[:, 0].all():
         layer = layers[int(np.argmin(allowed[:, 0]))]
-        raise InputError(f"space.allowed: every layer must allow the exact multiplier '{multipliers[0]}', '{layer}' does not")
+        raise InputError(f"space.allowed: expected every layer to allow '{multipliers[0]}' (exact), '{layer}' does not")

@@ -85,9 +85,7 @@ class AdditiveLoss:
         return self.cost[np.arange(population.shape[1]), population].sum(axis=1)
 
 
-def toy(
-    n_layers: int, n_multipliers: int, tiles: int | None = None
-) -> tuple[SearchSpace, RelativeEnergy, AdditiveLoss]:
+def toy(n_layers: int, n_multipliers: int, tiles: int | None = None) -> tuple[SearchSpace, RelativeEnergy, AdditiveLoss]:
     """Return a space with its energy and an additive loss that grows as the multipliers get cheaper."""
     cost = np.sort(np.random.default_rng(5).random((n_layers, n_multipliers)), axis=1)
     cost[:, 0] = 0

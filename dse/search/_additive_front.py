@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.space import best_subset
+from dse.subsets import best_subset
 from dse.types import Assignment, Floats, Population
 
 _MOST_SETS = 300  # sets of multipliers optimised one by one
@@ -64,9 +64,7 @@ def _only(allowed: NDArray[np.bool_], chosen: NDArray[np.int64]) -> NDArray[np.b
     return kept
 
 
-def _promising_sets(
-    energy: Floats, cost: Floats, allowed: NDArray[np.bool_], tiles: int
-) -> list[NDArray[np.int64]]:
+def _promising_sets(energy: Floats, cost: Floats, allowed: NDArray[np.bool_], tiles: int) -> list[NDArray[np.int64]]:
     """Return the sets of multipliers that are found best for prices of cost from all energy to all cost."""
     layer, column = np.nonzero(allowed & (cost > cost.min(axis=1, keepdims=True)))
     saved = (energy.max(axis=1)[layer] - energy[layer, column]) / (cost[layer, column] - cost.min(axis=1)[layer])
@@ -96,9 +94,7 @@ def _undominated(energy: Floats, cost: Floats) -> NDArray[np.int64]:
     return np.asarray(order[cost[order] < best][::-1])
 
 
-def _merged(
-    energy: Floats, cost: Floats, options: list[NDArray[np.int64]], resolution: int
-) -> tuple[Population, bool]:
+def _merged(energy: Floats, cost: Floats, options: list[NDArray[np.int64]], resolution: int) -> tuple[Population, bool]:
     """Return the designs of dynamic programming over the layers `(N, L)`, and whether nothing was left out."""
     sums, costs, exact = np.zeros(1), np.zeros(1), True
     steps: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []

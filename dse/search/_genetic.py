@@ -24,9 +24,7 @@ from dse.types import FAILED, Objectives, Population
 
 Algorithm = Callable[..., GeneticAlgorithm]  # (n_objectives, **settings): a pymoo algorithm
 
-_ROUNDS = (
-    10  # of mating to fill a large brood; pymoo's 100 cost seconds per generation once a small space is nearly known
-)
+_ROUNDS = 10  # of mating to fill a large brood; pymoo's 100 cost seconds per generation once a small space is nearly known
 
 
 def nsga2(n_objectives: int, **settings: Any) -> GeneticAlgorithm:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 from sklearn.isotonic import IsotonicRegression
-from threadpoolctl import ThreadpoolController
 
 from dse.search._guidance import Guidance
+from dse.search._one_thread import one_thread
 from dse.types import Floats, Population
 
 _NUGGET = 0.05  # share of the residual variance that even equal layers do not explain
@@ -74,12 +72,7 @@ class LossModel:
 
 
 def _solved(covariance: Floats, values: Floats) -> Floats:
-    """Solve the positive definite system in one thread: the same bits on any machine's number of threads, and no spinning."""
-    with _blas().limit(limits=1, user_api="blas"):
+    """Solve a positive definite system."""
+    with one_thread():
         factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
         return np.asarray(cho_solve(factor, values, check_finite=False))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -25,7 +25,7 @@ class UnseededNsga2:
         self._space = space
         levels = np.full(len(space.layers), len(space.multipliers), dtype=np.int64)
         initial = random_designs(space, population, np.random.default_rng(seed))
-        self._genetic = Genetic(initial, levels, population, seed, max_loss=space.max_loss_pp)
+        self._genetic = Genetic(initial, levels, population, seed, offspring=population, max_loss=space.max_loss_pp)
 
     def ask(self) -> Population:
         """Propose the next designs `(P, L)` int64."""

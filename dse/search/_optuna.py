@@ -62,9 +62,7 @@ class OptunaSearch:
         """Take the objectives `(P, K)` of the designs asked last."""
         with self._quiet():
             if self._study is None:
-                self._study = self._optuna.create_study(
-                    directions=["minimize"] * objectives.shape[1], sampler=self._sampler
-                )
+                self._study = self._optuna.create_study(directions=["minimize"] * objectives.shape[1], sampler=self._sampler)
                 self._trials = [self._first_trial(population[0])]
             for trial, values in zip(self._trials, objectives, strict=True):
                 if (values >= FAILED).any():

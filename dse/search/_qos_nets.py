@@ -7,11 +7,12 @@ from sklearn.cluster import KMeans
 
 from dse.exceptions import InputError
 from dse.search._guidance import Guidance
+from dse.search._one_thread import one_thread
 from dse.search._spread import spread_order
 from dse.space import SearchSpace
 from dse.types import Assignment, Floats, Objectives, Population
 
-_MOST_SCALES = 2000
+_MOST_SCALES = 500
 
 
 class QosNets:
@@ -69,7 +70,8 @@ class QosNets:
             return np.argmin(relative, axis=1)
         points = compressed(relative[:, useful])
         clusters = min(self._space.tile_limit, len(np.unique(points, axis=0)))
-        means = KMeans(clusters, n_init=1, random_state=self._seed).fit(points)
+        with one_thread():
+            means = KMeans(clusters, n_init=1, random_state=self._seed).fit(points)
         choice = [self._cheapest_borne(centre, useful) for centre in means.cluster_centers_]
         return np.array(choice, dtype=np.int64)[means.labels_]
 

@@ -44,9 +44,7 @@ def random_designs(space: SearchSpace, count: int, rng: np.random.Generator) -> 
     return space.repair(np.take_along_axis(tiles, places, axis=1))
 
 
-def _allowed_places(
-    allowed: NDArray[np.bool_], tiles: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _allowed_places(allowed: NDArray[np.bool_], tiles: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw for each layer one of the tiles `(P, T)` that it allows, the first drawn where it allows none: `(P, L)`."""
     fits = allowed[:, tiles].transpose(1, 0, 2)  # (P, L, T)
     return np.argmax(np.where(fits, rng.random(fits.shape), -1.0), axis=2)

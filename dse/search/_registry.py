@@ -115,9 +115,7 @@ def _foreign(name: str, load: Callable[[str, str], Any] | None) -> Any:
         raise InputError(f"method '{name}': cannot import {installed[name].value}: {one_line(error)}") from error
 
 
-def _built(
-    name: str, builder: Any, space: SearchSpace, guidance: Guidance, population: int, seed: int
-) -> Search:
+def _built(name: str, builder: Any, space: SearchSpace, guidance: Guidance, population: int, seed: int) -> Search:
     """Call a builder that is not the package's own, and check what it makes."""
     try:
         search = builder(space, guidance, population=population, seed=seed)

@@ -11,7 +11,7 @@ from dse.types import Floats
 
 
 def spread_order(positions: Floats) -> NDArray[np.int64]:
-    """Return the order in which points on a line are visited: both ends, then what lies nearest to the middle of the widest gap.
+    """Return the order in which to visit points on a line: both ends, then what is nearest to the widest gap's middle.
 
     Args:
         positions: Sorted, rising or falling, `(N,)`.
