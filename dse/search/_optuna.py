@@ -32,7 +32,8 @@ class OptunaSearch:
         seed: Seed of the sampler.
 
     Raises:
-        InputError: If Optuna is not installed, has no such sampler, or cannot build it from a seed alone.
+        InputError: If Optuna is not installed, has no such sampler or cannot build it from a seed alone, or the sampler takes
+            one objective only.
     """
 
     def __init__(self, space: SearchSpace, sampler: str, *, population: int, seed: int) -> None:
@@ -43,6 +44,8 @@ class OptunaSearch:
         self._ranked = [_by_energy(space, row) for row in space.choices]
         with self._quiet():
             self._sampler = self._built(sampler, seed)
+            trial_run = self._optuna.create_study(directions=["minimize"] * 2, sampler=self._built(sampler, seed))
+            trial_run.ask().suggest_int("any", 0, 1)  # refuses now what takes one objective only
         self._study: Any = None
         self._trials: list[Any] = []
 

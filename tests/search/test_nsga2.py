@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from dse.exceptions import InputError
 from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
 from dse.search._genetic import best_by_rank_and_crowding
+from dse.types import FAILED
 from tests.small import guidance, space, toy
 
 
@@ -115,3 +117,43 @@ def test_best_by_rank_and_crowding(seed: int) -> None:
     assert len(set(best.tolist())) == 15
     assert rank[best].tolist() == rank[order].tolist()
     assert distance[best] == pytest.approx(distance[order])  # the ends of a front are equally far from all others
+
+
+def test_the_model_never_sees_what_failed() -> None:
+    made, energy, loss = toy(6, 8)
+    search = SeededNsga2(made, guidance(made), population=8, seed=0)
+    known: set[tuple[int, ...]] = set()
+    for _ in range(4):
+        asked = search.ask()
+        assert not known & set(map(tuple, asked.tolist()))  # not asked again either
+        known |= set(map(tuple, asked.tolist()))
+        objectives = np.stack([energy(asked), loss(asked)], axis=1)
+        objectives[asked.sum(axis=1) % 3 == 0] = FAILED
+        search.tell(asked, objectives)
+    assert 0 < len(search._simulated) < len(known)
+    assert (search._simulated.sum(axis=1) % 3 != 0).all() and (search._figures < FAILED).all()
+    assert search._figures[:, 0] == pytest.approx(loss(search._simulated))
+
+
+def test_best_loss_at_each_energy_written_out() -> None:
+    made, energy, loss = toy(6, 8)
+    search = SeededNsga2(made, guidance(made), population=8, seed=0)
+    asked = search.ask()
+    search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
+    for spent in np.append(energy(asked), [0.0, 0.5, 2.0]):
+        expected = min((l for e, l in zip(energy(asked), loss(asked), strict=True) if e <= spent), default=np.inf)
+        assert search._best_loss(np.array([spent]))[0] == expected
+
+
+def test_a_third_objective_counts() -> None:
+    made, energy, loss = toy(8, 8)
+    distinct: dict[bool, list[float]] = {False: [], True: []}
+    for third, seed in product((False, True), range(3)):
+        search = SeededNsga2(made, replace(guidance(made), cost=loss.cost), population=12, seed=seed)
+        for generation in range(10):
+            asked = search.ask()
+            used = np.array([len(set(row)) for row in asked.tolist()], dtype=float)
+            columns = [energy(asked), loss(asked), *([used] if third else [])]
+            search.tell(asked, np.stack(columns, axis=1))
+            distinct[third] += used.tolist() if generation > 4 else []
+    assert np.mean(distinct[True]) < 0.9 * np.mean(distinct[False])  # fewer multipliers, now that they count
