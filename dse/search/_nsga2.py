@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.pareto import non_dominated
 from dse.search._genetic import Algorithm, Genetic, best_by_rank_and_crowding, nsga2
 from dse.search._guidance import Guidance, sweep
 from dse.search._loss_model import LossModel
@@ -42,9 +43,9 @@ class SeededNsga2:
         self._limit = guidance.loss_limit(space)
         self._size = population
         self._known: set[bytes] = set()
-        self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)  # what did not fail, likewise the two below
-        self._energy: Floats = np.zeros(0)
-        self._figures: Floats = np.zeros((0, 1))
+        self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)  # what did not fail
+        self._figures: Floats | None = None  # what it scored beside energy (N, K - 1)
+        self._front: Objectives | None = None  # the undominated among it
         levels = np.full(n_layers, len(space.multipliers), dtype=np.int64)
         self._rng = np.random.default_rng(seed)
         initial = _first_generation(space, sweep("nsga2", space, guidance), population, self._rng)
@@ -64,10 +65,11 @@ class SeededNsga2:
         """Take the objectives `(P, K)` of the designs asked last: energy, then loss, then any others."""
         self._known.update(row.tobytes() for row in population)
         good = (objectives < FAILED).all(axis=1)
-        figures = objectives[good, 1:]
+        scored = np.column_stack([self._space.energy(population[good]), objectives[good, 1:]])
+        front = scored if self._front is None else np.vstack([self._front, scored])
         self._simulated = np.vstack([self._simulated, population[good]])
-        self._energy = np.concatenate([self._energy, self._space.energy(population[good])])
-        self._figures = np.vstack([self._figures, figures]) if len(self._figures) else figures
+        self._figures = scored[:, 1:] if self._figures is None else np.vstack([self._figures, scored[:, 1:]])
+        self._front = front[non_dominated(front)]
         self._genetic.tell(objectives)
 
     def _screen(self, bred: Population) -> NDArray[np.int64]:
@@ -86,23 +88,22 @@ class SeededNsga2:
 
     def _most_promising(self, designs: Population, count: int) -> NDArray[np.int64]:
         """Return the rows of `designs` that the model of the loss chooses, `(count,)`."""
-        rows = np.arange(len(designs))
-        energy = self._space.energy(designs)
+        assert self._figures is not None and self._front is not None
         figures = LossModel(self._guidance, self._simulated, self._figures).predict(designs)
-        loss = figures[:, 0]
-        acceptable = loss <= self._limit
-        beats_known = loss < self._best_loss(energy) if figures.shape[1] == 1 else acceptable
-        for wanted in (acceptable & beats_known, acceptable):
+        expected = np.column_stack([self._space.energy(designs), figures])
+        acceptable = figures[:, 0] <= self._limit
+        for wanted in (acceptable & ~dominated(expected, self._front), acceptable):
             if wanted.sum() >= count:
-                objectives = np.column_stack([energy[wanted], figures[wanted]])
-                return rows[wanted][best_by_rank_and_crowding(objectives, count)]
-        return np.argsort(loss, kind="stable")[:count]  # hardly any is acceptable: the nearest to it
+                return np.flatnonzero(wanted)[best_by_rank_and_crowding(expected[wanted], count)]
+        return np.argsort(figures[:, 0], kind="stable")[:count]  # hardly any is acceptable: the nearest to it
 
-    def _best_loss(self, energy: Floats) -> Floats:
-        """Return the smallest loss simulated so far at no more than each of these energies; inf where there is none."""
-        order = np.argsort(self._energy, kind="stable")
-        best = np.minimum.accumulate(np.concatenate([[np.inf], self._figures[order, 0]]))
-        return np.asarray(best[np.searchsorted(self._energy[order], energy, side="right")])
+
+def dominated(objectives: Objectives, front: Objectives) -> NDArray[np.bool_]:
+    """Mark the rows of `(P, K)` that some row of a front `(F, K)` equals or beats, `(P,)`."""
+    beaten = np.ones((len(objectives), len(front)), dtype=bool)
+    for column, best in zip(objectives.T, front.T, strict=True):
+        beaten &= best <= column[:, None]
+    return np.asarray(beaten.any(axis=1))
 
 
 def _first_generation(space: SearchSpace, seeds: Population, size: int, rng: np.random.Generator) -> Population:

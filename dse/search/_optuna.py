@@ -32,8 +32,8 @@ class OptunaSearch:
         seed: Seed of the sampler.
 
     Raises:
-        InputError: If Optuna is not installed, has no such sampler or cannot build it from a seed alone, or the sampler takes
-            one objective only.
+        InputError: If Optuna is not installed, has no such sampler, or cannot build it from a seed alone, or if the sampler
+            takes one objective only.
     """
 
     def __init__(self, space: SearchSpace, sampler: str, *, population: int, seed: int) -> None:

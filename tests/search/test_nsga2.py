@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +11,8 @@ from dse.exceptions import InputError
 from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
 from dse.search._genetic import best_by_rank_and_crowding
-from dse.types import FAILED
+from dse.search._loss_model import LossModel
+from dse.types import FAILED, Objectives, Population
 from tests.small import guidance, space, toy
 
 
@@ -131,29 +131,28 @@ def test_the_model_never_sees_what_failed() -> None:
         objectives[asked.sum(axis=1) % 3 == 0] = FAILED
         search.tell(asked, objectives)
     assert 0 < len(search._simulated) < len(known)
-    assert (search._simulated.sum(axis=1) % 3 != 0).all() and (search._figures < FAILED).all()
+    assert search._figures is not None and (search._figures < FAILED).all()
+    assert (search._simulated.sum(axis=1) % 3 != 0).all()
     assert search._figures[:, 0] == pytest.approx(loss(search._simulated))
 
 
-def test_best_loss_at_each_energy_written_out() -> None:
+@pytest.mark.parametrize("n_objectives", [2, 3])
+def test_chooses_what_is_expected_to_move_the_front(n_objectives: int) -> None:
     made, energy, loss = toy(6, 8)
-    search = SeededNsga2(made, guidance(made), population=8, seed=0)
-    asked = search.ask()
-    search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
-    for spent in np.append(energy(asked), [0.0, 0.5, 2.0]):
-        expected = min((l for e, l in zip(energy(asked), loss(asked), strict=True) if e <= spent), default=np.inf)
-        assert search._best_loss(np.array([spent]))[0] == expected
+    given = replace(guidance(made), cost=loss.cost)
 
+    def score(designs: Population) -> Objectives:
+        return np.stack([energy(designs), loss(designs), designs.max(axis=1)][:n_objectives], axis=1).astype(float)
 
-def test_a_third_objective_counts() -> None:
-    made, energy, loss = toy(8, 8)
-    distinct: dict[bool, list[float]] = {False: [], True: []}
-    for third, seed in product((False, True), range(3)):
-        search = SeededNsga2(made, replace(guidance(made), cost=loss.cost), population=12, seed=seed)
-        for generation in range(10):
-            asked = search.ask()
-            used = np.array([len(set(row)) for row in asked.tolist()], dtype=float)
-            columns = [energy(asked), loss(asked), *([used] if third else [])]
-            search.tell(asked, np.stack(columns, axis=1))
-            distinct[third] += used.tolist() if generation > 4 else []
-    assert np.mean(distinct[True]) < 0.9 * np.mean(distinct[False])  # fewer multipliers, now that they count
+    search = SeededNsga2(made, given, population=8, seed=0)
+    told = [search.ask() for _ in range(1)]
+    search.tell(told[0], score(told[0]))
+    told.append(search.ask())
+    search.tell(told[1], score(told[1]))
+    known = np.vstack(told)
+    designs = np.unique(np.random.default_rng(0).integers(0, 8, (200, 6)), axis=0)
+    expected = np.column_stack([energy(designs), LossModel(given, known, score(known)[:, 1:]).predict(designs)])
+    moves = [i for i, row in enumerate(expected) if not any((other <= row).all() for other in score(known))]
+    assert 5 < len(moves) < len(designs)
+    best = np.array(moves)[best_by_rank_and_crowding(expected[moves], 5)]
+    assert search._most_promising(designs, 5).tolist() == best.tolist()
