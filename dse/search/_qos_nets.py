@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from sklearn.cluster import KMeans
+from scipy.cluster.vq import kmeans2
 
 from dse.exceptions import InputError
 from dse.search._guidance import Guidance
-from dse.search._one_thread import one_thread
 from dse.search._spread import spread_order
 from dse.space import SearchSpace
 from dse.types import Assignment, Floats, Objectives, Population
 
 _MOST_SCALES = 500
+_ROUNDS = 20  # of k-means: layers are few
 
 
 class QosNets:
@@ -70,10 +72,11 @@ class QosNets:
             return np.argmin(relative, axis=1)
         points = compressed(relative[:, useful])
         clusters = min(self._space.tile_limit, len(np.unique(points, axis=0)))
-        with one_thread():
-            means = KMeans(clusters, n_init=1, random_state=self._seed).fit(points)
-        choice = [self._cheapest_borne(centre, useful) for centre in means.cluster_centers_]
-        return np.array(choice, dtype=np.int64)[means.labels_]
+        with warnings.catch_warnings():  # of clusters that stay empty
+            warnings.simplefilter("ignore", UserWarning)
+            centres, labels = kmeans2(points, clusters, iter=_ROUNDS, minit="++", rng=np.random.default_rng(self._seed))
+        choice = [self._cheapest_borne(centre, useful) for centre in centres]
+        return np.array(choice, dtype=np.int64)[labels]
 
     def _cheapest_borne(self, centre: Floats, useful: Assignment) -> int:
         """Return the cheapest multiplier that a centre bears, the least harmful where it bears none."""
