@@ -20,6 +20,7 @@ def match(
     *,
     scale: float = 1.0,
     use_mean: bool = True,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Assignment:
     """Give each layer the cheapest multiplier with `error <= scale * sigma` (ICCAD 2022, matching rule).
 
@@ -32,6 +33,7 @@ def match(
         scale: Tolerance scale: above 1 bolder, below 1 more cautious than the profile.
         use_mean: Compare the root mean square error; False compares the std alone, as the paper does, which relies on
             retraining to absorb the mean.
+        allowed: Multipliers that each layer may get, `(L, M)`; None: all.
 
     Returns:
         `(L,)` int64 indices into the library.
@@ -42,6 +44,8 @@ def match(
             f"match: profile of layers {profile.layers} and {len(rel_energy)} energies do not belong to an error table "
             f"of layers {errors.layers} and {magnitude.shape[1]} multipliers"
         )
+    if allowed is not None:
+        magnitude = np.where(allowed, magnitude, np.inf)
     # a hair above the product: a scale taken from the table itself must admit its own cell
     limit = scale * profile.sigma * (1 + 1e-12)
     feasible = magnitude <= limit[:, None]
@@ -54,19 +58,28 @@ def match(
 
 
 def matching_sweep(
-    profile: RobustnessProfile, errors: ErrorTable, rel_energy: Floats, *, use_mean: bool = True
+    profile: RobustnessProfile,
+    errors: ErrorTable,
+    rel_energy: Floats,
+    *,
+    use_mean: bool = True,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Population:
     """Return every assignment that `match` can give at any tolerance scale: `(S, L)`, distinct, cautious to bold.
 
     The matching only changes where the scale passes a cell's own ratio of error to sigma, so these ratios are all it takes.
     """
-    magnitude = errors.rms if use_mean else errors.std
-    sigma = np.maximum(profile.sigma, _SMALLEST_SIGMA)[:, None]
-    scales = np.unique(np.concatenate([[0.0], (magnitude / sigma).ravel()]))
-    bounded = RobustnessProfile(profile.layers, sigma[:, 0])
-    chain = [match(bounded, errors, rel_energy, scale=float(s), use_mean=use_mean) for s in scales]
+    scales = np.unique(np.concatenate([[0.0], tolerances(profile, errors, use_mean=use_mean).ravel()]))
+    bounded = RobustnessProfile(profile.layers, np.maximum(profile.sigma, _SMALLEST_SIGMA))
+    chain = [match(bounded, errors, rel_energy, scale=float(s), use_mean=use_mean, allowed=allowed) for s in scales]
     distinct = dict.fromkeys(tuple(int(m) for m in row) for row in chain)
     return np.array(list(distinct), dtype=np.int64)
+
+
+def tolerances(profile: RobustnessProfile, errors: ErrorTable, *, use_mean: bool = True) -> Floats:
+    """Return the tolerance scale from which each layer bears each multiplier: error over sigma, `(L, M)`."""
+    magnitude = errors.rms if use_mean else errors.std
+    return magnitude / np.maximum(profile.sigma, _SMALLEST_SIGMA)[:, None]
 
 
 def sensitivity(profile: RobustnessProfile, op_counts: NDArray[np.int64], errors: ErrorTable) -> Floats:

@@ -1,19 +1,25 @@
-"""The space a search moves in: which multiplier each approximable layer may get."""
+"""The space a search moves in: which multiplier each approximable layer may get, and what a design has to keep to."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
-from dse.types import Floats, Population
+from dse.subsets import best_subset, count_vectors
+from dse.types import Assignment, Floats, Population
 
 
 @dataclass(frozen=True)
 class SearchSpace:
     """Assignments of M multipliers to L layers.
+
+    Every method proposes only designs that are allowed, hold to the tile limit and spend at most `max_rel_energy`, since
+    these are known without simulation. `max_loss_pp` is known afterwards: designs beyond it lose to all others.
 
     Args:
         layers: Qualified names of the approximable layers `(L,)`, in forward order.
@@ -24,6 +30,13 @@ class SearchSpace:
         tiles: At most so many distinct multipliers in one design; None: no limit.
         overhead: What every design spends beside multiplications, in units of one exact multiplication, 0 or more: 0 at
             energy level `multiplier`, else `dse.objectives.NetworkEnergy.overhead`.
+        allowed: Which multipliers each layer may get, `(L, M)` bool, as `dse.layer_rules` builds it from names; None: all.
+            Each layer must allow the exact multiplier: then a design exists for every tile limit, and every repair ends.
+        max_rel_energy: Most energy a design may spend, as `energy` counts it, above 0; None: no bound.
+        max_loss_pp: Largest accuracy loss of interest in percentage points (the second objective); None: no bound.
+
+    Raises:
+        InputError: If these do not fit together, or no design is found that spends at most `max_rel_energy`.
     """
 
     layers: tuple[str, ...]
@@ -33,12 +46,21 @@ class SearchSpace:
     fixed_op_count: int = 0
     tiles: int | None = None
     overhead: float = 0.0
+    allowed: NDArray[np.bool_] | None = None
+    max_rel_energy: float | None = None
+    max_loss_pp: float | None = None
 
     def __post_init__(self) -> None:
         if not self.layers or not self.multipliers:
             raise InputError("search space: expected at least one layer and one multiplier")
         if self.tiles is not None and self.tiles < 1:
             raise InputError(f"space.tiles: expected at least 1, got {self.tiles}")
+        if self.allowed is not None:
+            _check_allowed(self.allowed, self.layers, self.multipliers)
+        if self.max_loss_pp is not None and not math.isfinite(self.max_loss_pp):
+            raise InputError(f"space.max_loss_pp: expected a finite number, got {self.max_loss_pp}")
+        if self.max_rel_energy is not None:
+            self._check_energy_bound(self.max_rel_energy)
 
     @property
     def tile_limit(self) -> int:
@@ -46,9 +68,27 @@ class SearchSpace:
         most = min(len(self.layers), len(self.multipliers))
         return most if self.tiles is None else min(self.tiles, most)
 
+    @property
+    def choices(self) -> NDArray[np.bool_]:
+        """Which multipliers each layer may get `(L, M)`: `allowed`, or all."""
+        shape = (len(self.layers), len(self.multipliers))
+        return np.ones(shape, dtype=bool) if self.allowed is None else self.allowed
+
     def uniform(self) -> Population:
-        """Return the M designs with one multiplier in all layers `(M, L)`."""
-        return np.repeat(np.arange(len(self.multipliers))[:, None], len(self.layers), axis=1)
+        """Return M designs `(M, L)`: one multiplier in all layers that allow it, in the others the next stronger allowed.
+
+        Where nothing is forbidden they hold one multiplier each. Row m belongs to multiplier m, whatever is forbidden; rows
+        may be equal, and may spend more than `max_rel_energy`: they are what a search is compared with.
+        """
+        every = np.repeat(np.arange(len(self.multipliers))[:, None], len(self.layers), axis=1)
+        return self._within_tiles(self._allowed_only(every))
+
+    def cheapest(self) -> Assignment:
+        """Return the design `(L,)` of least energy; under a tile limit and forbidden multipliers the least one found.
+
+        Set of multipliers by set where there are few, else by adding and exchanging one at a time from the exact one.
+        """
+        return self._cheapest.copy()
 
     def energy(self, population: Population) -> Floats:
         """Return the energy of designs relative to the exact multiplier everywhere: `(P, L)` -> `(P,)`.
@@ -61,19 +101,144 @@ class SearchSpace:
         unchanged = self.fixed_op_count + self.overhead
         return (spent + unchanged) / (self.op_counts.sum() + unchanged)
 
-    def repair(self, population: Population) -> Population:
-        """Return designs `(P, L)` that respect the tile limit, changing as few multiplications as possible.
+    def violations(self, population: Population) -> NDArray[np.bool_]:
+        """Return what designs `(P, L)` break, `(P, 3)`: a forbidden multiplier, the tile limit, the bound of the energy."""
+        broken = np.zeros((len(population), 3), dtype=bool)
+        broken[:, 0] = ~self.choices[np.arange(len(self.layers)), population].all(axis=1)
+        broken[:, 1] = self._used(population).sum(axis=1) > self.tile_limit
+        if self.max_rel_energy is not None:
+            broken[:, 2] = self.energy(population) > self.max_rel_energy
+        return broken
 
-        A design over the limit gives up the multiplier that serves the fewest multiplications; its layers move to the
-        design's next more powerful one (to the next cheaper where there is none), and so on until the limit holds.
+    def permits(self, population: Population) -> NDArray[np.bool_]:
+        """Mark the designs `(P, L)` that break nothing, `(P,)`."""
+        return np.logical_not(self.violations(population).any(axis=1))
+
+    def size(self) -> int:
+        """Return the number of designs that are allowed and hold to the tile limit, exactly; the bounds do not count.
+
+        The number of designs that use exactly k multipliers follows from the numbers that any j <= k suffice for, by
+        inclusion and exclusion; multipliers that the same layers allow are counted together.
         """
+        columns, counts = np.unique(self.choices, axis=1, return_counts=True)
+        if self.tile_limit >= min(len(self.layers), len(self.multipliers)):
+            return math.prod(int(row @ counts) for row in columns)
+        suffice = [0] * (self.tile_limit + 1)
+        for taken in count_vectors(counts.tolist(), self.tile_limit):
+            ways = math.prod(math.comb(int(n), t) for n, t in zip(counts, taken, strict=True))
+            suffice[sum(taken)] += ways * math.prod((columns @ np.array(taken)).tolist())
+        return sum(
+            (-1) ** (k - j) * math.comb(len(self.multipliers) - j, k - j) * suffice[j]
+            for k in range(1, self.tile_limit + 1)
+            for j in range(1, k + 1)
+        )
+
+    def repair(self, population: Population) -> Population:
+        """Return designs `(P, L)` that `permits` accepts, changing as few multiplications as possible; others stay.
+
+        A forbidden multiplier becomes the next more powerful one that its layer allows (the next cheaper where there is
+        none). A design over the tile limit gives up the multiplier that serves the fewest multiplications; each of its
+        layers moves to the design's next more powerful one that it allows (to the next cheaper where there is none), and so
+        on until the limit holds; where no multiplier can be given up so, the exact one takes its place. In a design over
+        the energy bound layers move to the cheapest multiplier within reach, those first that save most; where even that
+        is too dear, the design becomes the space's cheapest.
+        """
+        return self._within_energy(self._within_tiles(self._allowed_only(population)))
+
+    @cached_property
+    def _cheapest(self) -> Assignment:
+        energy = np.where(self.choices, self.op_counts[:, None] * self.rel_energy, np.inf)
+        tiles = best_subset(energy, self.tile_limit)
+        return np.asarray(tiles[np.argmin(energy[:, tiles], axis=1)], dtype=np.int64)
+
+    def _used(self, population: Population) -> NDArray[np.bool_]:
+        """Return which multipliers designs hold: `(P, L)` -> `(P, M)`."""
+        used = np.zeros((len(population), len(self.multipliers)), dtype=bool)
+        used[np.arange(len(population))[:, None], population] = True
+        return used
+
+    def _preference(self, given: NDArray[np.int64]) -> Floats:
+        """Return how far each multiplier lies from those given up: `(R,)` -> `(R, M)`; cheaper ones behind all stronger."""
+        gain = self.rel_energy - self.rel_energy[given][:, None]
+        return np.where(gain >= 0, gain, 2 * np.ptp(self.rel_energy) - gain)
+
+    def _allowed_only(self, population: Population) -> Population:
+        if self.allowed is None:
+            return population
+        # which multiplier stands for which in each layer (L, M)
+        every = self._preference(np.arange(len(self.multipliers)))
+        stand_in = np.argmin(np.where(self.allowed[:, None, :], every, np.inf), axis=2)
+        stand_in = np.where(self.allowed, np.arange(len(self.multipliers)), stand_in)
+        return np.asarray(stand_in[np.arange(len(self.layers)), population])
+
+    def _within_tiles(self, population: Population) -> Population:
         repaired = population.copy()
-        for row in repaired:
-            while len(used := np.unique(row)) > self.tile_limit:
-                load = np.array([self.op_counts[row == m].sum() for m in used])
-                victim = used[np.argmin(load)]
-                others = used[used != victim]
-                gain = self.rel_energy[others] - self.rel_energy[victim]
-                stronger = others[gain >= 0]
-                row[row == victim] = stronger[np.argmin(gain[gain >= 0])] if stronger.size else others[np.argmax(gain)]
+        while len(over := np.flatnonzero(self._used(repaired).sum(axis=1) > self.tile_limit)):
+            repaired[over] = self._without_one(repaired[over])
         return repaired
+
+    def _without_one(self, designs: Population) -> Population:
+        """Give up one multiplier of each design `(R, L)`; where that cannot be, put the exact one in its place."""
+        rows = np.arange(len(designs))
+        used = self._used(designs)
+        cells = (rows[:, None] * len(self.multipliers) + designs).ravel()
+        load = np.bincount(cells, np.tile(self.op_counts, len(designs)), used.size).reshape(used.shape)
+        stuck = np.zeros_like(used)  # multipliers that some layer cannot do without
+        if self.allowed is not None:
+            alone = used.astype(np.int64) @ self.allowed.T.astype(np.int64) < 2
+            stuck[np.repeat(rows, alone.sum(axis=1)), designs[alone]] = True
+        hopeless: NDArray[np.bool_] = np.asarray((stuck | ~used).all(axis=1))
+        victim = np.argmin(np.where(used & (~stuck | hopeless[:, None]), load, np.inf), axis=1)
+        used[hopeless] = False
+        used[hopeless, 0] = True
+        used[rows, victim] = False
+        distance = np.where(used, self._preference(victim), np.inf)
+        if self.allowed is None:
+            target = np.argmin(distance, axis=1)[:, None]
+        else:
+            target = np.argmin(np.where(self.allowed, distance[:, None, :], np.inf), axis=2)
+        return np.where(designs == victim[:, None], target, designs)
+
+    def _within_energy(self, population: Population) -> Population:
+        if self.max_rel_energy is None:
+            return population
+        repaired = population.copy()
+        over = np.flatnonzero(self.energy(population) > self.max_rel_energy)
+        if len(over):
+            repaired[over] = self._cheaper(population[over], self.max_rel_energy)
+        return repaired
+
+    def _cheaper(self, designs: Population, bound: float) -> Population:
+        """Move layers of designs `(R, L)` to cheaper multipliers until each spends at most `bound`."""
+        cheapest = self._cheapest
+        within_reach = self._used(designs)
+        joined = within_reach | self._used(cheapest[None])
+        fits = joined.sum(axis=1) <= self.tile_limit
+        within_reach[fits] = joined[fits]
+        price = np.where(within_reach[:, None, :] & self.choices, self.rel_energy, np.inf)
+        floor = np.argmin(price, axis=2)
+        saved = self.op_counts * (self.rel_energy[designs] - self.rel_energy[floor])
+        cheaper, rows = designs.copy(), np.arange(len(designs))
+        for layer in np.argsort(-saved, axis=1, kind="stable").T:
+            over = self.energy(cheaper) > bound
+            cheaper[rows[over], layer[over]] = floor[rows[over], layer[over]]
+        cheaper[self.energy(cheaper) > bound] = cheapest
+        return cheaper
+
+    def _check_energy_bound(self, bound: float) -> None:
+        if not math.isfinite(bound) or bound <= 0:
+            raise InputError(f"space.max_rel_energy: expected a finite number above 0, got {bound}")
+        least = float(self.energy(self._cheapest[None])[0])
+        if least > bound:
+            raise InputError(
+                f"space.max_rel_energy: expected at least {least:.6g}, the energy of the cheapest design found, got {bound}"
+            )
+
+
+def _check_allowed(allowed: NDArray[np.bool_], layers: tuple[str, ...], multipliers: tuple[str, ...]) -> None:
+    shape = (len(layers), len(multipliers))
+    if allowed.shape != shape or allowed.dtype != bool:
+        raise InputError(f"space.allowed: expected {shape} bool, got {allowed.shape} {allowed.dtype}")
+    if not allowed[:, 0].all():
+        layer = layers[int(np.argmin(allowed[:, 0]))]
+        raise InputError(f"space.allowed: expected every layer to allow '{multipliers[0]}' (exact), '{layer}' does not")

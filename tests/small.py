@@ -85,9 +85,7 @@ class AdditiveLoss:
         return self.cost[np.arange(population.shape[1]), population].sum(axis=1)
 
 
-def toy(
-    n_layers: int, n_multipliers: int, tiles: int | None = None
-) -> tuple[SearchSpace, RelativeEnergy, AdditiveLoss]:
+def toy(n_layers: int, n_multipliers: int, tiles: int | None = None) -> tuple[SearchSpace, RelativeEnergy, AdditiveLoss]:
     """Return a space with its energy and an additive loss that grows as the multipliers get cheaper."""
     cost = np.sort(np.random.default_rng(5).random((n_layers, n_multipliers)), axis=1)
     cost[:, 0] = 0
@@ -96,7 +94,9 @@ def toy(
 
 
 def guidance(made: SearchSpace, seed: int = 3) -> Guidance:
-    """Return random seeds and a random proxy: no method may rely on good ones."""
+    """Return random seeds, a random proxy and random tolerances: no method may rely on good ones."""
     rng = np.random.default_rng(seed)
     shape = (len(made.layers), len(made.multipliers))
-    return Guidance(seeds=rng.integers(0, shape[1], (3, shape[0])), cost=rng.random(shape), max_loss=10.0)
+    seeds, cost, tolerance = rng.integers(0, shape[1], (3, shape[0])), rng.random(shape), 3 * rng.random(shape)
+    tolerance[:, 0] = 0
+    return Guidance(seeds=seeds, cost=cost, max_loss=10.0, tolerance=tolerance)

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory"),
     ("whole_files",),
-    ("pareto", "circuits"),
-    ("config", "run_folder", "multipliers", "kernels", "space", "store", "executors"),
+    ("pareto", "circuits", "subsets"),
+    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
     ("operands", "report", "study", "status"),  # a report is made from files alone, a heat map from a multiplier
     ("nn", "exports", "comparison"),
     ("workload", "error_model", "robustness"),
@@ -45,6 +45,8 @@ WITHOUT_TORCH = (
     "multipliers",
     "config",
     "space",
+    "layer_rules",
+    "subsets",
     "report",
     "comparison",
     "operands",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dse.error_model import ErrorTable
 from dse.exceptions import InputError
-from dse.matching import match, matching_sweep, sensitivity
+from dse.matching import match, matching_sweep, sensitivity, tolerances
 from dse.robustness import RobustnessProfile
 from dse.types import Floats
 
@@ -28,9 +30,7 @@ def magnitude(errors: ErrorTable, use_mean: bool) -> Floats:
     return np.sqrt(errors.mean**2 + errors.std**2) if use_mean else errors.std
 
 
-def brute_force(
-    profile: RobustnessProfile, errors: ErrorTable, energy: Floats, scale: float, use_mean: bool
-) -> list[int]:
+def brute_force(profile: RobustnessProfile, errors: ErrorTable, energy: Floats, scale: float, use_mean: bool) -> list[int]:
     chosen = []
     for sigma, row in zip(profile.sigma, magnitude(errors, use_mean), strict=True):
         best = int(np.argmin(row))  # always allowed
@@ -107,6 +107,30 @@ def test_sweep_goes_from_least_error_to_cheapest(seed: int) -> None:
     assert (np.diff(ENERGY[sweep], axis=0) <= 0).all()  # in every layer, hence in sum
     assert sweep[0].tolist() == errors.rms.argmin(axis=1).tolist()
     assert sweep[-1].tolist() == [ENERGY.argmin()] * 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_forbidden_multipliers_are_as_good_as_infinitely_wrong(seed: int) -> None:
+    profile, errors = problem(seed)
+    allowed = np.random.default_rng(seed).random(errors.std.shape) < 0.6
+    allowed[:, 0] = True
+    hopeless = replace(errors, mean=np.where(allowed, errors.mean, 1e9))
+    for scale in (0.0, 0.5, 1.0, 7.0):
+        found = match(profile, errors, ENERGY, scale=scale, allowed=allowed)
+        assert allowed[np.arange(3), found].all()
+        assert found.tolist() == match(profile, hopeless, ENERGY, scale=scale).tolist()
+    sweep = matching_sweep(profile, errors, ENERGY, allowed=allowed)
+    assert allowed[np.arange(3), sweep].all()
+    assert {match(profile, errors, ENERGY, scale=s, allowed=allowed).tobytes() for s in np.geomspace(0.01, 100, 300)} <= {
+        row.tobytes() for row in sweep
+    }
+
+
+@pytest.mark.parametrize("use_mean", [True, False])
+def test_tolerances_are_error_over_sigma(use_mean: bool) -> None:
+    profile, errors = problem(0)
+    found = tolerances(profile, errors, use_mean=use_mean)
+    assert found == pytest.approx(magnitude(errors, use_mean) / profile.sigma[:, None])
 
 
 def test_sweep_with_layers_that_bear_nothing() -> None:

@@ -1,67 +1,40 @@
 """Search methods behind ask/tell, and the loop that drives and charges them.
 
-`METHODS` maps the name of a method to its one-line description and its constructor; `make_search` calls it.
+`METHODS` maps the name of a method to its one-line description and its builder; `make_search` calls it, and
+`register_method` adds to it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from dse.exceptions import unknown_name
+from dse.search._additive_front import additive_front
 from dse.search._alwann import Alwann
 from dse.search._exhaustive import Exhaustive
+from dse.search._greedy import Greedy
 from dse.search._guidance import Guidance
 from dse.search._loop import History, run_search
+from dse.search._methods import METHODS
 from dse.search._nsga2 import SeededNsga2
+from dse.search._nsga2_unseeded import UnseededNsga2
+from dse.search._optuna import OptunaSearch
+from dse.search._qos_nets import QosNets
 from dse.search._random import RandomSearch
-from dse.space import SearchSpace
-from dse.types import Search
-
-
-@dataclass(frozen=True)
-class Method:
-    """A registered search method."""
-
-    text: str
-    build: Callable[[SearchSpace, Guidance, int, int], Search]  # (space, guidance, population, seed)
-
-
-METHODS: dict[str, Method] = {
-    "nsga2": Method(
-        "NSGA-II seeded and pre-screened by the robustness profile",
-        lambda s, g, p, r: SeededNsga2(s, g, population=p, seed=r),
-    ),
-    "alwann": Method(
-        "ALWANN-style NSGA-II over tiles (ICCAD 2019)", lambda s, g, p, r: Alwann(s, population=p, seed=r)
-    ),
-    "alwann-bounded": Method(
-        "the same, told the largest loss of interest as our search is",
-        lambda s, g, p, r: Alwann(s, population=p, seed=r, max_loss=g.max_loss),
-    ),
-    "random": Method("uniformly random designs", lambda s, g, p, r: RandomSearch(s, population=p, seed=r)),
-    "exhaustive": Method("every design of a small space", lambda s, g, p, r: Exhaustive(s, population=p)),
-}
-
-
-def make_search(name: str, space: SearchSpace, guidance: Guidance, *, population: int, seed: int) -> Search:
-    """Return a fresh search; only methods that use the profile read `guidance`.
-
-    Raises:
-        InputError: If no method has that name.
-    """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    return METHODS[name].build(space, guidance, population, seed)
-
+from dse.search._registry import Builder, Method, make_search, method_texts, register_method
 
 __all__ = [
     "METHODS",
     "Alwann",
+    "Builder",
     "Exhaustive",
+    "Greedy",
     "Guidance",
     "History",
     "Method",
+    "OptunaSearch",
+    "QosNets",
     "RandomSearch",
     "SeededNsga2",
+    "UnseededNsga2",
+    "additive_front",
     "make_search",
+    "method_texts",
+    "register_method",
     "run_search",
 ]

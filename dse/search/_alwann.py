@@ -17,25 +17,32 @@ class Alwann:
     (the non-pipelined variant, in which idle tiles are switched off). Crossover and mutation are not published; they are
     those of our own search, as are all settings.
 
+    The encoding respects the tile limit by itself. It knows no forbidden multipliers and no bound of the energy: where the
+    space has them the decoded design is repaired, while the chromosome is inherited as it is.
+
     Args:
-        space: The search space; its tile limit is T.
+        space: The search space; its tile limit is T, its `max_loss_pp` a constraint.
         population: Designs in a generation.
         seed: Seed of all draws.
-        max_loss: The loss beyond which a design is of no interest, as a constraint. None, as published: no constraint.
+        max_loss: The loss beyond which a design is of no interest, as a constraint. None, as published: no constraint but
+            the space's own.
     """
 
     def __init__(self, space: SearchSpace, *, population: int, seed: int, max_loss: float | None = None) -> None:
+        self._space = space
         self._tiles = space.tile_limit
         n_layers, n_multipliers = len(space.layers), len(space.multipliers)
         levels = np.array([n_multipliers] * self._tiles + [self._tiles] * n_layers, dtype=np.int64)
         multipliers = np.repeat(np.arange(n_multipliers)[:, None], self._tiles, axis=1)
         initial = np.hstack([multipliers, np.zeros((n_multipliers, n_layers), dtype=np.int64)])
-        self._genetic = Genetic(initial, levels, population, seed, max_loss=max_loss)
+        limits = [limit for limit in (max_loss, space.max_loss_pp) if limit is not None]
+        self._genetic = Genetic(initial, levels, population, seed, max_loss=min(limits, default=None))
 
     def ask(self) -> Population:
         """Propose the next designs, decoded: `(P, L)` int64."""
         chromosomes = self._genetic.ask()
-        return np.take_along_axis(chromosomes[:, : self._tiles], chromosomes[:, self._tiles :], axis=1)
+        decoded = np.take_along_axis(chromosomes[:, : self._tiles], chromosomes[:, self._tiles :], axis=1)
+        return self._space.repair(decoded)
 
     def tell(self, population: Population, objectives: Objectives) -> None:
         """Take the objectives `(P, K)` of the designs asked last."""

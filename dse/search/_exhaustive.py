@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice, product
 
 import numpy as np
@@ -14,10 +15,10 @@ _LARGEST = 10**6
 
 
 class Exhaustive:
-    """Enumerates all `M^L` designs that respect the tile limit.
+    """Enumerates all designs that the space permits: allowed, within the tile limit and the energy bound.
 
     Args:
-        space: The search space, at most a million designs.
+        space: The search space, at most a million designs before the tile limit.
         population: Designs in a batch.
 
     Raises:
@@ -25,22 +26,26 @@ class Exhaustive:
     """
 
     def __init__(self, space: SearchSpace, *, population: int) -> None:
-        size = len(space.multipliers) ** len(space.layers)
+        choices = [np.flatnonzero(row).tolist() for row in space.choices]
+        size = math.prod(len(choice) for choice in choices)
         if size > _LARGEST:
             raise InputError(
                 f"exhaustive: expected a space of at most {_LARGEST} designs, got {size}; choose another method"
             )
         self._space = space
-        self._designs = (
-            design
-            for design in product(range(len(space.multipliers)), repeat=len(space.layers))
-            if len(set(design)) <= space.tile_limit
-        )
+        self._every = product(*choices)
         self._size = population
+        self._ready: Population = np.zeros((0, len(space.layers)), dtype=np.int64)
 
     def ask(self) -> Population:
         """Return the next designs `(P, L)` int64, no rows at the end."""
-        return np.array(list(islice(self._designs, self._size)), dtype=np.int64).reshape(-1, len(self._space.layers))
+        while len(self._ready) < self._size:
+            block = np.array(list(islice(self._every, max(self._size, 1000))), dtype=np.int64)
+            if len(block) == 0:
+                break
+            self._ready = np.vstack([self._ready, block[self._space.permits(block)]])
+        asked, self._ready = self._ready[: self._size], self._ready[self._size :]
+        return asked
 
     def tell(self, population: Population, objectives: Objectives) -> None:
         """Learn nothing."""

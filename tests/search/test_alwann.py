@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,19 @@ def test_mutation_resets_one_gene_in_the_mean_to_any_value() -> None:
         counts = np.bincount(mutated[:, g], minlength=high + 1) / len(genes)
         assert len(counts) == high + 1
         assert counts[1:] == pytest.approx(np.full(high, 0.25 / (high + 1)), rel=0.15)
+
+
+def test_forbidden_multipliers_are_repaired_after_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = np.ones((4, 9), dtype=bool)
+    allowed[0, 1:] = False
+    made = replace(space(4, 9, tiles=3), allowed=allowed)
+    search = Alwann(made, population=2, seed=0)
+    assert search.ask().tolist() == made.uniform().tolist()
+    monkeypatch.setattr(search._genetic, "ask", lambda: np.array([[7, 0, 5, 0, 2, 2, 1], [3, 4, 8, 1, 0, 1, 2]]))
+    assert search.ask().tolist() == made.repair(np.array([[7, 5, 5, 0], [4, 3, 4, 8]])).tolist()
+
+
+@pytest.mark.parametrize(("bound", "limit"), [(None, 2.0), (1.0, 1.0), (3.0, 2.0)])
+def test_bounds_of_the_loss_are_constraints(bound: float | None, limit: float) -> None:
+    made = replace(space(4, 9), max_loss_pp=2.0)
+    assert Alwann(made, population=2, seed=0, max_loss=bound)._genetic._max_loss == limit

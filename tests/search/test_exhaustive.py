@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -29,3 +30,12 @@ def test_a_space_too_large() -> None:
     Exhaustive(space(6, 10), population=4)
     with pytest.raises(InputError, match="at most 1000000 designs, got 1771561; choose another method"):
         Exhaustive(space(6, 11), population=4)
+
+
+def test_only_what_the_space_permits() -> None:
+    allowed = np.array([[1, 0, 0, 0], [1, 1, 0, 1], [1, 1, 1, 1]], dtype=bool)
+    made = replace(space(3, 4, 2), allowed=allowed, max_rel_energy=0.6)
+    every = np.array(list(product([0], [0, 1, 3], range(4))))
+    expected = every[made.permits(every)]
+    assert 0 < len(expected) < len(every)
+    assert Exhaustive(made, population=50).ask().tolist() == expected.tolist()

@@ -52,7 +52,7 @@ def test_is_trend_plus_kriging(max_loss: float) -> None:
     given = replace(guidance(toy(5, 6)[0]), max_loss=max_loss)
     known, asked = designs(25), designs(40, seed=1)
     losses = loss(known)
-    found = LossModel(given, known, losses).predict(asked)
+    found = LossModel(given, known, losses[:, None]).predict(asked)[:, 0]
     assert found == pytest.approx(brute_force(given, known, losses, asked))
 
 
@@ -62,9 +62,9 @@ def test_good_proxy_and_simulated_designs_make_good_predictions() -> None:
     truth = loss(asked)
 
     def error(cost: Floats) -> float:
-        model = LossModel(Guidance(known[:1], cost, 10.0), known, loss(known))
-        assert np.abs(model.predict(known) - loss(known)).mean() < 0.1 * loss(known).std()
-        return float(np.abs(model.predict(asked) - truth).mean())
+        model = LossModel(Guidance(known[:1], cost, 10.0), known, loss(known)[:, None])
+        assert np.abs(model.predict(known)[:, 0] - loss(known)).mean() < 0.1 * loss(known).std()
+        return float(np.abs(model.predict(asked)[:, 0] - truth).mean())
 
     spread = float(np.abs(truth - truth.mean()).mean())
     assert error(3 * loss.cost) < 0.25 * spread  # the proxy has no unit
@@ -73,7 +73,30 @@ def test_good_proxy_and_simulated_designs_make_good_predictions() -> None:
 
 def test_one_design_or_equal_losses() -> None:
     given = guidance(toy(5, 6)[0])
-    assert LossModel(given, designs(1), np.array([3.0])).predict(designs(4)) == pytest.approx([3] * 4)
-    assert LossModel(given, designs(9), np.full(9, 2.0)).predict(designs(4)) == pytest.approx([2] * 4)
+    assert LossModel(given, designs(1), np.array([[3.0]])).predict(designs(4))[:, 0] == pytest.approx([3] * 4)
+    assert LossModel(given, designs(9), np.full((9, 1), 2.0)).predict(designs(4))[:, 0] == pytest.approx([2] * 4)
     repeated = np.repeat(designs(2), 3, axis=0)
-    assert np.isfinite(LossModel(given, repeated, np.arange(6.0)).predict(designs(4))).all()
+    assert np.isfinite(LossModel(given, repeated, np.arange(6.0)[:, None]).predict(designs(4))).all()
+
+
+def test_each_figure_as_if_it_stood_beside_the_loss_alone() -> None:
+    _, _, loss = toy(5, 6)
+    given = replace(guidance(toy(5, 6)[0]), max_loss=0.7)
+    known, asked = designs(25), designs(40, seed=1)
+    losses = np.stack([loss(known), loss(known) ** 2], axis=1)
+    found = LossModel(given, known, losses).predict(asked)
+    assert found.shape == (40, 2)
+    assert found[:, 0] == pytest.approx(LossModel(given, known, losses[:, :1]).predict(asked)[:, 0])
+    # with no design left out by the bound, the second figure's own model
+    both = LossModel(replace(given, max_loss=100.0), known, losses).predict(asked)
+    assert both[:, 1] == pytest.approx(LossModel(replace(given, max_loss=100.0), known, losses[:, 1:]).predict(asked)[:, 0])
+
+
+def test_only_the_latest_designs_are_interpolated_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, loss = toy(5, 6)
+    given, known = guidance(toy(5, 6)[0]), designs(25)
+    monkeypatch.setattr("dse.search._loss_model._MOST_KNOWN", 10)
+    model = LossModel(given, known, loss(known)[:, None])
+    assert model._known.shape == (30, 10) and len(model._weights) == 10
+    residual = np.abs(model.predict(known)[:, 0] - loss(known))
+    assert residual[-10:].mean() < 0.3 * residual[:-10].mean()

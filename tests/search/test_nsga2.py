@@ -11,6 +11,8 @@ from dse.exceptions import InputError
 from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
 from dse.search._genetic import best_by_rank_and_crowding
+from dse.search._loss_model import LossModel
+from dse.types import FAILED, Objectives, Population
 from tests.small import guidance, space, toy
 
 
@@ -115,3 +117,42 @@ def test_best_by_rank_and_crowding(seed: int) -> None:
     assert len(set(best.tolist())) == 15
     assert rank[best].tolist() == rank[order].tolist()
     assert distance[best] == pytest.approx(distance[order])  # the ends of a front are equally far from all others
+
+
+def test_the_model_never_sees_what_failed() -> None:
+    made, energy, loss = toy(6, 8)
+    search = SeededNsga2(made, guidance(made), population=8, seed=0)
+    known: set[tuple[int, ...]] = set()
+    for _ in range(4):
+        asked = search.ask()
+        assert not known & set(map(tuple, asked.tolist()))  # not asked again either
+        known |= set(map(tuple, asked.tolist()))
+        objectives = np.stack([energy(asked), loss(asked)], axis=1)
+        objectives[asked.sum(axis=1) % 3 == 0] = FAILED
+        search.tell(asked, objectives)
+    assert 0 < len(search._simulated) < len(known)
+    assert search._figures is not None and (search._figures < FAILED).all()
+    assert (search._simulated.sum(axis=1) % 3 != 0).all()
+    assert search._figures[:, 0] == pytest.approx(loss(search._simulated))
+
+
+@pytest.mark.parametrize("n_objectives", [2, 3])
+def test_chooses_what_is_expected_to_move_the_front(n_objectives: int) -> None:
+    made, energy, loss = toy(6, 8)
+    given = replace(guidance(made), cost=loss.cost)
+
+    def score(designs: Population) -> Objectives:
+        return np.stack([energy(designs), loss(designs), designs.max(axis=1)][:n_objectives], axis=1).astype(float)
+
+    search = SeededNsga2(made, given, population=8, seed=0)
+    told = [search.ask() for _ in range(1)]
+    search.tell(told[0], score(told[0]))
+    told.append(search.ask())
+    search.tell(told[1], score(told[1]))
+    known = np.vstack(told)
+    designs = np.unique(np.random.default_rng(0).integers(0, 8, (200, 6)), axis=0)
+    expected = np.column_stack([energy(designs), LossModel(given, known, score(known)[:, 1:]).predict(designs)])
+    moves = [i for i, row in enumerate(expected) if not any((other <= row).all() for other in score(known))]
+    assert 5 < len(moves) < len(designs)
+    best = np.array(moves)[best_by_rank_and_crowding(expected[moves], 5)]
+    assert search._most_promising(designs, 5).tolist() == best.tolist()

@@ -1,0 +1,89 @@
+"""QoS-Nets' choice of n multipliers by clustering layers (arXiv 2410.07762), for one operating point at a time."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+
+from dse.exceptions import InputError
+from dse.search._guidance import Guidance
+from dse.search._spread import spread_order
+from dse.space import SearchSpace
+from dse.types import Assignment, Floats, Objectives, Population
+
+_MOST_SCALES = 500
+_ROUNDS = 20  # of k-means: layers are few
+
+
+class QosNets:
+    """Clusters the layers by what they bear, gives each cluster one multiplier, and does so for a sweep of tolerance scales.
+
+    Each layer is a point whose coordinates are the multipliers' errors relative to its tolerance. Multipliers that no layer
+    bears are dropped and values of 1 and more compressed to `1 + ln v`, so that hopeless ones do not decide. k-means with as
+    many clusters as the tile limit admits; a cluster gets the cheapest multiplier that its centre bears (coordinate at most
+    1). A centre is a mean, so that single layers may get more than they bear. The paper clusters three operating points
+    together; here each scale is one point, and the scales are those at which some layer begins to bear some multiplier,
+    visited so that any budget spreads over them. Forbidden multipliers and the energy bound are repaired afterwards.
+
+    Args:
+        space: The search space; its tile limit is the number of clusters.
+        guidance: `tolerance`, the errors relative to what each layer bears.
+        population: Designs in a batch.
+        seed: Seed of k-means.
+
+    Raises:
+        InputError: If the guidance has no tolerance `(L, M)`.
+    """
+
+    def __init__(self, space: SearchSpace, guidance: Guidance, *, population: int, seed: int) -> None:
+        shape = (len(space.layers), len(space.multipliers))
+        if guidance.tolerance is None or guidance.tolerance.shape != shape:
+            got = "none" if guidance.tolerance is None else str(guidance.tolerance.shape)
+            raise InputError(f"qos-nets: expected errors relative to the tolerance {shape} in the guidance, got {got}")
+        self._space = space
+        self._tolerance = guidance.tolerance
+        self._size = population
+        self._seed = seed
+        scales = np.unique(self._tolerance[self._tolerance > 0])
+        scales = scales[np.linspace(0, len(scales) - 1, min(len(scales), _MOST_SCALES)).round().astype(int)]
+        scales = scales if len(scales) else np.ones(1)
+        self._scales = iter(scales[spread_order(np.arange(len(scales), dtype=np.float64))].tolist())
+        self._known: set[bytes] = set()
+
+    def ask(self) -> Population:
+        """Propose the designs of the next scales that are new `(P, L)` int64, no rows at the end."""
+        asked: list[Assignment] = []
+        while len(asked) < self._size and (scale := next(self._scales, None)) is not None:
+            design = self._space.repair(self._clustered(self._tolerance / scale)[None])[0]
+            if design.tobytes() not in self._known:
+                self._known.add(design.tobytes())
+                asked.append(design)
+        return np.array(asked, dtype=np.int64).reshape(-1, len(self._space.layers))
+
+    def tell(self, population: Population, objectives: Objectives) -> None:
+        """Learn nothing."""
+
+    def _clustered(self, relative: Floats) -> Assignment:
+        """Return the assignment `(L,)` for errors relative to the tolerances `(L, M)`."""
+        useful = np.flatnonzero((relative <= 1).any(axis=0))
+        if len(useful) == 0:  # no layer bears any: each gets the least harmful
+            return np.argmin(relative, axis=1)
+        points = compressed(relative[:, useful])
+        clusters = min(self._space.tile_limit, len(np.unique(points, axis=0)))
+        with warnings.catch_warnings():  # of clusters that stay empty
+            warnings.simplefilter("ignore", UserWarning)
+            centres, labels = kmeans2(points, clusters, iter=_ROUNDS, minit="++", rng=np.random.default_rng(self._seed))
+        choice = [self._cheapest_borne(centre, useful) for centre in centres]
+        return np.array(choice, dtype=np.int64)[labels]
+
+    def _cheapest_borne(self, centre: Floats, useful: Assignment) -> int:
+        """Return the cheapest multiplier that a centre bears, the least harmful where it bears none."""
+        borne = np.flatnonzero(centre <= max(1.0, float(centre.min())))
+        return int(useful[borne[np.argmin(self._space.rel_energy[useful[borne]])]])
+
+
+def compressed(relative: Floats) -> Floats:
+    """Return `1 + ln v` for values v of 1 and more, smaller ones as they are."""
+    return np.where(relative >= 1, 1 + np.log(np.maximum(relative, 1)), relative)
