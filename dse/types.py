@@ -17,6 +17,8 @@ Objectives: TypeAlias = NDArray[np.float64]  # (P, K), all minimised
 Floats: TypeAlias = NDArray[np.float64]
 Table: TypeAlias = NDArray[np.int32]  # (2^Bx, 2^Bw), first axis the activation's code
 
+FAILED = 1e6  # every objective of a design that could not be scored: finite, and worse than any real one
+
 
 @runtime_checkable
 class Objective(Protocol):

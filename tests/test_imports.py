@@ -21,6 +21,7 @@ ORDER = (
     ("nn",),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
+    ("fidelity",),
     ("search",),
     ("compare", "inputs"),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),

@@ -194,7 +194,7 @@ class DesignScorer(ABC):
             if said.ndim != 2:
                 raise InputError(f"model: expected logits (B, classes), got shape {tuple(said.shape)}")
             if not said.isfinite().all():
-                raise InputError("model: expected finite logits of the exact quantised network, got others; check its weights")
+                raise InputError("model: expected finite logits of the exact quantised network, got others")
             self._exact = np.concatenate([log_probabilities(batch) for batch in said.split(_BATCH)])
         return self._exact
 

@@ -53,7 +53,7 @@ def fisher_profile(
 
         alpha = std(y)^2 / 2 * mean over images of trace(J^T F J)
 
-    `trace(J^T F J) = E |J^T A xi|^2` with `F = A A^T`, `A = diag(sqrt p) - p sqrt(p)^T` and random signs xi (Hutchinson, 1990),
+    `trace(J^T F J) = E |J^T A xi|^2` with `F = A A^T`, `A = diag(sqrt p) - p sqrt(p)^T` and random signs xi (Hutchinson 1990),
     which varies less than drawing labels from p does where the network is sure. With as many probes as classes, the columns
     of A are taken one by one and the trace is exact.
 
