@@ -17,13 +17,23 @@ from scipy.stats import spearmanr
 
 from dse.config import load_config
 from dse.error_model import predict_errors
-from dse.fidelity import Ladder, NoiseSimulator, RungScores, ladder_rows, proxy, timed_figures, timed_proxy
+from dse.fidelity import (
+    LADDER_COLUMNS,
+    Ladder,
+    NoiseSimulator,
+    RungScores,
+    ladder_rows,
+    ladder_table,
+    proxy,
+    timed_figures,
+    timed_proxy,
+)
 from dse.inputs import load_inputs, quantized
 from dse.matching import matching_sweep, sensitivity
 from dse.memory import keep_freed_memory
 from dse.nn.tracing import trace
 from dse.objectives import Simulator
-from dse.robustness import PROFILES, RobustnessSettings, profile_by_name
+from dse.robustness import PROFILES, RobustnessSettings, profile_by_name, profile_table
 from dse.search import Guidance, make_search, run_search
 from dse.search._loss_model import LossModel
 from dse.space import SearchSpace
@@ -142,7 +152,8 @@ def main() -> None:
     population = np.random.default_rng(0).permutation(population)  # no help from neighbours that share layers
     ladder = Ladder(simulator, lambda: NoiseSimulator(model, parts.search, seen, errors, seed=config.seed))
     rungs: list[RungScores] = [
-        timed_proxy(f"proxy {name}", proxy(name, profile, seen, errors), population) for name, profile in profiles.items()
+        timed_proxy(f"proxy {name}", proxy(name, profile, seen, errors), population)
+        for name, profile in profiles.items()
     ]
     for fidelity in options.rungs.split(","):
         rungs += timed_figures(fidelity, ladder[fidelity].evaluate, population)
@@ -152,28 +163,11 @@ def main() -> None:
     targets = {"accuracy_loss_pp": loss, "kl": top["kl"], "test_accuracy_loss_pp": test_loss}
     rows = ladder_rows(rungs, targets, space.energy(population))
     options.out.mkdir(parents=True, exist_ok=True)
-    flat = [
-        [r.rung, r.figure, r.target, r.ms]
-        + [v for c in (r.every, r.near) for v in (c.designs, c.spearman, c.low, c.high, c.kendall)]
-        for r in rows
-    ]
-    keys = ("designs", "spearman", "low", "high", "kendall")
-    write_csv(
-        options.out / "ladder.csv",
-        ("rung", "figure", "target", "ms", *keys, *(f"near_{key}" for key in keys)),
-        flat,
-    )
+    flat = ladder_table(rows)
+    write_csv(options.out / "ladder.csv", LADDER_COLUMNS, flat)
     for line in flat:
         print(*(f"{v:.3f}" if isinstance(v, float) else v for v in line), flush=True)
-    columns = [c for p in profiles.values() for c in (p.sigma, p.noise_cost(seen.op_counts))]
-    write_csv(
-        options.out / "profiles.csv",
-        ("layer", "op_count", *(f"{n}_{k}" for n in profiles for k in ("sigma", "alpha"))),
-        [
-            [name, int(count), *(float(c[l]) for c in columns)]
-            for l, (name, count) in enumerate(zip(seen.names, seen.op_counts, strict=True))
-        ],
-    )
+    write_csv(options.out / "profiles.csv", *profile_table(profiles, seen.op_counts))
     header = ("method", "learns", "known", "near", "half", "loss_near", "loss_half", "kl_near", "kl_half")
     header = (*header, "test_near", "test_half")
     write_csv(options.out / "model.csv", header, model_rows)

@@ -5,11 +5,13 @@ and `Simulator`, the top rung. `Ladder` gives the simulated ones by name.
 """
 
 from dse.fidelity._ladder import (
+    LADDER_COLUMNS,
     Correlation,
     LadderRow,
     RungScores,
     correlation,
     ladder_rows,
+    ladder_table,
     near_front,
     timed_figures,
     timed_proxy,
@@ -19,6 +21,7 @@ from dse.fidelity._proxy import Proxy, proxy
 from dse.fidelity._rungs import NOISE_IMAGES, TOP, Ladder, parse_fidelity
 
 __all__ = [
+    "LADDER_COLUMNS",
     "NOISE_IMAGES",
     "TOP",
     "Correlation",
@@ -29,6 +32,7 @@ __all__ = [
     "RungScores",
     "correlation",
     "ladder_rows",
+    "ladder_table",
     "near_front",
     "parse_fidelity",
     "proxy",

@@ -83,6 +83,24 @@ def ladder_rows(
     return rows
 
 
+LADDER_COLUMNS = (
+    "rung",
+    "figure",
+    "target",
+    "ms",
+    *(f"{prefix}{key}" for prefix in ("", "near_") for key in ("designs", "spearman", "low", "high", "kendall")),
+)
+
+
+def ladder_table(rows: Sequence[LadderRow]) -> list[list[object]]:
+    """Return the rows of `LADDER_COLUMNS`: what ladder.csv holds."""
+    return [
+        [row.rung, row.figure, row.target, row.ms]
+        + [v for c in (row.every, row.near) for v in (c.designs, c.spearman, c.low, c.high, c.kendall)]
+        for row in rows
+    ]
+
+
 def near_front(energy: Floats, loss: Floats) -> NDArray[np.bool_]:
     """Return which half (rounded up) of the designs that did not fail exceeds the front's loss at its energy by least."""
     valid = np.isfinite(loss)

@@ -23,7 +23,7 @@ _BLOCK = 2**20  # draws; layers with more outputs per batch use them again
 
 
 class PredictedError(nn.Module):
-    """Fake-quantised products plus an error: `y + mean[channel] + std * eps`.
+    """Fake-quantised products plus an error, `y + mean[channel] + std * eps`; without gradients.
 
     Args:
         mean: Error of each output channel `(C,)`, in units of the output.

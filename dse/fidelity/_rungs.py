@@ -35,7 +35,9 @@ class Ladder:
             if kind == TOP:
                 base: DesignScorer = self._simulator
             elif self._make_noise is None:
-                raise InputError(f"fidelity '{fidelity}': expected lut or lut-<images>, for this study has no error table")
+                raise InputError(
+                    f"fidelity '{fidelity}': expected lut or lut-<images>, for this study has no error table"
+                )
             else:
                 base = self._made.setdefault("", self._make_noise())
                 images = min(NOISE_IMAGES, base.images) if images is None else images
@@ -52,5 +54,7 @@ def parse_fidelity(name: str) -> tuple[str, int | None]:
     kind, dash, images = name.partition("-")
     fine = not dash or (images.isascii() and images.isdigit() and images[0] != "0")
     if kind not in (TOP, "noise") or not fine:
-        raise InputError(f"fidelity: expected lut, noise, lut-<images> or noise-<images>, such as lut-250, got '{name}'")
+        raise InputError(
+            f"fidelity: expected lut, noise, lut-<images> or noise-<images>, such as lut-250, got '{name}'"
+        )
     return kind, int(images) if dash else None

@@ -1,7 +1,7 @@
 """Figures of designs, and what a search minimises.
 
-An objective is a callable `(P, L) int64 -> (P,) float64` with a `name` and a `unit`; `OBJECTIVES` knows more of them by name,
-computed from the figures that a simulation gives (`ObjectiveSet`).
+An objective is a callable `(P, L) int64 -> (P,) float64` with a `name` and a `unit`; `OBJECTIVES` knows more of them by
+name, computed from the figures that a simulation gives (`ObjectiveSet`).
 """
 
 from dse.objectives._early_stop import EarlyStop

@@ -91,7 +91,9 @@ class ObjectiveSet:
         for column, (name, score) in enumerate(zip(self.names, self._scores, strict=True)):
             found = np.asarray(score(population[valid], values))
             if found.shape != (len(rows),) or not np.isfinite(found).all():
-                raise InputError(f"objective '{name}': expected finite ({len(rows)},), got {found.shape}: {found}"[:300])
+                raise InputError(
+                    f"objective '{name}': expected finite ({len(rows)},), got {found.shape}: {found}"[:300]
+                )
             columns[valid, column] = found
         return columns
 
@@ -147,7 +149,7 @@ def _known(library: MultiplierLibrary, figure: str) -> Floats:
     """Return a figure of all multipliers `(M,)`; raises InputError where one lacks it."""
     for multiplier in library:
         if getattr(multiplier, figure) is None:
-            raise InputError(f"multiplier '{multiplier.name}': expected {figure}, which an objective needs, got none; add it")
+            raise InputError(f"multiplier '{multiplier.name}': expected {figure}, which an objective needs, got none")
     return np.array([getattr(multiplier, figure) for multiplier in library], dtype=np.float64)
 
 
@@ -157,7 +159,9 @@ OBJECTIVES: dict[str, ObjectiveInfo] = {
         f"rel_energy_{level}": ObjectiveInfo("1", f"relative energy at level {level}", _energy_at(level))
         for level in ENERGY_LEVELS
     },
-    "accuracy_loss_pp": ObjectiveInfo("pp", "top-1 accuracy lost to the exact network", _loss("accuracy"), ("accuracy",)),
+    "accuracy_loss_pp": ObjectiveInfo(
+        "pp", "top-1 accuracy lost to the exact network", _loss("accuracy"), ("accuracy",)
+    ),
     "top5_loss_pp": ObjectiveInfo("pp", "top-5 accuracy lost to the exact network", _loss("top5"), ("top5",)),
     "worst_class_loss_pp": ObjectiveInfo(
         "pp", "smallest accuracy of a class: what is lost of it", _loss("worst_class"), ("worst_class",)

@@ -203,7 +203,9 @@ class DesignScorer(ABC):
         if self._passes is None:
             few = self._part.x[:8].to(device_of(self._model))
             layers = list(quantized_layers(self._model).values())
-            self._passes = resumed_pass(self._model, few, _PREFIX_BYTES) or PrefixMemo(self._model, layers, _PREFIX_BYTES)
+            self._passes = resumed_pass(self._model, few, _PREFIX_BYTES) or PrefixMemo(
+                self._model, layers, _PREFIX_BYTES
+            )
         return self._passes
 
     def _batches(self, stop: EarlyStop | None, exact: Floats) -> Iterator[tuple[Tensor, NDArray[np.int64], Floats]]:

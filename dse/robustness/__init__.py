@@ -4,7 +4,7 @@ from dse.robustness._agn import RobustnessSettings, learn_robustness
 from dse.robustness._fisher import fisher_profile
 from dse.robustness._noise_sweep import noise_sweep_profile
 from dse.robustness._profile import RobustnessProfile
-from dse.robustness._registry import PROFILES, profile_by_name
+from dse.robustness._registry import PROFILES, profile_by_name, profile_table
 
 __all__ = [
     "PROFILES",
@@ -14,4 +14,5 @@ __all__ = [
     "learn_robustness",
     "noise_sweep_profile",
     "profile_by_name",
+    "profile_table",
 ]

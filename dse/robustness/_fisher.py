@@ -53,9 +53,9 @@ def fisher_profile(
 
         alpha = std(y)^2 / 2 * mean over images of trace(J^T F J)
 
-    `trace(J^T F J) = E |J^T A xi|^2` with `F = A A^T`, `A = diag(sqrt p) - p sqrt(p)^T` and random signs xi (Hutchinson 1990),
-    which varies less than drawing labels from p does where the network is sure. With as many probes as classes, the columns
-    of A are taken one by one and the trace is exact.
+    `trace(J^T F J) = E |J^T A xi|^2` with `F = A A^T`, `A = diag(sqrt p) - p sqrt(p)^T` and random signs xi (Hutchinson's
+    estimator, 1990), which varies less than drawing labels from p does where the network is sure. With as many probes as
+    classes, the columns of A are taken one by one and the trace is exact.
 
     Args:
         model: A quantised model; left as it is.
@@ -73,7 +73,9 @@ def fisher_profile(
     fake_quantized(model)
     layers = approximable_layers(model)
     if not layers:
-        raise InputError("robustness: expected a quantised model, got one with no approximable layer; quantise it first")
+        raise InputError(
+            "robustness: expected a quantised model, got one with no approximable layer; quantise it first"
+        )
     recorders = [_Recorded() for _ in layers]
     for layer, recorder in zip(layers.values(), recorders, strict=True):
         layer.arithmetic = recorder

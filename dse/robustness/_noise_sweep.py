@@ -44,12 +44,16 @@ def noise_sweep_profile(
         InputError: If there is no image, level or approximable layer, a level is not above 0, or logits are not finite.
     """
     if len(images) == 0 or not levels or not all(level > 0 for level in levels):
-        raise InputError(f"robustness: expected images and levels above 0, got {len(images)} images, levels {list(levels)}")
+        raise InputError(
+            f"robustness: expected images and levels above 0, got {len(images)} images, levels {list(levels)}"
+        )
     model = copy.deepcopy(model)
     fake_quantized(model)
     layers = approximable_layers(model)
     if not layers:
-        raise InputError("robustness: expected a quantised model, got one with no approximable layer; quantise it first")
+        raise InputError(
+            "robustness: expected a quantised model, got one with no approximable layer; quantise it first"
+        )
     exact = log_probabilities(_finite(logits(model, images)))
     alpha = np.zeros((len(layers), len(levels)))
     for l, layer in enumerate(layers.values()):

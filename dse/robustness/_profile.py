@@ -38,7 +38,9 @@ class RobustnessProfile:
             InputError: If a cost is negative or not finite: the network's logits are not, on these images.
         """
         if not (np.isfinite(alpha).all() and (alpha >= 0).all()):
-            raise InputError(f"robustness: expected finite costs of noise >= 0, got {alpha}; check the network's weights")
+            raise InputError(
+                f"robustness: expected finite costs of noise >= 0, got {alpha}; check the network's weights"
+            )
         floor = max(_SMALLEST_ALPHA * float(alpha.max(initial=0.0)), 1e-12)
         return cls(layers, np.sqrt(_BORNE / np.maximum(alpha, floor)), alpha)
 

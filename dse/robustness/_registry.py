@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dse.exceptions import unknown_name
+from dse.exceptions import InputError, unknown_name
 from dse.robustness._agn import RobustnessSettings, learn_robustness
 from dse.robustness._fisher import fisher_profile
 from dse.robustness._noise_sweep import noise_sweep_profile
@@ -56,3 +56,26 @@ def profile_by_name(
     if name == "sweep":
         return noise_sweep_profile(model, images[:_IMAGES], seed=seed, progress=progress), model
     raise unknown_name("robustness profile", name, PROFILES)
+
+
+def profile_table(
+    profiles: Mapping[str, RobustnessProfile], op_counts: NDArray[np.int64]
+) -> tuple[tuple[str, ...], list[list[object]]]:
+    """Return columns and rows of profiles.csv, one row per layer: sigma and the cost of noise by each profile.
+
+    Args:
+        profiles: Profiles of the same layers by name, at least one.
+        op_counts: Multiplications per layer `(L,)`.
+
+    Raises:
+        InputError: If there is no profile, or they are of other layers.
+    """
+    layers = {profile.layers for profile in profiles.values()}
+    if len(layers) != 1 or len(op_counts) != len(next(iter(layers))):
+        raise InputError(f"profiles: expected profiles of the same {len(op_counts)} layers, got {sorted(layers)}"[:300])
+    columns = ("layer", "op_count", *(f"{name}_{key}" for name in profiles for key in ("sigma", "alpha")))
+    values = [column for p in profiles.values() for column in (p.sigma, p.noise_cost(op_counts))]
+    rows: list[list[object]] = [
+        [name, int(op_counts[l]), *(float(column[l]) for column in values)] for l, name in enumerate(next(iter(layers)))
+    ]
+    return columns, rows

@@ -23,7 +23,9 @@ from tests.small import images, library, network
 
 def simulator(count: int = 40) -> Simulator:
     model = network()
-    return Simulator(model, part(model, count), [None if m.is_exact else operand_format("sm8").table(m) for m in library()])
+    return Simulator(
+        model, part(model, count), [None if m.is_exact else operand_format("sm8").table(m) for m in library()]
+    )
 
 
 def softmax(row: list[float]) -> list[float]:
@@ -149,7 +151,12 @@ def test_a_design_whose_logits_are_not_finite_fails_with_a_reason() -> None:
     made = Simulator(model, Part(x, torch.arange(20) % 3), [None, np.zeros((256, 512), dtype=np.int32)])
     asked = np.array([[1, 0], [0, 0], [0, 1], [1, 0]])
     found = made.evaluate(asked)
-    assert found.reasons == ("logits are not finite on 20 of 20 images", "", "", "logits are not finite on 20 of 20 images")
+    assert found.reasons == (
+        "logits are not finite on 20 of 20 images",
+        "",
+        "",
+        "logits are not finite on 20 of 20 images",
+    )
     assert found.figures[0] == {} and found.figures[1]["kl"] == 0 and set(found.figures[2]) == set(found.figures[1])
     assert found.accuracy[0] == 0
     alone = [made.evaluate(row[None]) for row in asked]

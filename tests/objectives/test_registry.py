@@ -63,7 +63,9 @@ def test_every_objective_at_once_and_one_by_one() -> None:
     together = ObjectiveSet(list(OBJECTIVES), study())
     assert together.units == tuple(info.unit for info in OBJECTIVES.values())
     columns = together(DESIGNS, FIGURES)
-    alone = [ObjectiveSet([name], study())(DESIGNS[i : i + 1], FIGURES[i : i + 1]) for name in OBJECTIVES for i in range(3)]
+    alone = [
+        ObjectiveSet([name], study())(DESIGNS[i : i + 1], FIGURES[i : i + 1]) for name in OBJECTIVES for i in range(3)
+    ]
     assert columns.T.ravel().tolist() == [float(cell[0, 0]) for cell in alone]
     assert together(DESIGNS[:0], []).shape == (0, len(OBJECTIVES))
 
@@ -89,7 +91,9 @@ def test_names_that_are_none(names: list[str], message: str) -> None:
 
 @pytest.mark.parametrize(("name", "figure"), [("area_um2", "area_um2"), ("delay_ns", "delay_ns")])
 def test_a_library_without_figures(name: str, figure: str) -> None:
-    with pytest.raises(InputError, match=f"multiplier '.*': expected {figure}, which an objective needs, got none") as error:
+    with pytest.raises(
+        InputError, match=f"multiplier '.*': expected {figure}, which an objective needs, got none"
+    ) as error:
         ObjectiveSet([name], replace(study(), library=library()))
     assert "\n" not in str(error.value)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.robustness import RobustnessProfile
+from dse.robustness import RobustnessProfile, profile_table
 
 COUNTS = np.array([100, 300])
 
@@ -30,3 +30,15 @@ def test_costs_of_zero_give_a_finite_sigma() -> None:
 def test_costs_that_are_none(alpha: list[float]) -> None:
     with pytest.raises(InputError, match="expected finite costs of noise >= 0"):
         RobustnessProfile.from_alpha(("a", "b"), np.array(alpha))
+
+
+def test_table_of_profiles() -> None:
+    learned = RobustnessProfile(("a", "b"), np.array([0.5, 0.1]))
+    known = RobustnessProfile.from_alpha(("a", "b"), np.ones(2))
+    columns, rows = profile_table({"agn": learned, "fisher": known}, COUNTS)
+    assert columns == ("layer", "op_count", "agn_sigma", "agn_alpha", "fisher_sigma", "fisher_alpha")
+    assert rows[1] == ["b", 300, 0.1, pytest.approx(7.5), 0.1, 1.0]
+    with pytest.raises(InputError, match="profiles of the same 3 layers"):
+        profile_table({"agn": learned}, np.ones(3, dtype=np.int64))
+    with pytest.raises(InputError, match="profiles of the same 2 layers, got"):
+        profile_table({"agn": learned, "x": RobustnessProfile(("a", "c"), np.ones(2))}, COUNTS)
