@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.isotonic import IsotonicRegression
 
 from dse.config import load_config
 from dse.error_model import predict_errors
@@ -58,6 +59,27 @@ class Remembering:
         return 100 * (self.exact - found.accuracy)
 
 
+class Translated:
+    """A loss model of divergences, translated: isotonic from divergence to loss, its residuals interpolated as losses are.
+
+    Args:
+        guidance, kl_guidance: The proxy, with the largest loss and the largest divergence of interest.
+        population, loss, kl: Simulated designs `(N, L)` and what they gave `(N,)`.
+    """
+
+    def __init__(
+        self, guidance: Guidance, kl_guidance: Guidance, population: Population, loss: Floats, kl: Floats
+    ) -> None:
+        self._kl = LossModel(kl_guidance, population, kl)
+        self._scale = IsotonicRegression(out_of_bounds="clip").fit(kl, loss)
+        flat = Guidance(guidance.seeds, guidance.cost, guidance.max_loss)
+        self._rest = LossModel(flat, population, loss - self._scale.predict(kl))
+
+    def predict(self, population: Population) -> Floats:
+        rest: Floats = self._rest.predict(population)
+        return rest + self._scale.predict(self._kl.predict(population))
+
+
 def learning(
     guidance: Guidance, population: Population, loss: Floats, kl: Floats, test: Floats, energy: Floats
 ) -> list[list[object]]:
@@ -66,17 +88,23 @@ def learning(
     Spearman correlations with the loss on search images, the divergence there, and the loss on test images: over the next
     100 designs within the limit of interest, and over the half of them nearest to the front.
     """
-    kl_guidance = Guidance(guidance.seeds, guidance.cost, max_loss=limit_of(loss, kl, guidance.max_loss))
     rows: list[list[object]] = []
     for known in (48, 96, 150, 200):
         ahead = slice(known, known + 100)
         if known + 50 > len(loss):
             break
+        limit = limit_of(loss[:known], kl[:known], guidance.max_loss)
+        kl_guidance = Guidance(guidance.seeds, guidance.cost, max_loss=limit)
         near = loss[ahead] <= guidance.max_loss
         excess = loss[ahead] - [loss[energy <= e].min() for e in energy[ahead]]
         half = near & (excess <= np.median(excess[near]))
-        for name, given, values in (("accuracy", guidance, loss), ("kl", kl_guidance, kl)):
-            model = LossModel(given, population[:known], values[:known])
+        first = population[:known], loss[:known], kl[:known]
+        models = {
+            "accuracy": LossModel(guidance, first[0], first[1]),
+            "kl": LossModel(kl_guidance, first[0], first[2]),
+            "both": Translated(guidance, kl_guidance, *first),
+        }
+        for name, model in models.items():
             said = model.predict(population[ahead])
             figures = [
                 float(spearmanr(said[which], target[ahead][which]).statistic)
@@ -99,6 +127,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--designs", type=int, default=120)
     parser.add_argument("--rungs", default="noise-32,noise-64,noise-128,noise-250,lut-64,lut-125,lut-250,lut")
+    parser.add_argument("--no-study", action="store_true", help="the ladder alone")
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     keep_freed_memory()
@@ -142,6 +171,8 @@ def main() -> None:
         loss = history.objectives[:, 1]
         kl = np.array([objective.kl[row.tobytes()] for row in history.population])
         test = 100 * (tested.accuracy(exact_design) - tested.accuracies(history.population))
+        if options.no_study:
+            continue
         for row in learning(guidance, history.population, loss, kl, test, history.objectives[:, 0]):
             model_rows.append([method, *row])
             print("model", method, *(f"{v:.3f}" if isinstance(v, float) else v for v in row), flush=True)
