@@ -83,13 +83,9 @@ def tolerances(profile: RobustnessProfile, errors: ErrorTable, *, use_mean: bool
 
 
 def sensitivity(profile: RobustnessProfile, op_counts: NDArray[np.int64], errors: ErrorTable) -> Floats:
-    """Return what each multiplier costs in each layer by the profile, up to a common factor: `(L, M)`.
+    """Return what each multiplier costs in each layer by the profile, `(L, M)`: `noise_cost * rms error^2`.
 
-    Where the noise has settled, its reward balances the loss: for a loss that grows by `alpha_l sigma_l^2` (noise is small,
-    layers add up), `d/dsigma_l` of it equals the reward's slope, `2 alpha_l sigma_l = lambda c_l / sum_j c_j`. Hence
-    `alpha_l` is proportional to `c_l / sigma_l`, and an error of root mean square `e` costs `alpha_l e^2`. A layer at
-    `sigma_max` bears at least what this says. A design's cost is the sum over its layers: a closed-form proxy that ranks
-    designs. (The balance is our reading of the ICCAD 2022 loss; the paper itself only matches.)
+    In nats where the profile knows `alpha`, else up to a common factor. A design's cost is the sum over its layers: a
+    closed-form proxy that ranks designs. See `RobustnessProfile.noise_cost`.
     """
-    alpha = op_counts / op_counts.sum() / np.maximum(profile.sigma, _SMALLEST_SIGMA)
-    return alpha[:, None] * errors.rms**2
+    return profile.noise_cost(op_counts)[:, None] * errors.rms**2

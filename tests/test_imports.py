@@ -22,6 +22,7 @@ ORDER = (
     ("nn", "exports", "comparison"),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
+    ("fidelity",),
     ("search", "evaluator"),
     ("compare", "inputs", "stored"),
     ("preparation",),

@@ -28,6 +28,7 @@ from dse.nn.arithmetic import NoiseArithmetic
 from dse.nn.convert import approximable_layers, fake_quantized
 from dse.nn.models import seeded
 from dse.nn.training import threads_for
+from dse.robustness._profile import RobustnessProfile
 from dse.types import Floats
 
 _SETTLED = 0.3  # share of the steps, the last ones, over which sigma is averaged
@@ -64,14 +65,6 @@ class RobustnessSettings:
                 raise InputError(f"robustness.{name}: expected a positive number, got {getattr(self, name)}")
         if self.train not in ("sigma", "all"):
             raise unknown_name("robustness.train", self.train, ("sigma", "all"))
-
-
-@dataclass(frozen=True)
-class RobustnessProfile:
-    """The noise each layer bears."""
-
-    layers: tuple[str, ...]
-    sigma: Floats  # (L,) 0..sigma_max, std of the noise relative to the layer's output std
 
 
 def learn_robustness(

@@ -1,0 +1,18 @@
+"""How much noise each layer bears, learned, derived or tried out: `RobustnessProfile`, by any of `PROFILES`."""
+
+from dse.robustness._agn import RobustnessSettings, learn_robustness
+from dse.robustness._fisher import fisher_profile
+from dse.robustness._noise_sweep import noise_sweep_profile
+from dse.robustness._profile import RobustnessProfile
+from dse.robustness._registry import PROFILES, profile_by_name, profile_table
+
+__all__ = [
+    "PROFILES",
+    "RobustnessProfile",
+    "RobustnessSettings",
+    "fisher_profile",
+    "learn_robustness",
+    "noise_sweep_profile",
+    "profile_by_name",
+    "profile_table",
+]
