@@ -33,9 +33,9 @@ from dse.memory import keep_freed_memory
 from dse.nn.tracing import trace
 from dse.objectives import AccuracyLoss, RelativeEnergy, Simulator
 from dse.robustness import PROFILES, RobustnessProfile, RobustnessSettings, profile_by_name, profile_table
+from dse.run_folder import write_csv
 from dse.search import Guidance, make_search, run_search
 from dse.space import SearchSpace
-from dse.run_folder import write_csv
 from dse.types import Population
 from dse.workload import train_workload
 
