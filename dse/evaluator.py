@@ -1,24 +1,28 @@
 """What scores designs: one quantised network, the library's tables, and the images of every fidelity.
 
-A fidelity is a text that says how a design is scored: `lut` on all search images, `lut-N` on the first N of them, `test` on
-the test images, all by bit-exact simulation.
+A fidelity is a text that says how a design is scored: `lut` by bit-exact simulation on all search images, `lut-250` on 250
+of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` by simulation on the test images.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import nn
 
+from dse.error_model import ErrorTable
+from dse.fidelity import Ladder, NoiseSimulator
 from dse.nn.datasets import Part
-from dse.objectives import Simulator
+from dse.nn.tracing import Trace
+from dse.objectives import DesignScorer, Figures, Simulator
 from dse.types import Population, Table
 from dse.workload import model_hash
 
-Figures = dict[str, float]
+TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,24 @@ class EvaluatorFactory:
 
     Args:
         model: A quantised model.
-        parts: Images and labels of each fidelity.
+        search, test: Images and labels.
         tables: Layer tables of the library `(M)` in library order; None for exact products.
+        trace, errors: What predicted noise is made from.
+        seed: Of that noise.
     """
 
     model: nn.Module
-    parts: Mapping[str, Part]
+    search: Part
+    test: Part
     tables: Sequence[Table | None]
+    trace: Trace
+    errors: ErrorTable
+    seed: int = 0
 
     def __call__(self) -> Evaluator:
-        return Evaluator({name: Simulator(self.model, part, self.tables) for name, part in self.parts.items()})
+        noise = partial(NoiseSimulator, self.model, self.search, self.trace, self.errors, seed=self.seed)
+        ladder = Ladder(Simulator(self.model, self.search, self.tables), noise)
+        return Evaluator(ladder, Simulator(self.model, self.test, self.tables))
 
     def hash(self, settings: str) -> str:
         """Return the SHA-256 of what figures depend on beside design and fidelity.
@@ -53,18 +65,25 @@ class EvaluatorFactory:
             settings: What the model's parameters and buffers do not say of its arithmetic, such as the operand format.
         """
         digest = hashlib.sha256(f"{settings} {model_hash(self.model)}".encode())
-        for name, part in sorted(self.parts.items()):
-            digest.update(f"{name} {part.content_hash}".encode())
+        digest.update(f"{self.search.content_hash} {self.test.content_hash} {self.seed}".encode())
         for table in self.tables:
             digest.update(b"exact" if table is None else np.ascontiguousarray(table).tobytes())
         return digest.hexdigest()
 
 
 class Evaluator:
-    """Scores designs: `Job` -> the figures of each, in the job's order."""
+    """Scores designs: `Job` -> the figures of each, in the job's order.
 
-    def __init__(self, simulators: Mapping[str, Simulator]) -> None:
-        self._simulators = simulators
+    Raises:
+        ArithmeticError: A design has no figures; where the job has several, none of them has.
+    """
+
+    def __init__(self, ladder: Ladder, test: DesignScorer) -> None:
+        self._ladder, self._test = ladder, test
 
     def __call__(self, job: Job) -> list[Figures]:
-        return [{"accuracy": float(value)} for value in self._simulators[job.fidelity].accuracies(job.designs)]
+        scorer = self._test if job.fidelity == TEST else self._ladder[job.fidelity]
+        found = scorer.evaluate(job.designs)
+        if failed := [reason for reason in found.reasons if reason]:
+            raise ArithmeticError(failed[0])
+        return list(found.figures)

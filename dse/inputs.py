@@ -6,21 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dse.config import EnergyConfig, MultipliersConfig, RunConfig
 from dse.exceptions import InputError, under
+from dse.fidelity import parse_fidelity
 from dse.kernels import LutProduct, LutTable, engine_name
+from dse.layer_rules import allowed_multipliers
 from dse.multipliers import PACKAGED, MultiplierLibrary, load_library, tuned
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
-from dse.objectives import DEFAULT_ENERGY_TABLE, EnergyTable, level_index, load_energy_table
+from dse.objectives import (
+    DEFAULT_ENERGY_TABLE,
+    OBJECTIVES,
+    EnergyTable,
+    ObjectiveSet,
+    Study,
+    level_index,
+    load_energy_table,
+)
 from dse.operands import operand_format
 from dse.run_folder import DESIGN_COLUMNS
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
-from dse.workload import Untrained, Workload, open_workload
+from dse.workload import Untrained, Workload, load_factory, open_workload
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     layers = tuple(approximable_layers(network))
     _check_layer_names(layers)
     _check_methods(config, layers, library)
+    _check_objectives(config, library)
     return Inputs(config, untrained, library, energy_table, layers, float_layers(network))
 
 
@@ -77,17 +89,73 @@ def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str
 def _check_layer_names(layers: tuple[str, ...]) -> None:
     if "" in layers:
         raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
-    if clash := sorted(set(layers) & set(DESIGN_COLUMNS)):
+    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *OBJECTIVES}):
         raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
 
 
 def _check_methods(config: RunConfig, layers: tuple[str, ...], library: MultiplierLibrary) -> None:
     """Build every method once, on a space of the right size, so that what it refuses is refused now."""
-    space = SearchSpace(layers, library.names, np.ones(len(layers), int), library.rel_energy, 0, config.space.tiles)
-    guidance = Guidance(space.uniform(), np.ones((len(layers), len(library))), max_loss=1.0)
+    space = constrained_space(config, library, layers, np.ones(len(layers), dtype=np.int64), bounded=False)
+    ones = np.ones((len(layers), len(library)))
+    guidance = Guidance(space.uniform(), ones, max_loss=1.0, tolerance=ones)
     for method in config.search.methods:
         with under("search.methods: "):
-            make_search(method, space, guidance, population=config.search.population, seed=config.seed)
+            make_search(method, space, guidance, population=config.search.population, seed=config.seed, load=load_factory)
+
+
+def _check_objectives(config: RunConfig, library: MultiplierLibrary) -> None:
+    """Refuse now the objectives that are unknown, or that the library cannot serve."""
+    space = SearchSpace(("layer",), library.names, np.ones(1, dtype=np.int64), library.rel_energy)
+    figures = dict.fromkeys(("accuracy", "kl", "top5", "worst_class"), 1.0)
+    here = [name for name in config.search.objectives if not name.startswith("rel_energy_") or name not in OBJECTIVES]
+    with under("search.objectives: "):
+        ObjectiveSet(here, Study(space, library, figures))
+        if len(set(config.search.objectives)) < len(config.search.objectives):
+            raise InputError(f"expected each objective once, got {config.search.objectives}")
+    for rung in config.ladder.rungs:
+        with under("ladder.rungs: "):
+            parse_fidelity(rung)
+
+
+def constrained_space(
+    config: RunConfig,
+    library: MultiplierLibrary,
+    layers: tuple[str, ...],
+    op_counts: NDArray[np.int64],
+    *,
+    fixed_op_count: int = 0,
+    overhead: float = 0.0,
+    bounded: bool = True,
+) -> SearchSpace:
+    """Return the space of a run with its constraints, without the bound of the energy where that is not wanted.
+
+    Raises:
+        InputError: Constraints name what is not there, or no design keeps to them.
+    """
+    limits = config.space.constraints
+    with under("space.constraints: "):
+        rules = limits.allowed or limits.forbidden or limits.exact_first or limits.exact_last
+        return SearchSpace(
+            layers=layers,
+            multipliers=library.names,
+            op_counts=op_counts,
+            rel_energy=library.rel_energy,
+            fixed_op_count=fixed_op_count,
+            tiles=config.space.tiles,
+            overhead=overhead,
+            allowed=allowed_multipliers(
+                layers,
+                library.names,
+                limits.allowed,
+                forbidden=limits.forbidden,
+                exact_first=limits.exact_first,
+                exact_last=limits.exact_last,
+            )
+            if rules
+            else None,
+            max_rel_energy=limits.max_rel_energy if bounded else None,
+            max_loss_pp=limits.max_accuracy_loss_pp,
+        )
 
 
 def open_energy(config: EnergyConfig) -> EnergyTable:

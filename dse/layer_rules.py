@@ -16,6 +16,7 @@ def allowed_multipliers(
     multipliers: Sequence[str],
     rules: Mapping[str, Sequence[str]] | None = None,
     *,
+    forbidden: Mapping[str, Sequence[str]] | None = None,
     exact_first: bool = False,
     exact_last: bool = False,
 ) -> NDArray[np.bool_]:
@@ -26,6 +27,7 @@ def allowed_multipliers(
         multipliers: Names of the library `(M,)`, index 0 exact.
         rules: Pattern of layers to patterns of the multipliers they may get (`*`, `?`, `[...]`). A layer that several rules
             name may get what all of them leave; one that none names may get all. The exact multiplier needs no mention.
+        forbidden: Pattern of layers to patterns of multipliers they may not get, whatever the rules.
         exact_first, exact_last: Keep the first or the last layer exact.
 
     Raises:
@@ -34,6 +36,8 @@ def allowed_multipliers(
     allowed = np.ones((len(layers), len(multipliers)), dtype=bool)
     for pattern, names in (rules or {}).items():
         allowed[_matching(pattern, layers, "layer")] &= _any_of(names, multipliers, pattern)
+    for pattern, names in (forbidden or {}).items():
+        allowed[_matching(pattern, layers, "layer")] &= ~_any_of(names, multipliers, pattern)
     for place, exact in ((0, exact_first), (-1, exact_last)):
         if exact:
             allowed[place] = False

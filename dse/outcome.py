@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dse.compare import Scored
 from dse.config import RunConfig
 from dse.error_model import ErrorTable
+from dse.fidelity import LADDER_COLUMNS, LadderRow, ladder_table
 from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
 from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
-from dse.robustness import RobustnessProfile
+from dse.robustness import RobustnessProfile, profile_table
 from dse.run_folder import DESIGN_COLUMNS, write_csv, write_json, write_toml
+from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
 
@@ -32,7 +33,9 @@ class Outcome:
     space: SearchSpace
     trace: Trace
     energy: NetworkEnergy  # what the exact network spends at every level
-    profile: RobustnessProfile
+    profile: RobustnessProfile  # the one that guided the searches
+    profiles: Mapping[str, RobustnessProfile]  # it and those it is held against, by name
+    ladder: Sequence[LadderRow]  # what cheaper fidelities would have said; empty where none was asked
     errors: ErrorTable  # predictions of the model that guided the search
     measured_errors: ErrorTable
     histories: Mapping[str, History]  # method -> every design it evaluated
@@ -43,6 +46,11 @@ class Outcome:
     manifest: Mapping[str, Any]
     folder: Path | None = None  # where it is written; None while it is not
     report: Report | None = None  # its figures and tables there
+
+    @property
+    def other_objectives(self) -> tuple[str, ...]:
+        """Objectives beside energy and accuracy loss."""
+        return tuple(self.config.search.objectives[2:])
 
     def assignment(self, method: str, position: int) -> dict[str, str]:
         """Return design number `position` of a method's front as layer -> multiplier."""
@@ -61,6 +69,9 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     _write_layers(outcome, folder / "robustness.csv")
     _write_errors(outcome, folder / "errors.csv")
     _write_energy(outcome, folder / "energy.csv")
+    write_csv(folder / "profiles.csv", *profile_table(outcome.profiles, outcome.trace.op_counts))
+    if outcome.ladder:
+        write_csv(folder / "ladder.csv", LADDER_COLUMNS, ladder_table(outcome.ladder))
 
 
 def _names(space: SearchSpace, row: np.ndarray) -> list[str]:
@@ -75,11 +86,12 @@ def _figures(*values: float) -> list[float | str]:
 def _write_evaluations(outcome: Outcome, path: Path) -> None:
     exact = outcome.quantised_search_accuracy
     rows = [
-        [method, i + 1, *_figures(energy, exact - loss / 100, loss), *_names(outcome.space, row)]
+        [method, i + 1, *_figures(energy, exact - loss / 100, loss, *others), *_names(outcome.space, row)]
         for method, history in outcome.histories.items()
-        for i, (row, (energy, loss)) in enumerate(zip(history.population, history.objectives, strict=True))
+        for i, (row, (energy, loss, *others)) in enumerate(zip(history.population, history.objectives, strict=True))
     ]
-    columns = ("method", "evaluation", "rel_energy", "search_accuracy", "accuracy_loss_pp", *outcome.space.layers)
+    figures = ("rel_energy", "search_accuracy", "accuracy_loss_pp", *outcome.other_objectives)
+    columns = ("method", "evaluation", *figures, *outcome.space.layers)
     write_csv(path, columns, rows)
 
 
@@ -90,7 +102,8 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
             float(front.rel_energy[i]),
             float(front.accuracy[i]),
             float(front.accuracy_loss_pp[i]),
-            int(front.evaluation[i]),
+            int(front.number[i]),
+            *map(float, front.test[i, 2:]),
             *_names(outcome.space, front.population[i]),
             float(front.search_accuracy[i]),
         ]
@@ -98,14 +111,14 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
         for i in range(len(front.population))
     ]
     *columns, last = DESIGN_COLUMNS
-    write_csv(path, (*columns, *outcome.space.layers, last), rows)
+    write_csv(path, (*columns, *outcome.other_objectives, *outcome.space.layers, last), rows)
 
 
 def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
     columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
     figures = zip(u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp, strict=True)
-    names = [outcome.library.names[m] for m in u.population[:, 0]]
+    names = [outcome.library.names[m] for m in u.number]
     write_csv(path, columns, [[name, *map(float, row)] for name, row in zip(names, figures, strict=True)])
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from dse.compare import Scorer, compare
+from dse.climb import climb
 from dse.config import RunConfig
 from dse.error_model import agreement
+from dse.evaluator import TEST
 from dse.exceptions import RunError
 from dse.executors import open_executor
+from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs, simulation_engines
 from dse.nn.datasets import Dataset
 from dse.nn.training import accuracy
-from dse.objectives import ENERGY_LEVELS, AccuracyLoss, NetworkEnergy, RelativeEnergy
+from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.run_folder import environment, hardware, written_together
+from dse.scoring import Scorer, summarise
 from dse.search import History, make_search, run_search
-from dse.space import SearchSpace
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
 from dse.study import begin, check_place, join, record, reopen, space_as_plain
 from dse.types import Objectives
-from dse.workload import model_hash
+from dse.workload import load_factory, model_hash
 
 _DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
 
@@ -137,16 +139,18 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     inputs, space, workload = prepared.inputs, prepared.space, prepared.workload
     config, parts = inputs.config, workload.parts
     record(study, identity(prepared))
-    with open_figures(prepared, study, execution) as (lut, test):
-        scorer, exact = _scorer(lut, test, space)
+    with open_figures(prepared, study, execution) as figures:
+        scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
+        display.start("climb the ladder")
+        ladder = climb(prepared, histories, figures, display)
         display.start("score on test images")
         fronts = {name: scorer.front(history) for name, history in histories.items()}
-        uniform = scorer.score(space.uniform())
+        uniform = scorer.score(space.uniform(), np.arange(len(space.multipliers)))
     display.finish()
     agreements = {grade: agreement(table, prepared.measured_errors) for grade, table in prepared.predictions.items()}
     metrics = {
-        **compare(space, histories, fronts, uniform, config.search.reference),
+        **summarise(space, config.search.objectives, histories, fronts, uniform, config.search.reference),
         "baselines": {"float_accuracy": accuracy(workload.model, parts.test), **exact},
         "energy": _energy_figures(config, prepared.energy),
         "error_model": {grade: asdict(found) for grade, found in agreements.items()},
@@ -161,6 +165,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         trace=prepared.trace,
         energy=prepared.energy,
         profile=prepared.profile,
+        profiles=prepared.profiles,
+        ladder=ladder,
         errors=prepared.errors,
         measured_errors=prepared.measured_errors,
         histories=histories,
@@ -175,8 +181,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
 @contextmanager
 def open_figures(
     prepared: Prepared, study: StudyFile, execution: Execution
-) -> Iterator[tuple[StoredFigures, StoredFigures]]:
-    """Yield the figures of designs on search and on test images."""
+) -> Iterator[Callable[[str], StoredFigures]]:
+    """Yield what gives the figures of designs at each fidelity, from the study or from an evaluation."""
     workers = execution.jobs if execution.scheduler is None else _DASK_JOBS
     with open_executor(
         prepared.factory,
@@ -185,34 +191,45 @@ def open_figures(
         timeout_s=prepared.inputs.config.search.timeout_s,
         check=check_figures,
     ) as executor:
-        evaluator = prepared.evaluator
-        lut, test = (
-            StoredFigures(study, executor, fidelity=fidelity, evaluator=evaluator, workers=workers)
-            for fidelity in ("lut", "test")
-        )
-        yield lut, test
+        stored = partial(StoredFigures, study, executor, evaluator=prepared.evaluator, workers=workers)
+        yield cache(lambda fidelity: stored(fidelity=fidelity))
 
 
-def _scorer(lut: StoredFigures, test: StoredFigures, space: SearchSpace) -> tuple[Scorer, dict[str, float]]:
-    """Return the objectives, and the exact quantised network's accuracy on search and test images."""
-    exact_design = np.zeros((1, len(space.layers)), dtype=np.int64)
-    for stored in (lut, test):
+def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:
+    """Return what scores designs, and the exact quantised network's accuracy on search and test images."""
+    exact_design = np.zeros((1, len(prepared.space.layers)), dtype=np.int64)
+    search, test = figures(TOP), figures(TEST)
+    for stored in (search, test):
         if (reason := stored.failure(exact_design[0])) is not None:
             raise RunError(f"the exact quantised network cannot be evaluated: {reason}")
-    search_exact, test_exact = (float(stored.column("accuracy", exact_design)[0]) for stored in (lut, test))
-    search_loss = AccuracyLoss(partial(lut.column, "accuracy"), search_exact)
-    test_loss = AccuracyLoss(partial(test.column, "accuracy"), test_exact)
-    exact = {"quantised_accuracy": test_exact, "quantised_search_accuracy": search_exact}
-    return Scorer(RelativeEnergy(space), search_loss, test_loss), exact
+    exact_search, exact_test = (dict(stored(exact_design)[0] or {}) for stored in (search, test))
+    scorer = Scorer(
+        prepared.inputs.config.search.objectives,
+        search=search,
+        test=test,
+        exact_search=exact_search,
+        exact_test=exact_test,
+        space=prepared.space,
+        library=prepared.inputs.library,
+        energy=prepared.energy,
+    )
+    accuracies = {"quantised_accuracy": exact_test, "quantised_search_accuracy": exact_search}
+    return scorer, {name: found["accuracy"] for name, found in accuracies.items()}
 
 
 def _search(name: str, prepared: Prepared, scorer: Scorer, study: StudyFile, display: ProgressDisplay) -> History:
     display.start(f"search {name}")
     config = prepared.inputs.config
-    settings = config.search
-    search = make_search(name, prepared.space, prepared.guidance, population=settings.population, seed=config.seed)
+    search = make_search(
+        name,
+        prepared.space,
+        prepared.guidance,
+        population=config.search.population,
+        seed=config.seed,
+        load=load_factory,
+    )
     progress = SearchProgress(name, study, display)
-    return run_search(search, [scorer.energy, scorer.search_loss], settings.evaluations, progress=progress)
+    return run_search(search, scorer.objectives, config.search.evaluations, progress=progress)
 
 
 class SearchProgress:

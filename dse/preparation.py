@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
+import numpy as np
 from torch import nn
 
 from dse.config import RunConfig
 from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
 from dse.evaluator import EvaluatorFactory
-from dse.inputs import Inputs, quantized
+from dse.inputs import Inputs, constrained_space, quantized
 from dse.matching import matching_sweep, sensitivity
 from dse.nn.tracing import Trace, trace
 from dse.nn.training import TrainingSettings, train
 from dse.objectives import NetworkEnergy, network_energy
 from dse.progress import ProgressDisplay
-from dse.robustness import RobustnessProfile, RobustnessSettings, learn_robustness
+from dse.robustness import RobustnessProfile, RobustnessSettings, profile_by_name
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.workload import Workload, train_workload
+
+_SMALLEST_SIGMA = 1e-6  # stands for a layer that bears nothing
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,14 @@ class Prepared:
     inputs: Inputs
     workload: Workload
     trace: Trace
-    profile: RobustnessProfile
+    profile: RobustnessProfile  # the one that guides the searches
+    profiles: Mapping[str, RobustnessProfile]  # it and those it is held against, by name
     predictions: Mapping[str, ErrorTable]  # by grade of the error model
     measured_errors: ErrorTable
     energy: NetworkEnergy
     space: SearchSpace
     guidance: Guidance
-    factory: EvaluatorFactory  # scores designs: fidelities `lut` and `test`
+    factory: EvaluatorFactory  # scores designs
 
     @property
     def errors(self) -> ErrorTable:
@@ -60,34 +65,56 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     model = _fine_tuned(quantized(config, workload), config, workload, display)
     seen = _traced(model, config, workload)
     display.start("learn robustness")
-    settings = RobustnessSettings(**config.robustness.model_dump())
-    profile, model = learn_robustness(
-        model, parts.train.x, parts.train.y, seen.op_counts, settings, seed=config.space_seed, progress=display.update
+    settings = RobustnessSettings(**config.robustness.model_dump(exclude={"profile", "compare"}))
+    learn = partial(
+        profile_by_name,
+        images=parts.train.x,
+        labels=parts.train.y,
+        op_counts=seen.op_counts,
+        settings=settings,
+        seed=config.space_seed,
+        progress=display.update,
     )
-    if settings.train == "all":  # the noise has moved the weights
+    profile, model = learn(config.robustness.profile, model)
+    profiles: dict[str, RobustnessProfile] = {config.robustness.profile: profile}
+    for name in config.robustness.compare:
+        if name not in profiles:
+            profiles[name], _ = learn(name, model)
+    if config.robustness.profile == "agn" and settings.train == "all":  # the noise has moved the weights
         seen = _traced(model, config, workload)
     display.start("predict errors")
     predictions = {grade: predict_errors(seen, library, grade=grade) for grade in get_args(Grade)}
     errors = predictions[config.error_model.grade]
     measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library)
     energy = network_energy(seen, inputs.energy_table)
-    space = SearchSpace(
-        layers=seen.names,
-        multipliers=library.names,
-        op_counts=seen.op_counts,
-        rel_energy=library.rel_energy,
+    space = constrained_space(
+        config,
+        library,
+        seen.names,
+        seen.op_counts,
         fixed_op_count=seen.fixed_op_count,
-        tiles=config.space.tiles,
         overhead=energy.overhead(config.energy.level),
     )
     guidance = Guidance(
-        seeds=matching_sweep(profile, errors, library.rel_energy),
+        seeds=matching_sweep(profile, errors, library.rel_energy, allowed=space.allowed),
         cost=sensitivity(profile, seen.op_counts, errors),
         max_loss=config.search.reference.accuracy_loss_pp,
+        tolerance=errors.rms / np.maximum(profile.sigma, _SMALLEST_SIGMA)[:, None],
     )
     tables = [None if m.is_exact else seen.operands.table(m) for m in library]
-    factory = EvaluatorFactory(model, {"lut": parts.search, "test": parts.test}, tables)
-    return Prepared(inputs, workload, seen, profile, predictions, measured, energy, space, guidance, factory)
+    return Prepared(
+        inputs=inputs,
+        workload=workload,
+        trace=seen,
+        profile=profile,
+        profiles=profiles,
+        predictions=predictions,
+        measured_errors=measured,
+        energy=energy,
+        space=space,
+        guidance=guidance,
+        factory=EvaluatorFactory(model, parts.search, parts.test, tables, seen, errors, config.space_seed),
+    )
 
 
 def _traced(model: nn.Module, config: RunConfig, workload: Workload) -> Trace:

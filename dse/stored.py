@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from dse.evaluator import Figures, Job
+from dse.evaluator import Job
 from dse.executors import Executor, Settled
+from dse.objectives import Figures
 from dse.store import Evaluation, StudyFile
 from dse.types import Floats, Population
 
@@ -59,6 +60,10 @@ class StoredFigures:
     def column(self, name: str, population: Population) -> Floats:
         """Return one figure of designs `(P, L)` -> `(P,)`, NaN for those that could not be scored."""
         return np.array([math.nan if figures is None else figures[name] for figures in self(population)])
+
+    def seconds(self, population: Population) -> Floats:
+        """Return what the evaluation of each design `(P, L)` took, `(P,)` s; its share where several were one job."""
+        return np.array([self._known[key].seconds for key in self._settled(population)])
 
     def failure(self, design: Population) -> str | None:
         """Return why a design `(L,)` could not be scored, None where it could."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse.evaluator import Figures, Job
+from dse.evaluator import Job
 from dse.executors import SerialExecutor, open_executor
+from dse.objectives import Figures
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
 from tests.toy_study import SPACE, Toy, digest, search

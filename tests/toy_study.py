@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dse.evaluator import Figures, Job
+from dse.evaluator import Job
 from dse.executors import open_executor
-from dse.objectives import AccuracyLoss, RelativeEnergy
+from dse.objectives import AccuracyLoss, Figures, RelativeEnergy
 from dse.search import Guidance, History, make_search, run_search
 from dse.space import SearchSpace
 from dse.store import StudyFile

@@ -7,9 +7,11 @@ Relative paths count from the folder of the file they stand in.
 from dse.config._load import load_config, parse_config, read_toml, space_folders
 from dse.config._schema import (
     PACKAGED,
+    ConstraintsConfig,
     DatasetConfig,
     EnergyConfig,
     ErrorModelConfig,
+    LadderConfig,
     LayersConfig,
     ModelConfig,
     MultipliersConfig,
@@ -24,9 +26,11 @@ from dse.config._schema import (
 
 __all__ = [
     "PACKAGED",
+    "ConstraintsConfig",
     "DatasetConfig",
     "EnergyConfig",
     "ErrorModelConfig",
+    "LadderConfig",
     "LayersConfig",
     "ModelConfig",
     "MultipliersConfig",

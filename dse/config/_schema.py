@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +110,17 @@ class LayersConfig(Table):
     exclude: list[str] = []
 
 
+class ConstraintsConfig(Table):
+    """What a design must keep to beside the tile limit. Patterns are those of file names (`*`, `?`, `[...]`)."""
+
+    allowed: dict[str, list[str]] = {}  # pattern of layers -> patterns of the multipliers they may get, and the exact one
+    forbidden: dict[str, list[str]] = {}  # pattern of layers -> patterns of multipliers they may not get
+    exact_first: bool = False
+    exact_last: bool = False
+    max_rel_energy: float | None = Field(default=None, gt=0)
+    max_accuracy_loss_pp: float | None = Field(default=None, gt=0)  # on search images
+
+
 class SpaceConfig(Table):
     """What is explored."""
 
@@ -122,11 +133,17 @@ class SpaceConfig(Table):
     quantisation: QuantisationConfig = QuantisationConfig()
     multipliers: MultipliersConfig = MultipliersConfig()
     layers: LayersConfig = LayersConfig()
+    constraints: ConstraintsConfig = ConstraintsConfig()
+
+
+Profile = Literal["agn", "fisher", "sweep"]
 
 
 class RobustnessConfig(Table):
-    """How the noise is learned; see `dse.robustness.RobustnessSettings`."""
+    """Which profile guides the searches, and how noise is learned (agn); see `dse.robustness`."""
 
+    profile: Profile = "agn"
+    compare: list[Profile] = ["fisher", "sweep"]  # what the report and the ladder hold it against
     steps: int = Field(default=300, ge=1)
     batch_size: int = Field(default=128, ge=1)
     strength: float = Field(default=0.2, gt=0)
@@ -159,14 +176,29 @@ class ReferenceConfig(Table):
     accuracy_loss_pp: float = Field(default=10.0, gt=0)
 
 
+class LadderConfig(Table):
+    """Cheaper fidelities that designs are scored by after the searches, to see what each is worth."""
+
+    designs: int = Field(default=60, ge=0)  # of those that the methods evaluated; 0: no ladder
+    rungs: list[str] = ["noise-64", "lut-64", "lut-250"]  # of dse.fidelity.Ladder; those of too many images are left out
+
+
 class SearchConfig(Table):
-    """Which methods run, and what each may spend."""
+    """Which methods run, what each may spend, and what they minimise."""
 
     methods: list[str] = Field(default=["nsga2", "alwann", "random"], min_length=1)
     evaluations: int = Field(default=300, ge=1, le=10_000_000)  # distinct designs simulated, per method
     population: int = Field(default=24, ge=2, le=10_000)
+    objectives: list[str] = Field(default=["rel_energy", "accuracy_loss_pp"], min_length=2)  # of dse.objectives.OBJECTIVES
     timeout_s: float | None = Field(default=None, gt=0)  # of one evaluation, which then runs in a process of its own
     reference: ReferenceConfig = ReferenceConfig()
+
+    @field_validator("objectives")
+    @classmethod
+    def _two_first(cls, names: list[str]) -> list[str]:
+        if names[:2] != ["rel_energy", "accuracy_loss_pp"]:
+            raise ValueError("expected rel_energy and accuracy_loss_pp first, then others")
+        return names
 
 
 class RunConfig(Table):
@@ -179,6 +211,7 @@ class RunConfig(Table):
     error_model: ErrorModelConfig = ErrorModelConfig()
     energy: EnergyConfig = EnergyConfig()
     search: SearchConfig = SearchConfig()
+    ladder: LadderConfig = LadderConfig()
 
     @property
     def space_seed(self) -> int:

@@ -10,11 +10,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from dse.report._assignments import assignment_info, draw_assignments
+from dse.report._caption import caption
 from dse.report._draw import save
 from dse.report._errors import draw_errors, error_info
 from dse.report._fronts import draw_fronts, front_info
 from dse.report._headline import headline
 from dse.report._hypervolume import draw_hypervolume, hypervolume_info
+from dse.report._ladder import ladder_text
+from dse.report._profiles import draw_profiles, profiles_info
 from dse.report._robustness import draw_robustness, robustness_info
 from dse.report._run import load_run
 from dse.report._tables import report_text, summary_text
@@ -48,11 +51,15 @@ def write_report(path: str | Path) -> Report:
         "robustness": partial(draw_robustness, robustness_info(run)),
         "errors": partial(draw_errors, error_info(run)),
     }
+    profiles = profiles_info(run.path / "profiles.csv")
+    if profiles is not None and len(profiles.shares) > 1:
+        draw["profiles"] = partial(draw_profiles, profiles, caption(run))
     if assignments is not None:
         draw["assignments"] = partial(draw_assignments, assignments)
     folder = run.path / "figures"
     tables = run.path / "report.md"
-    text = report_text(run, results, list(draw))  # before the figures: a run that lacks something gets none
+    # before the figures: a run that lacks something gets none
+    text = report_text(run, results, list(draw), profiles=profiles, ladder=ladder_text(run.path / "ladder.csv"))
     figures = tuple(save(figure, folder, name).relative_to(run.path) for name, figure in draw.items())
     write_whole(tables, text.encode("utf-8", "replace"))
     return Report(figures, tables.relative_to(run.path), summary_text(run, results))

@@ -9,6 +9,7 @@ from dse.report._caption import caption
 from dse.report._files import JsonFile
 from dse.report._headline import BUDGETS_PP, Headline, cheapest_within
 from dse.report._hypervolume import BASELINE
+from dse.report._profiles import ProfilesInfo, profiles_text
 from dse.report._run import RunData
 from dse.report._text import markdown, method_label, number, plain
 
@@ -19,10 +20,18 @@ _TITLES = {
     "assignments": "Which multiplier goes where",
     "robustness": "How much noise each layer bears",
     "errors": "Predicted errors",
+    "profiles": "Robustness by several profiles",
 }
 
 
-def report_text(run: RunData, results: Headline, figures: Sequence[str]) -> str:
+def report_text(
+    run: RunData,
+    results: Headline,
+    figures: Sequence[str],
+    *,
+    profiles: ProfilesInfo | None = None,
+    ladder: str | None = None,
+) -> str:
     """Return the report in Markdown; `figures` of the run are linked."""
     model, dataset = run.manifest.text("model"), run.manifest.text("dataset")
     pictures = [f"## {_TITLES[name]}\n\n![{_TITLES[name]}](figures/{name}.png)" for name in figures]
@@ -34,6 +43,8 @@ def report_text(run: RunData, results: Headline, figures: Sequence[str]) -> str:
         *_baseline_parts(run),
         *pictures,
         *_error_model_parts(run.metrics),
+        *([] if profiles is None else ["## How profiles rank the layers", profiles_text(profiles)]),
+        *([] if ladder is None else ["## What cheaper fidelities are worth", ladder]),
         *_setting_parts(run),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,0 +1,171 @@
+"""Score designs by a run's objectives, on the images that choose them and on images that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.config import ReferenceConfig
+from dse.multipliers import MultiplierLibrary
+from dse.objectives import NetworkEnergy, ObjectiveSet, Study
+from dse.pareto import hypervolume, non_dominated
+from dse.search import History
+from dse.space import SearchSpace
+from dse.types import FAILED, Floats, Objective, Objectives, Population
+
+Figures = Mapping[str, float]
+Source = Callable[[Population], Sequence[Figures | None]]  # (P, L) -> figures of each, None where a design failed
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Designs with their objectives, energy first and accuracy loss second, on search and on test images."""
+
+    population: Population  # (P, L)
+    number: NDArray[
+        np.int64
+    ]  # (P,) of a method's designs: evaluation, from 1; of uniform designs: index of the multiplier
+    search: Objectives  # (P, K)
+    test: Objectives  # (P, K)
+    search_accuracy: Floats  # (P,)
+    accuracy: Floats  # (P,) on the test images
+
+    @property
+    def rel_energy(self) -> Floats:
+        """Relative energy `(P,)`."""
+        return self.search[:, 0]
+
+    @property
+    def search_loss_pp(self) -> Floats:
+        """Loss of accuracy against the exact quantised network on the search images, `(P,)` pp."""
+        return self.search[:, 1]
+
+    @property
+    def accuracy_loss_pp(self) -> Floats:
+        """Loss of accuracy against the exact quantised network on the test images, `(P,)` pp."""
+        return self.test[:, 1]
+
+
+class Column:
+    """One objective of a run, from the figures of designs; NaN for those that could not be scored."""
+
+    def __init__(self, name: str, study: Study, figures: Source) -> None:
+        self._score, self._figures = ObjectiveSet([name], study), figures
+        self.name, self.unit = name, self._score.units[0]
+
+    def __call__(self, population: Population) -> Floats:
+        """Score designs: `(P, L)` int64 -> `(P,)` float64."""
+        found = self._score(population, [figures or {} for figures in self._figures(population)])[:, 0]
+        return np.where(found >= FAILED, np.nan, found)
+
+
+class Scorer:
+    """The objectives of a run on search and on test images.
+
+    Args:
+        names: Of the objectives, energy first and accuracy loss second.
+        search, test: Figures of designs on either images.
+        exact_search, exact_test: Those of the exact quantised network.
+        space, library, energy: What else objectives are computed from.
+
+    Raises:
+        InputError: An objective is unknown, or needs what network or library lack.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        search: Source,
+        test: Source,
+        exact_search: Figures,
+        exact_test: Figures,
+        space: SearchSpace,
+        library: MultiplierLibrary,
+        energy: NetworkEnergy | None = None,
+    ) -> None:
+        self._sources = search, test
+        make = partial(_columns, names, space, library, energy)
+        self.objectives: list[Objective] = make(search, exact_search)
+        self._test = make(test, exact_test)
+
+    def score(self, population: Population, number: NDArray[np.int64]) -> Scored:
+        """Score designs `(P, L)`, numbered `(P,)`, on both kinds of images; those that cannot be scored are left out."""
+        sides = [
+            np.stack([column(population) for column in columns], axis=1) for columns in (self.objectives, self._test)
+        ]
+        fine = np.isfinite(np.hstack(sides)).all(axis=1)
+        population = population[fine]
+        accuracies = [np.array([f["accuracy"] for f in source(population) if f]) for source in self._sources]
+        return Scored(population, number[fine], sides[0][fine], sides[1][fine], *accuracies)
+
+    def front(self, history: History) -> Scored:
+        """Score a method's front: the designs that no other of its designs dominates on the search images."""
+        scored = np.flatnonzero(history.scored)
+        chosen = scored[non_dominated(history.objectives[scored])]
+        chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
+        return self.score(history.population[chosen], chosen + 1)
+
+
+def _columns(
+    names: Sequence[str],
+    space: SearchSpace,
+    library: MultiplierLibrary,
+    energy: NetworkEnergy | None,
+    figures: Source,
+    exact: Figures,
+) -> list[Objective]:
+    study = Study(space, library, dict(exact), energy)
+    return [Column(name, study, figures) for name in names]
+
+
+def hypervolumes(fronts: Mapping[str, Scored], reference: Floats, *, test: bool) -> dict[str, float]:
+    """Return the hypervolume of each method's front in energy and accuracy loss, against one reference point (2,)."""
+    return {
+        name: hypervolume((front.test if test else front.search)[:, :2], reference) for name, front in fronts.items()
+    }
+
+
+def best_uniform(uniform: Scored, *, loss_pp: float = 1.0) -> int | None:
+    """Return the index of the cheapest uniform design that loses at most `loss_pp` on the search images; None without."""
+    allowed = np.flatnonzero(uniform.search_loss_pp <= loss_pp)
+    return None if len(allowed) == 0 else int(allowed[np.argmin(uniform.rel_energy[allowed])])
+
+
+def summarise(
+    space: SearchSpace,
+    names: Sequence[str],
+    histories: Mapping[str, History],
+    fronts: Mapping[str, Scored],
+    uniform: Scored,
+    reference: ReferenceConfig,
+) -> dict[str, Any]:
+    """Return the figures of a run's methods side by side, as plain data.
+
+    The reference point of a third objective, and of others, is the worst value that a uniform design has.
+    """
+    point: Floats = np.array([reference.rel_energy, reference.accuracy_loss_pp])
+    others = uniform.search[:, 2:].max(axis=0, initial=0.0)
+    best = best_uniform(uniform)
+    return {
+        "objectives": list(names),
+        "hypervolume": hypervolumes(fronts, point, test=False),
+        "hypervolume_test": hypervolumes(fronts, point, test=True),
+        "reference_point": dict(zip(names, [*point.tolist(), *others.tolist()], strict=True)),
+        "evaluations": {name: len(history.population) for name, history in histories.items()},
+        "failed": {name: int((~history.scored).sum()) for name, history in histories.items()},
+        "stopped": {name: history.stopped for name, history in histories.items()},
+        "best_uniform": None if best is None else _uniform_design(space, uniform, best),
+        "library_floor": float(space.energy(space.cheapest()[None])[0]),
+    }
+
+
+def _uniform_design(space: SearchSpace, uniform: Scored, index: int) -> dict[str, Any]:
+    figures = ("rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
+    found = {name: float(getattr(uniform, name)[index]) for name in figures}
+    return {"multiplier": space.multipliers[uniform.number[index]], **found}

@@ -1,0 +1,129 @@
+"""Scoring on search and test images, and a run's figures, on accuracies made up for the purpose."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from dse.config import ReferenceConfig
+from dse.multipliers import MultiplierLibrary, from_callable
+from dse.scoring import Scored, Scorer, best_uniform, hypervolumes, summarise
+from dse.search import History
+from dse.types import Population
+from tests.small import space
+
+SPACE = space(2, 3)  # op counts 10, 20; energies 1, 0.55, 0.1
+
+
+NAMES = ("rel_energy", "accuracy_loss_pp")
+LIBRARY = MultiplierLibrary(
+    [from_callable(lambda x, w: x * w, name=f"m{i}", power_mw=power) for i, power in enumerate(SPACE.rel_energy)]
+)
+
+
+class Accuracy:
+    """Falls with every step to a cheaper multiplier; there are no figures of `broken`."""
+
+    def __init__(self, step: float, broken: tuple[int, ...] = ()) -> None:
+        self._step, self._broken = step, broken
+
+    def __call__(self, population: Population) -> list[dict[str, float] | None]:
+        values = 0.9 - self._step * population.sum(axis=1)
+        rows = zip(map(tuple, population.tolist()), values.tolist(), strict=True)
+        return [None if row == self._broken else {"accuracy": value} for row, value in rows]
+
+
+def scorer(names: tuple[str, ...] = NAMES, broken: tuple[int, ...] = ()) -> Scorer:
+    return Scorer(
+        names,
+        search=Accuracy(0.01),
+        test=Accuracy(0.02, broken),
+        exact_search={"accuracy": 0.9},
+        exact_test={"accuracy": 0.91},
+        space=SPACE,
+        library=LIBRARY,
+    )
+
+
+def history(designs: list[list[int]], objectives: list[list[float]]) -> History:
+    return History(np.array(designs, dtype=np.int64), np.array(objectives), "budget")
+
+
+def test_score() -> None:
+    population = np.array([[0, 0], [1, 2], [0, 0]])
+    found = scorer().score(population, np.array([4, 5, 6]))
+    assert found.population.tolist() == population.tolist() and found.number.tolist() == [4, 5, 6]
+    assert found.rel_energy == pytest.approx([1, (5.5 + 2) / 30, 1])
+    assert found.search_accuracy == pytest.approx([0.9, 0.87, 0.9])
+    assert found.search_loss_pp == pytest.approx([0, 3, 0])
+    assert found.accuracy == pytest.approx([0.9, 0.84, 0.9])
+    assert found.accuracy_loss_pp == pytest.approx([1, 7, 1])  # against the exact network on the same images
+    assert found.test == pytest.approx(np.array([[1, 1], [0.25, 7], [1, 1]]))
+    assert found.search == pytest.approx(np.array([[1, 0], [0.25, 3], [1, 0]]))
+
+
+def test_other_objectives_have_columns_of_their_own() -> None:
+    found = scorer((*NAMES, "distinct_multipliers")).score(np.array([[0, 0], [1, 2]]), np.arange(2))
+    assert found.search[:, 2].tolist() == found.test[:, 2].tolist() == [1, 2]
+
+
+def test_designs_that_fail_on_the_test_images_are_left_out() -> None:
+    run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [np.nan, np.nan]])
+    front = scorer(broken=(1, 1)).front(run)
+    assert front.population.tolist() == [[0, 0]] and front.number.tolist() == [1]
+
+
+def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
+    run = history([[2, 2], [0, 1], [0, 0], [1, 0]], [[0.1, 4], [0.7, 1], [1, 0], [0.85, 1]])
+    front = scorer().front(run)
+    assert front.population.tolist() == [[0, 0], [0, 1], [2, 2]]  # (1, 0) is dominated
+    assert front.number.tolist() == [3, 2, 1]
+    assert front.rel_energy == pytest.approx([1, 0.7, 0.1])
+
+
+def test_front_of_a_method_that_found_nothing() -> None:
+    front = scorer().front(History(np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2)), "exhausted"))
+    assert front.population.shape == (0, 2) and front.test.shape == (0, 2)
+    assert hypervolumes({"a": front}, np.array([1.0, 10.0]), test=True) == {"a": 0}
+
+
+def scored(energy: list[float], search_loss: list[float]) -> Scored:
+    n, zeros = len(energy), np.zeros(len(energy))
+    loss = np.array(search_loss, dtype=float)
+    designs = np.repeat(np.arange(n)[:, None], 2, axis=1)
+    sides = (np.column_stack([energy, values]) for values in (loss, loss[::-1]))
+    return Scored(designs, np.arange(n), *sides, zeros, zeros)
+
+
+@pytest.mark.parametrize(
+    ("energy", "loss", "best"),
+    [
+        ([1.0, 0.6, 0.3], [0, 1.0, 1.01], 1),  # a loss of just 1 point is allowed
+        ([1.0, 0.6, 0.3], [0, 2, 0.5], 2),
+        ([1.0, 0.3, 0.3], [0, 0.2, -0.1], 1),  # the first of equals
+        ([1.0, 0.6], [1.1, 3], None),
+    ],
+)
+def test_best_uniform(energy: list[float], loss: list[float], best: int | None) -> None:
+    assert best_uniform(scored(energy, loss)) == best
+
+
+def test_summary() -> None:
+    score = scorer()
+    run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [0.1, 4]])
+    fronts = {"a": score.front(run)}
+    uniform = score.score(SPACE.uniform(), np.arange(3))
+    found = summarise(SPACE, NAMES, {"a": run}, fronts, uniform, ReferenceConfig(rel_energy=1, accuracy_loss_pp=5))
+    assert found["hypervolume"] == {"a": pytest.approx(0.45 * 3 + 0.45 * 1)}
+    assert found["hypervolume_test"] == {"a": pytest.approx(0.45 * 0)}  # losses 1, 5 and 9 there
+    assert found["reference_point"] == {"rel_energy": 1, "accuracy_loss_pp": 5}
+    assert found["evaluations"] == {"a": 3} and found["stopped"] == {"a": "budget"}
+    assert found["library_floor"] == pytest.approx(0.1)
+    assert found["best_uniform"] == pytest.approx(
+        {"multiplier": "m0", "rel_energy": 1, "search_accuracy": 0.9, "accuracy": 0.9, "accuracy_loss_pp": 1}
+    )
+    json.dumps(found, allow_nan=False)
+    hopeless = scored([1.0, 0.6, 0.3], [2, 3, 4])
+    assert summarise(SPACE, NAMES, {}, {}, hopeless, ReferenceConfig())["best_uniform"] is None
