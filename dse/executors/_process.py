@@ -89,8 +89,8 @@ class ProcessExecutor(Executor[P, R]):
                         yield settled
         finally:
             self._running = False
-            for worker in [worker for worker in self._workers if worker.job]:  # given up
-                self._discard(worker)
+            for worker in [worker for worker in self._workers if worker.job or not worker.name]:
+                self._discard(worker)  # what was given up, or interrupted while it was started
 
     def close(self) -> None:
         """Kill the workers, whatever they do."""
@@ -112,7 +112,15 @@ class ProcessExecutor(Executor[P, R]):
                 self._discard(worker)
         wanted = len(fresh) + bool(suspects) - sum(not worker.job for worker in self._workers)
         for _ in range(min(wanted, self._jobs - len(self._workers))):
-            self._workers.append(WorkerProcess(self._factory, self._environment()))
+            self._start()
+
+    def _start(self) -> None:
+        try:
+            worker: WorkerProcess[P] = WorkerProcess(self._environment())
+            self._workers.append(worker)
+            worker.start(self._factory)
+        except OSError as error:  # no memory, no process, no descriptor
+            raise WorkersLost(f"a worker could not be started: {describe(error)}") from error
 
     def _heard(self) -> list[WorkerProcess[P]]:
         """Wait until some workers have something to say, have ended, or have had their time."""

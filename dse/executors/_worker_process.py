@@ -35,23 +35,28 @@ class Job(Generic[P]):
 class WorkerProcess(Generic[P]):
     """One process, started by loky: a new interpreter, which needs no `if __name__ == "__main__"` in the caller's script.
 
+    It is started by a method of its own, so that a supervisor that is interrupted there knows it already and ends it.
+
     Args:
-        factory: What builds the work, packed.
         environment: Variables it has beside this process's own, set before it imports anything.
     """
 
-    def __init__(self, factory: memoryview, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         context = get_context("loky")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, os.getpid()), env=environment)
-        with _without_ctrl_c(), _as_no_daemon():
-            self._process.start()
-        theirs.close()  # so that the pipe ends when the worker does
-        self.name = worker_name(self._process.pid)
+        self.connection, self._theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(self._theirs, os.getpid()), env=environment)
+        self.name = ""  # until it has been started and told what to build
         self.prepared = False
         self.job: Job[P] | None = None
         self._since = 0.0
+
+    def start(self, factory: memoryview) -> None:
+        """Start the process and send it what builds the work, packed."""
+        with _without_ctrl_c(), _as_no_daemon():
+            self._process.start()
+        self._theirs.close()  # so that the pipe ends when the worker does
         self._send(factory)
+        self.name = worker_name(self._process.pid)
 
     def give(self, job: Job[P]) -> None:
         """Start a job."""
@@ -93,11 +98,13 @@ class WorkerProcess(Generic[P]):
 
     def kill(self) -> None:
         """End it and what it has started, now."""
-        with suppress(ProcessLookupError):  # no group of its own yet, or not any more
-            os.killpg(self._process.pid, signal.SIGKILL)
-        if self.alive():
-            os.kill(self._process.pid, signal.SIGKILL)
-        self._process.join()
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError):  # no group of its own yet, or not any more
+                os.killpg(self._process.pid, signal.SIGKILL)
+            if self.alive():
+                os.kill(self._process.pid, signal.SIGKILL)
+            self._process.join()
+        self._theirs.close()
         self.connection.close()
 
     def _send(self, packed: memoryview) -> None:

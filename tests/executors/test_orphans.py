@@ -69,8 +69,10 @@ def read(process: subprocess.Popen[str], *expected: str) -> None:
         assert process.stdout.readline() == line + "\n"
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGKILL, False), (signal.SIGTERM, True), (signal.SIGINT, False), (signal.SIGINT, True)],
+)
 def test_workers_end_with_the_main_process(number: signal.Signals, whole_group: bool) -> None:
     with started(MAIN) as process:
         read(process, "up", "settled", "settled")
@@ -84,7 +86,7 @@ def test_workers_end_with_the_main_process(number: signal.Signals, whole_group: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-@pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("delay", [x / 40 for x in range(25)] if os.environ.get("DSE_HEAVY") == "1" else [0.05, 0.2])
 def test_an_end_while_workers_start(delay: float, number: signal.Signals) -> None:
     with started(MAIN) as process:
         read(process, "up")

@@ -15,6 +15,7 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.executors import ProcessExecutor, Settled, WorkersLost
+from dse.executors._worker_process import WorkerProcess
 from tests.executors.jobs import Unreadable, be_number, exists, make, wait_until, workers_of
 
 HEAVY = os.environ.get("DSE_HEAVY") == "1"
@@ -97,6 +98,7 @@ def test_idle_workers_that_are_killed_are_no_jobs_fault() -> None:
         before = {s.result for s in executor.run([("pid", 0)] * 8)}
         for pid in workers_of(os.getpid()):
             os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: not any(exists(pid) for pid in before), 20)
         after = list(executor.run([("pid", 0)] * 8))
     assert {s.attempts for s in after} == {1}
     assert not before & {s.result for s in after}
@@ -163,6 +165,32 @@ def test_closing_does_not_wait_for_jobs() -> None:
     workers = workers_of(os.getpid())
     executor.close()
     assert workers and not any(exists(pid) for pid in workers)
+
+
+@pytest.mark.parametrize(("error", "seen"), [(KeyboardInterrupt, KeyboardInterrupt), (OSError, WorkersLost)])
+def test_a_worker_whose_start_is_interrupted_does_not_stay(
+    error: type[BaseException], seen: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with ProcessExecutor(make, jobs=1) as executor:
+        with monkeypatch.context() as patched, pytest.raises(seen) as caught:
+            patched.setattr(WorkerProcess, "_send", fail)
+            list(executor.run([("square", 1)]))
+        assert caught.value is not None and not workers_of(os.getpid())  # though the exception holds its frames
+        assert [s.result for s in executor.run([("square", 2)])] == [4]
+
+
+def test_a_process_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with ProcessExecutor(make, jobs=2) as executor:
+        with monkeypatch.context() as patched, pytest.raises(WorkersLost, match="could not be started: BlockingIOError"):
+            patched.setattr("joblib.externals.loky.backend.popen_loky_posix.Popen._launch", fail)
+            list(executor.run([("square", 1)]))
+        assert [s.result for s in executor.run([("square", 2)])] == [4]
 
 
 def test_an_executor_that_is_forgotten_leaves_no_process() -> None:
