@@ -8,7 +8,6 @@ from scipy.sparse import csr_array
 from sklearn.isotonic import IsotonicRegression
 
 from dse.search._guidance import Guidance
-from dse.search._one_thread import one_thread
 from dse.types import Floats, Population
 
 _NUGGET = 0.05  # share of the residual variance that even equal layers do not explain
@@ -73,6 +72,5 @@ class LossModel:
 
 def _solved(covariance: Floats, values: Floats) -> Floats:
     """Solve a positive definite system."""
-    with one_thread():
-        factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-        return np.asarray(cho_solve(factor, values, check_finite=False))
+    factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(cho_solve(factor, values, check_finite=False))

@@ -9,6 +9,7 @@ from dse.pareto import non_dominated
 from dse.search._genetic import Algorithm, Genetic, best_by_rank_and_crowding, nsga2
 from dse.search._guidance import Guidance, sweep
 from dse.search._loss_model import LossModel
+from dse.search._one_thread import one_thread
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objectives, Population
 
@@ -89,7 +90,8 @@ class SeededNsga2:
     def _most_promising(self, designs: Population, count: int) -> NDArray[np.int64]:
         """Return the rows of `designs` that the model of the loss chooses, `(count,)`."""
         assert self._figures is not None and self._front is not None
-        figures = LossModel(self._guidance, self._simulated, self._figures).predict(designs)
+        with one_thread():
+            figures = LossModel(self._guidance, self._simulated, self._figures).predict(designs)
         expected = np.column_stack([self._space.energy(designs), figures])
         acceptable = figures[:, 0] <= self._limit
         for wanted in (acceptable & ~dominated(expected, self._front), acceptable):
