@@ -148,7 +148,7 @@ def report(run_folder: Path) -> None:
 
 
 @cli.command("list")
-@click.argument("what", type=click.Choice(["models", "datasets", "multipliers", "methods", "spaces"]))
+@click.argument("what", type=click.Choice(["models", "datasets", "multipliers", "methods", "objectives", "spaces"]))
 def list_names(what: str) -> None:
     """List what a configuration can name."""
     from dse.catalogue import LISTS

@@ -10,7 +10,8 @@ from dse.exceptions import InputError
 from dse.multipliers import builtin
 from dse.nn.datasets import DATASETS
 from dse.nn.models import MODELS
-from dse.search import METHODS
+from dse.objectives import OBJECTIVES
+from dse.search import method_texts
 
 Listing = Iterator[tuple[str, str]]  # name, one line about it
 
@@ -24,7 +25,7 @@ def _datasets() -> Listing:
 
 
 def _methods() -> Listing:
-    yield from ((name, method.text) for name, method in METHODS.items())
+    yield from method_texts()
 
 
 def _multipliers() -> Listing:
@@ -47,10 +48,15 @@ def _space_text(file: Path) -> str:
     return " on ".join(str(table.get("name", "own")) if isinstance(table, dict) else "own" for table in tables)
 
 
+def _objectives() -> Listing:
+    yield from ((name, f"{info.text} [{info.unit}]") for name, info in OBJECTIVES.items())
+
+
 LISTS: dict[str, Callable[[], Listing]] = {
     "models": _models,
     "datasets": _datasets,
     "multipliers": _multipliers,
     "methods": _methods,
+    "objectives": _objectives,
     "spaces": _spaces,
 }

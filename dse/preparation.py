@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
-import numpy as np
 from torch import nn
 
 from dse.config import RunConfig
 from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
 from dse.evaluator import EvaluatorFactory
 from dse.inputs import Inputs, constrained_space, quantized
-from dse.matching import matching_sweep, sensitivity
+from dse.matching import matching_sweep, sensitivity, tolerances
 from dse.nn.tracing import Trace, trace
 from dse.nn.training import TrainingSettings, train
 from dse.objectives import NetworkEnergy, network_energy
@@ -23,8 +22,6 @@ from dse.robustness import RobustnessProfile, RobustnessSettings, profile_by_nam
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.workload import Workload, train_workload
-
-_SMALLEST_SIGMA = 1e-6  # stands for a layer that bears nothing
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         seeds=matching_sweep(profile, errors, library.rel_energy, allowed=space.allowed),
         cost=sensitivity(profile, seen.op_counts, errors),
         max_loss=config.search.reference.accuracy_loss_pp,
-        tolerance=errors.rms / np.maximum(profile.sigma, _SMALLEST_SIGMA)[:, None],
+        tolerance=tolerances(profile, errors),
     )
     tables = [None if m.is_exact else seen.operands.table(m) for m in library]
     return Prepared(

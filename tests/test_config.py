@@ -177,7 +177,7 @@ def test_space_of_a_file_can_be_overridden_in_part(tmp_path: Path) -> None:
         ("space.tile = 3", "unknown key 'tile'; did you mean 'tiles'? in space"),
         ("space.model.wights = 'a'", "unknown key 'wights'; did you mean 'weights'? in space.model"),
         ("space.training.epoch = 3", "unknown key 'epoch'; did you mean 'epochs'? in space.training"),
-        ("robustness.xyzzy = 3", "unknown key 'xyzzy'; valid: batch_size, lr, "),
+        ("robustness.xyzzy = 3", "unknown key 'xyzzy'; valid: batch_size, compare, lr, "),
         ("search.population = 0", "search.population: Input should be greater than or equal to 2, got 0"),
         ("search.population = 1", "search.population: Input should be greater than or equal to 2, got 1"),
         ("search.population = 'many'", "search.population: Input should be a valid integer"),

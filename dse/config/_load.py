@@ -87,7 +87,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: Path) -> dict[str, Any]:
-    """Return nested tables with their paths (keys of `paths` by table) made absolute from the folder of their file."""
+    """Return nested tables with paths (keys of `paths` by table, files of methods) made absolute from their file's folder."""
     for table, keys in paths.items():
         section = data.get(table, {})
         if not isinstance(section, dict):
@@ -96,6 +96,12 @@ def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: 
             value = section.get(key)
             if isinstance(value, str) and (key != "factory" or ".py:" in value) and value not in PACKAGED:
                 section[key] = str((folder / Path(value).expanduser()).resolve())
+    search = data.get("search")
+    if isinstance(search, dict) and isinstance(search.get("methods"), list):
+        search["methods"] = [
+            str((folder / Path(name).expanduser()).resolve()) if isinstance(name, str) and ".py:" in name else name
+            for name in search["methods"]
+        ]
     return data
 
 

@@ -125,7 +125,6 @@ class SpaceConfig(Table):
     """What is explored."""
 
     name: str = "unnamed"
-    seed: int | None = Field(default=None, ge=0)  # of split, network, patches and noise; the run's seed when absent
     tiles: int | None = Field(default=None, ge=1)  # at most so many distinct multipliers in a design
     model: ModelConfig = ModelConfig()  # neither name nor factory: the caller hands the object to `dse.run`
     dataset: DatasetConfig = DatasetConfig()
@@ -202,10 +201,11 @@ class SearchConfig(Table):
 
 
 class RunConfig(Table):
-    """One run. Its seed is that of the searches, and of the space too where that has none of its own."""
+    """One run."""
 
     name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)  # of the searches, and of what comes before them unless that has its own
+    fixed_seed: int | None = Field(default=None, ge=0)  # of split, network, patches, noise: shared by runs of other seeds
     space: SpaceConfig
     robustness: RobustnessConfig = RobustnessConfig()
     error_model: ErrorModelConfig = ErrorModelConfig()
@@ -216,4 +216,4 @@ class RunConfig(Table):
     @property
     def space_seed(self) -> int:
         """Seed of everything that comes before the searches."""
-        return self.seed if self.space.seed is None else self.space.seed
+        return self.seed if self.fixed_seed is None else self.fixed_seed

@@ -8,8 +8,15 @@ import unicodedata
 
 KNOWN_METHODS = {
     "nsga2": "NSGA-II, seeded",
+    "nsga3": "NSGA-III, seeded",
+    "u-nsga3": "U-NSGA-III, seeded",
+    "nsga2-unseeded": "NSGA-II, unseeded",
     "alwann": "ALWANN-style",
     "alwann-bounded": "ALWANN-style, bounded",
+    "matching": "matching sweep (AGN)",
+    "qos-nets": "QoS-Nets clustering",
+    "additive": "additive optimum",
+    "greedy": "greedy descent",
     "random": "random",
     "exhaustive": "exhaustive",
 }
