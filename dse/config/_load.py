@@ -87,7 +87,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: Path) -> dict[str, Any]:
-    """Return nested tables with paths (keys of `paths` by table, files of methods) made absolute from their file's folder."""
+    """Return nested tables with paths (keys of `paths` by table, files of methods) absolute, from their file's folder."""
     for table, keys in paths.items():
         section = data.get(table, {})
         if not isinstance(section, dict):

@@ -6,6 +6,7 @@ from dse.search._additive_front import additive_front
 from dse.search._chain import Chain
 from dse.search._guidance import Guidance
 from dse.space import SearchSpace
+from dse.types import Population
 
 
 def additive_search(space: SearchSpace, guidance: Guidance, *, population: int, seed: int) -> Chain:
@@ -14,9 +15,13 @@ def additive_search(space: SearchSpace, guidance: Guidance, *, population: int, 
     Exact up to what `additive_front` says; of the front, the designs within the space's energy bound. The seed decides
     nothing.
     """
+    designs = additive_designs(space, guidance)
+    return Chain(designs, space.energy(designs), population=population, max_loss=guidance.loss_limit(space))
+
+
+def additive_designs(space: SearchSpace, guidance: Guidance) -> Population:
+    """Return the front of energy and proxy within the space, dear to cheap: `(N, L)`, N >= 1."""
     spent = space.op_counts[:, None] * space.rel_energy
     designs = additive_front(spent, guidance.cost, space.allowed, tiles=space.tile_limit)
     designs = designs[space.permits(designs)]
-    if len(designs) == 0:
-        designs = space.cheapest()[None]
-    return Chain(designs, space.energy(designs), population=population, max_loss=guidance.loss_limit(space))
+    return designs if len(designs) else space.cheapest()[None]

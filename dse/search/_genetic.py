@@ -85,10 +85,9 @@ class Genetic:
             return np.zeros((0, len(self._levels)), dtype=np.int64)
         return np.asarray(self._asked.get("X")).astype(np.int64)
 
-    def keep(self, rows: NDArray[np.int64], chromosomes: Population) -> None:
-        """Keep only these rows of what was asked last, with these (repaired) chromosomes; only they are told."""
-        self._asked = self._asked[rows]
-        self._asked.set("X", chromosomes)
+    def propose(self, chromosomes: Population) -> None:
+        """Put other chromosomes `(P, G)` in the place of what was asked last; they are told."""
+        self._asked = Individuals.new("X", chromosomes)
 
     def tell(self, objectives: Objectives) -> None:
         """Take the objectives `(P, K)` of the chromosomes asked last."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.pareto import non_dominated
+from dse.search._additive import additive_designs, additive_search
 from dse.search._genetic import Algorithm, Genetic, best_by_rank_and_crowding, nsga2
-from dse.search._guidance import Guidance, sweep
+from dse.search._guidance import Guidance, distinct, sweep
 from dse.search._loss_model import LossModel
 from dse.search._one_thread import one_thread
 from dse.space import SearchSpace
-from dse.types import FAILED, Floats, Objectives, Population
+from dse.types import FAILED, Floats, Objectives, Population, Search
 
 _OFFSPRING = 30  # designs bred for each one that is simulated
 _UNSCREENED = 0.4  # share of a generation that the model does not choose
+_STEPS = 4  # batches of the opening: the later ones know where losses become too large
 
 
 class SeededNsga2:
@@ -47,20 +51,40 @@ class SeededNsga2:
         self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)  # what did not fail
         self._figures: Floats | None = None  # what it scored beside energy (N, K - 1)
         self._front: Objectives | None = None  # the undominated among it
-        levels = np.full(n_layers, len(space.multipliers), dtype=np.int64)
         self._rng = np.random.default_rng(seed)
-        initial = _first_generation(space, sweep("nsga2", space, guidance), population, self._rng)
-        brood = _OFFSPRING * population
-        self._genetic = Genetic(
-            initial, levels, population, seed, algorithm=algorithm, offspring=brood, max_loss=space.max_loss_pp
+        self._seeds = distinct(np.vstack([additive_designs(space, guidance), sweep("nsga2", space, guidance)]))
+        self._opening: Search | None = additive_search(space, guidance, population=-(-population // _STEPS), seed=seed)
+        self._opened: list[tuple[Population, Objectives]] = []
+        self._breed = partial(
+            Genetic,
+            levels=np.full(n_layers, len(space.multipliers), dtype=np.int64),
+            population=population,
+            seed=seed,
+            algorithm=algorithm,
+            offspring=_OFFSPRING * population,
+            max_loss=space.max_loss_pp,
         )
 
     def ask(self) -> Population:
         """Propose the next designs `(P, L)` int64."""
+        if self._opening is not None:
+            proposed = self._opening.ask()
+            if len(proposed) and len(self._known) < self._size:
+                return proposed
+            self._begin()
         bred = self._space.repair(self._genetic.ask())
-        keep = self._screen(bred)
-        self._genetic.keep(keep, bred[keep])
-        return bred[keep]
+        candidates = np.vstack([bred, self._seeds])
+        chosen = candidates[self._screen(candidates, bred=len(bred))]
+        self._genetic.propose(chosen)
+        return chosen
+
+    def _begin(self) -> None:
+        """Make what the opening found the first generation."""
+        population, objectives = (np.vstack(parts) for parts in zip(*self._opened, strict=True))
+        self._opening = None
+        self._genetic = self._breed(population)
+        self._genetic.ask()
+        self._genetic.tell(objectives)
 
     def tell(self, population: Population, objectives: Objectives) -> None:
         """Take the objectives `(P, K)` of the designs asked last: energy, then loss, then any others."""
@@ -71,20 +95,24 @@ class SeededNsga2:
         self._simulated = np.vstack([self._simulated, population[good]])
         self._figures = scored[:, 1:] if self._figures is None else np.vstack([self._figures, scored[:, 1:]])
         self._front = front[non_dominated(front)]
-        self._genetic.tell(objectives)
+        if self._opening is None:
+            self._genetic.tell(objectives)
+        else:
+            self._opening.tell(population, objectives)
+            self._opened.append((population, objectives))
 
-    def _screen(self, bred: Population) -> NDArray[np.int64]:
-        """Return which of the offspring to simulate: new ones, each once, that may move the front."""
-        keys = [row.tobytes() for row in bred]
+    def _screen(self, candidates: Population, *, bred: int) -> NDArray[np.int64]:
+        """Return which candidates (the first are bred) to simulate: new ones, each once, that may move the front."""
+        keys = [row.tobytes() for row in candidates]
         first = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._known}
         new = np.array(sorted(first.values()), dtype=np.int64)
         if len(new) <= self._size or not self._known:
             return new
         if not len(self._simulated):  # all failed
             return new[: self._size]
-        promising = self._most_promising(bred[new], self._size - round(_UNSCREENED * self._size))
-        others = np.setdiff1d(np.arange(len(new)), promising)
-        chance = self._rng.choice(others, self._size - len(promising), replace=False)
+        promising = self._most_promising(candidates[new], self._size - round(_UNSCREENED * self._size))
+        others = np.setdiff1d(np.flatnonzero(new < bred), promising)
+        chance = self._rng.choice(others, min(self._size - len(promising), len(others)), replace=False)
         return np.sort(new[np.concatenate([promising, chance])])
 
     def _most_promising(self, designs: Population, count: int) -> NDArray[np.int64]:
@@ -106,13 +134,3 @@ def dominated(objectives: Objectives, front: Objectives) -> NDArray[np.bool_]:
     for column, best in zip(objectives.T, front.T, strict=True):
         beaten &= best <= column[:, None]
     return np.asarray(beaten.any(axis=1))
-
-
-def _first_generation(space: SearchSpace, seeds: Population, size: int, rng: np.random.Generator) -> Population:
-    """Return designs `(size, L)`: some of the distinct seeds, or all and mutated copies of them."""
-    if len(seeds) >= size:
-        return seeds[np.linspace(0, len(seeds) - 1, size).round().astype(int)]
-    copies = seeds[rng.integers(0, len(seeds), size - len(seeds))].copy()
-    genes = rng.integers(0, copies.shape[1], len(copies))
-    copies[np.arange(len(copies)), genes] = rng.integers(0, len(space.multipliers), len(copies))
-    return np.vstack([seeds, space.repair(copies)])

@@ -30,7 +30,7 @@ class UnseededNsga2:
     def ask(self) -> Population:
         """Propose the next designs `(P, L)` int64."""
         designs = self._space.repair(self._genetic.ask())
-        self._genetic.keep(np.arange(len(designs)), designs)
+        self._genetic.propose(designs)
         return designs
 
     def tell(self, population: Population, objectives: Objectives) -> None:
