@@ -1,4 +1,4 @@
-"""Our search: its first generation comes from the sweep, its later ones from the proxy."""
+"""Our search: it opens with the optimum of the proxy, and the model of the loss screens what follows."""
 
 from __future__ import annotations
 
@@ -10,33 +10,65 @@ import pytest
 from dse.exceptions import InputError
 from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
+from dse.search._additive import additive_designs
 from dse.search._genetic import best_by_rank_and_crowding
 from dse.search._loss_model import LossModel
 from dse.types import FAILED, Objectives, Population
 from tests.small import guidance, space, toy
 
 
-def test_seeds_at_equal_distances() -> None:
-    made = space(5, 6)
-    seeds = np.repeat(np.arange(6)[:, None], 5, axis=1)
-    search = SeededNsga2(made, Guidance(seeds, np.zeros((5, 6)), 10.0), population=3, seed=0)
-    assert search.ask().tolist() == seeds[[0, 2, 5]].tolist()  # both ends, and the middle
+def test_opens_with_the_optimum_of_the_proxy_in_steps() -> None:
+    made, energy, loss = toy(5, 6)
+    given = replace(guidance(made), cost=loss.cost)
+    optima = set(map(tuple, additive_designs(made, given).tolist()))
+    search = SeededNsga2(made, given, population=12, seed=0)
+    opening: list[Population] = []
+    while sum(map(len, opening)) < 12:
+        opening.append(search.ask())
+        search.tell(opening[-1], np.stack([energy(opening[-1]), loss(opening[-1])], axis=1))
+    assert [len(batch) for batch in opening] == [3, 3, 3, 3]
+    assert set(map(tuple, np.vstack(opening).tolist())) <= optima
+    assert energy(opening[0]).max() - energy(opening[0]).min() == pytest.approx(np.ptp(energy(np.array(list(optima)))))
+    bred = search.ask()
+    assert len(bred) == 12 and not set(map(tuple, bred.tolist())) <= optima
 
 
-def test_few_seeds_are_filled_up_with_mutated_copies() -> None:
-    made = space(5, 6)
-    given = guidance(made)
-    first = SeededNsga2(made, given, population=12, seed=0).ask()
-    assert first[:3].tolist() == given.seeds.tolist()
-    for copy in first[3:]:
-        assert min((copy != seed).sum() for seed in given.seeds) <= 1
+def test_the_opening_turns_back_where_losses_become_too_large() -> None:
+    made, energy, loss = toy(6, 8)
+    given = Guidance(made.uniform(), loss.cost, float(np.quantile(loss.cost.sum(axis=0), 0.3)))
+    search = SeededNsga2(made, given, population=16, seed=0)
+    losses = []
+    for _ in range(4):
+        asked = search.ask()
+        losses.append(loss(asked))
+        search.tell(asked, np.stack([energy(asked), losses[-1]], axis=1))
+    assert losses[0].max() > given.max_loss and np.mean(losses[-1] <= given.max_loss) >= 0.5
 
 
-def test_equal_seeds_count_once_and_respect_the_tiles() -> None:
-    made = space(4, 4, tiles=1)
-    seeds = np.array([[2, 2, 2, 1], [2, 2, 2, 1], [1, 1, 1, 2], [2, 2, 2, 2], [0, 0, 0, 0]])  # 2s, 2s, 1s, 2s, 0s
-    first = SeededNsga2(made, Guidance(seeds, np.zeros((4, 4)), 10.0), population=3, seed=0).ask()
-    assert first.tolist() == [[2] * 4, [1] * 4, [0] * 4]
+def test_matched_seeds_and_optima_stay_candidates() -> None:
+    """A design of the sweep that the model likes is simulated, though no crossover leads there."""
+    made, energy, loss = toy(6, 8)
+    given = replace(guidance(made), cost=loss.cost)
+    search = SeededNsga2(made, given, population=8, seed=0)
+    asked: list[Population] = []
+    for _ in range(12):
+        asked.append(search.ask())
+        search.tell(asked[-1], np.stack([energy(asked[-1]), loss(asked[-1])], axis=1))
+    optima = additive_designs(made, given)
+    met = set(map(tuple, np.vstack(asked[4:]).tolist())) & set(map(tuple, optima.tolist()))
+    assert met
+
+
+def test_a_space_of_few_designs_is_opened_and_bred_all_the_same() -> None:
+    made = space(2, 2)
+    search = SeededNsga2(made, Guidance(made.uniform(), np.ones((2, 2)), 10.0), population=9, seed=0)
+    seen: set[tuple[int, ...]] = set()
+    for _ in range(8):
+        asked = search.ask()
+        seen |= set(map(tuple, asked.tolist()))
+        if len(asked):
+            search.tell(asked, np.stack([made.energy(asked), asked.sum(axis=1)], axis=1))
+    assert len(seen) >= 3
 
 
 def test_offspring_are_new_and_better_for_a_proxy_that_knows() -> None:
@@ -69,9 +101,11 @@ def test_designs_beyond_the_limit_are_left_aside() -> None:
 def test_survivors_carry_the_repaired_genes_and_their_own_objectives() -> None:
     made, energy, loss = toy(6, 8, 2)
     search = SeededNsga2(made, guidance(made), population=8, seed=0)
-    for _ in range(4):
+    for step in range(8):
         asked = search.ask()
         search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
+        if step < 4:  # the opening
+            continue
         genes, objectives = search._genetic._algorithm.pop.get("X", "F")
         genes = genes.astype(np.int64)
         assert np.array_equal(made.repair(genes), genes)
