@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test check results bench catalogue install clean
+.PHONY: help demo test check results comparison bench catalogue install clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,6 +20,9 @@ check: install  ## Lint and type-check
 
 results: install  ## Make the committed results again (10 to 15 minutes)
 	$(BIN)/python experiments/demo_seeds.py
+
+comparison: install  ## Compare seven methods on thirteen seeds, into results/seeded_vs_alwann (15 minutes)
+	$(BIN)/python experiments/seeded_vs_alwann.py
 
 catalogue: install  ## Estimate the figures of all built-in circuits again, into the package and results/multipliers (a minute)
 	$(BIN)/dse multipliers catalogue --measure --out results/multipliers

@@ -102,7 +102,7 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
             float(front.rel_energy[i]),
             float(front.accuracy[i]),
             float(front.accuracy_loss_pp[i]),
-            int(front.number[i]),
+            int(front.evaluation[i]),
             *map(float, front.test[i, 2:]),
             *_names(outcome.space, front.population[i]),
             float(front.search_accuracy[i]),
@@ -118,7 +118,7 @@ def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
     columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
     figures = zip(u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp, strict=True)
-    names = [outcome.library.names[m] for m in u.number]
+    names = [outcome.library.names[m] for m in u.evaluation]
     write_csv(path, columns, [[name, *map(float, row)] for name, row in zip(names, figures, strict=True)])
 
 

@@ -94,7 +94,7 @@ class Scorer:
         self.objectives: list[Objective] = make(search, exact_search)
         self._test = make(test, exact_test)
 
-    def score(self, population: Population, number: NDArray[np.int64]) -> Scored:
+    def score(self, population: Population, evaluation: NDArray[np.int64]) -> Scored:
         """Score designs `(P, L)`, numbered `(P,)`, on both kinds of images; those that cannot be scored are left out."""
         sides = [
             np.stack([column(population) for column in columns], axis=1) for columns in (self.objectives, self._test)
@@ -102,7 +102,7 @@ class Scorer:
         fine = np.isfinite(np.hstack(sides)).all(axis=1)
         population = population[fine]
         accuracies = [np.array([f["accuracy"] for f in source(population) if f]) for source in self._sources]
-        return Scored(population, number[fine], sides[0][fine], sides[1][fine], *accuracies)
+        return Scored(population, evaluation[fine], sides[0][fine], sides[1][fine], *accuracies)
 
     def front(self, history: History) -> Scored:
         """Score a method's front: the designs that no other of its designs dominates on the search images."""
@@ -168,4 +168,4 @@ def summarise(
 def _uniform_design(space: SearchSpace, uniform: Scored, index: int) -> dict[str, Any]:
     figures = ("rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
     found = {name: float(getattr(uniform, name)[index]) for name in figures}
-    return {"multiplier": space.multipliers[uniform.number[index]], **found}
+    return {"multiplier": space.multipliers[uniform.evaluation[index]], **found}

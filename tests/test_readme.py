@@ -60,3 +60,22 @@ def test_the_examples_of_products_and_networks() -> None:
     assert all(parameter.grad is not None for parameter in namespace["quantised"].parameters())
     x, w, sums = (namespace[name].numpy().astype(np.int64) for name in ("x", "w", "sums"))
     assert namespace["sums"].dtype == torch.int32 and np.array_equal(sums, x @ w)  # its table is that of exact products
+
+
+def test_the_method_of_the_readme_searches() -> None:
+    from dse.search import METHODS, make_search, run_search
+    from tests.small import guidance, toy
+
+    code = example("@register_method")
+    namespace: dict[str, object] = {"__name__": "readme"}
+    try:
+        exec(code, namespace)
+        made, energy, loss = toy(4, 5)
+        search = make_search("mutations", made, guidance(made), population=8, seed=0)
+        history = run_search(search, [energy, loss], 60)
+        within = history.objectives[history.objectives[:, 1] <= 1.0, 0]
+        assert history.stopped == "budget" and within.min() < 1.0
+    finally:
+        METHODS.pop("mutations", None)
+    registered = code[code.index("@register_method") :]
+    assert len([line for line in registered.splitlines() if line.strip()]) <= 20

@@ -54,7 +54,7 @@ def history(designs: list[list[int]], objectives: list[list[float]]) -> History:
 def test_score() -> None:
     population = np.array([[0, 0], [1, 2], [0, 0]])
     found = scorer().score(population, np.array([4, 5, 6]))
-    assert found.population.tolist() == population.tolist() and found.number.tolist() == [4, 5, 6]
+    assert found.population.tolist() == population.tolist() and found.evaluation.tolist() == [4, 5, 6]
     assert found.rel_energy == pytest.approx([1, (5.5 + 2) / 30, 1])
     assert found.search_accuracy == pytest.approx([0.9, 0.87, 0.9])
     assert found.search_loss_pp == pytest.approx([0, 3, 0])
@@ -72,14 +72,14 @@ def test_other_objectives_have_columns_of_their_own() -> None:
 def test_designs_that_fail_on_the_test_images_are_left_out() -> None:
     run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [np.nan, np.nan]])
     front = scorer(broken=(1, 1)).front(run)
-    assert front.population.tolist() == [[0, 0]] and front.number.tolist() == [1]
+    assert front.population.tolist() == [[0, 0]] and front.evaluation.tolist() == [1]
 
 
 def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
     run = history([[2, 2], [0, 1], [0, 0], [1, 0]], [[0.1, 4], [0.7, 1], [1, 0], [0.85, 1]])
     front = scorer().front(run)
     assert front.population.tolist() == [[0, 0], [0, 1], [2, 2]]  # (1, 0) is dominated
-    assert front.number.tolist() == [3, 2, 1]
+    assert front.evaluation.tolist() == [3, 2, 1]
     assert front.rel_energy == pytest.approx([1, 0.7, 0.1])
 
 
