@@ -27,9 +27,7 @@ class Scored:
     """Designs with their objectives, energy first and accuracy loss second, on search and on test images."""
 
     population: Population  # (P, L)
-    number: NDArray[
-        np.int64
-    ]  # (P,) of a method's designs: evaluation, from 1; of uniform designs: index of the multiplier
+    evaluation: NDArray[np.int64]  # (P,) counted from 1 within the method; of uniform designs the multiplier's index
     search: Objectives  # (P, K)
     test: Objectives  # (P, K)
     search_accuracy: Floats  # (P,)

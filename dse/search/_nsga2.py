@@ -24,13 +24,14 @@ _STEPS = 4  # batches of the opening: the later ones know where losses become to
 class SeededNsga2:
     """NSGA-II that starts from a robustness profile; NSGA-III likewise.
 
-    It opens with the optimum of the profile's additive proxy (`additive_front`), from both ends inwards, putting off what
-    lies beyond the first design that lost too much; what that finds is the first generation. Later generations breed many
-    more offspring than they simulate. A model of the loss, which is the proxy corrected by the designs simulated so far, says
-    which of them may move the front, and non-dominated rank and crowding choose most of a generation among those; the
-    optima and the matched assignments of all tolerance scales stand beside the offspring. The rest are offspring as they
-    come: where the model is wrong, they are what teaches it. Further objectives than energy and loss are predicted in the
-    same way. Designs that the space does not permit are repaired; the model knows nothing of designs that failed.
+    It opens with the optimum of the profile's additive proxy (`additive_front`), from both ends inwards, putting off
+    what lies beyond the first design that lost too much; what that finds is the first generation. Later generations
+    breed many more offspring than they simulate. A model of the loss, which is the proxy corrected by the designs
+    simulated so far, says which of them may move the front, and non-dominated rank and crowding choose most of a
+    generation among those; the optima and the matched assignments of all tolerance scales stand beside the offspring.
+    The rest are offspring as they come: where the model is wrong, they are what teaches it. Further objectives than
+    energy and loss are predicted in the same way. Designs that the space does not permit are repaired; the model knows
+    nothing of designs that failed.
 
     Args:
         space: The search space.
