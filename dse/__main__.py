@@ -153,8 +153,10 @@ def list_names(what: str) -> None:
     """List what a configuration can name."""
     from dse.catalogue import LISTS
 
-    for name, text in LISTS[what]():
-        click.echo(f"{name:<16} {text}")
+    listed = list(LISTS[what]())
+    width = max((len(name) for name, _ in listed), default=0)
+    for name, text in listed:
+        click.echo(f"{name:<{width}} {text}")
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, under, unknown_name
 
 
 def allowed_multipliers(
@@ -35,9 +35,11 @@ def allowed_multipliers(
     """
     allowed = np.ones((len(layers), len(multipliers)), dtype=bool)
     for pattern, names in (rules or {}).items():
-        allowed[_matching(pattern, layers, "layer")] &= _any_of(names, multipliers, pattern)
+        with under("allowed: "):
+            allowed[_matching(pattern, layers, "layer")] &= _any_of(names, multipliers, pattern)
     for pattern, names in (forbidden or {}).items():
-        allowed[_matching(pattern, layers, "layer")] &= ~_any_of(names, multipliers, pattern)
+        with under("forbidden: "):
+            allowed[_matching(pattern, layers, "layer")] &= ~_any_of(names, multipliers, pattern)
     for place, exact in ((0, exact_first), (-1, exact_last)):
         if exact:
             allowed[place] = False
@@ -47,7 +49,7 @@ def allowed_multipliers(
 
 def _any_of(patterns: Sequence[str], multipliers: Sequence[str], key: str) -> NDArray[np.bool_]:
     if isinstance(patterns, str):
-        raise InputError(f"space.allowed: '{key}': expected a list of names of multipliers, got the text '{patterns}'")
+        raise InputError(f"'{key}': expected a list of names of multipliers, got the text '{patterns}'")
     found = np.zeros(len(multipliers), dtype=bool)
     for pattern in patterns:
         found |= _matching(pattern, multipliers, "multiplier")
@@ -57,5 +59,5 @@ def _any_of(patterns: Sequence[str], multipliers: Sequence[str], key: str) -> ND
 def _matching(pattern: str, names: Sequence[str], what: str) -> NDArray[np.bool_]:
     found = np.array([fnmatchcase(name, pattern) for name in names], dtype=bool)
     if not found.any():
-        raise InputError(f"space.allowed: {unknown_name(what, pattern, names)}")
+        raise unknown_name(what, pattern, names)
     return found

@@ -33,9 +33,9 @@ def test_by_hand(arguments: dict[str, Any], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"block.conv3": ["mul_a"]}, "space.allowed: unknown layer 'block.conv3'; did you mean 'block.conv"),
-        ({"fc": ["mul_c"]}, "space.allowed: unknown multiplier 'mul_c'; did you mean 'mul_"),
-        ({"fc": "mul_a"}, "space.allowed: 'fc': expected a list of names of multipliers, got the text 'mul_a'"),
+        ({"block.conv3": ["mul_a"]}, "allowed: unknown layer 'block.conv3'; did you mean 'block.conv"),
+        ({"fc": ["mul_c"]}, "allowed: unknown multiplier 'mul_c'; did you mean 'mul_"),
+        ({"fc": "mul_a"}, "allowed: 'fc': expected a list of names of multipliers, got the text 'mul_a'"),
     ],
 )
 def test_refused(rules: Any, message: str) -> None:

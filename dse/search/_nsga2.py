@@ -18,6 +18,7 @@ from dse.types import FAILED, Floats, Objectives, Population, Search
 
 _OFFSPRING = 30  # designs bred for each one that is simulated
 _UNSCREENED = 0.4  # share of a generation that the model does not choose
+_SEEDS = 5  # optima, and as many matched assignments, that stay candidates for each design of a generation
 _STEPS = 4  # batches of the opening: the later ones know where losses become too large
 
 
@@ -54,7 +55,8 @@ class SeededNsga2:
         self._figures: Floats | None = None  # what it scored beside energy (N, K - 1)
         self._front: Objectives | None = None  # the undominated among it
         self._rng = np.random.default_rng(seed)
-        self._seeds = distinct(np.vstack([additive_designs(space, guidance), sweep("nsga2", space, guidance)]))
+        optima, matched = additive_designs(space, guidance), sweep("nsga2", space, guidance)
+        self._seeds = distinct(np.vstack([_thinned(chain, _SEEDS * population) for chain in (optima, matched)]))
         self._opening: Search | None = additive_search(space, guidance, population=-(-population // _STEPS), seed=seed)
         self._opened: list[tuple[Population, Objectives]] = []
         self._breed = partial(
@@ -128,6 +130,11 @@ class SeededNsga2:
             if wanted.sum() >= count:
                 return np.flatnonzero(wanted)[best_by_rank_and_crowding(expected[wanted], count)]
         return np.argsort(figures[:, 0], kind="stable")[:count]  # hardly any is acceptable: the nearest to it
+
+
+def _thinned(chain: Population, most: int) -> Population:
+    """Return at most so many designs of a chain `(N, L)`, at equal distances along it."""
+    return chain[np.unique(np.linspace(0, len(chain) - 1, min(most, len(chain))).round().astype(np.int64))]
 
 
 def dominated(objectives: Objectives, front: Objectives) -> NDArray[np.bool_]:
