@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dse.run_folder import STUDY
+from dse.store import StudyFile
 from tests.test_main import RUN, call
 
 TABLES = ("front.csv", "evaluations.csv", "uniform.csv")
@@ -69,6 +70,19 @@ def test_a_larger_budget_is_that_of_one_run_and_workers_change_nothing(here: Pat
     assert call(monkeypatch, "run", "tiny.toml", "--out", "short", "--set", "search.evaluations=4") == 0
     assert call(monkeypatch, "resume", "short", "--budget", 6, "--jobs", 2) == 0
     assert same_tables(here / "short", here / "done")
+
+
+def test_the_workers_of_a_dask_scheduler_give_the_same(
+    here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    from tests.executors.dask_cluster import started
+
+    with started(2, tmp_path) as (address, _):
+        assert call(monkeypatch, "run", "tiny.toml", "--out", "dask", "--scheduler", address) == 0
+    assert same_tables(here / "dask", here / "done")
+    with StudyFile.open(here / "dask" / STUDY) as study:
+        assert len({evaluation.worker for evaluation in study.evaluations("lut")}) == 2
 
 
 def test_run_goes_on_where_an_equal_run_is(

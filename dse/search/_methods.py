@@ -43,20 +43,24 @@ def _exhaustive(space: SearchSpace, guidance: Guidance, *, population: int, seed
     return Exhaustive(space, population=population)
 
 
+_PROXY = ("proxy", "lut")  # what they choose by
+
 METHODS.update(
     {
-        "nsga2": Method("NSGA-II seeded and pre-screened by the robustness profile", SeededNsga2),
+        "nsga2": Method("NSGA-II seeded and pre-screened by the robustness profile", SeededNsga2, _PROXY),
         "nsga2-unseeded": Method("NSGA-II from random designs, without profile or model", _unseeded),
         "nsga3": Method(
-            "NSGA-III, seeded and pre-screened: for three or more objectives", partial(SeededNsga2, algorithm=nsga3)
+            "NSGA-III, seeded and pre-screened: for three or more objectives", partial(SeededNsga2, algorithm=nsga3), _PROXY
         ),
-        "u-nsga3": Method("U-NSGA-III, seeded and pre-screened likewise", partial(SeededNsga2, algorithm=u_nsga3)),
+        "u-nsga3": Method("U-NSGA-III, seeded and pre-screened likewise", partial(SeededNsga2, algorithm=u_nsga3), _PROXY),
         "alwann": Method("ALWANN-style NSGA-II over tiles (ICCAD 2019)", _alwann),
         "alwann-bounded": Method("the same, told the largest loss of interest as our search is", _alwann_bounded),
-        "matching": Method("matched assignments at all tolerance scales, no search (AGN, ICCAD 2022)", matching_search),
-        "qos-nets": Method("layers clustered by their tolerances, one multiplier each (QoS-Nets, 2024)", QosNets),
-        "greedy": Method("greedy descent from the exact design", _greedy),
-        "additive": Method("the exact front of energy and the profile's additive proxy", additive_search),
+        "matching": Method(
+            "matched assignments at all tolerance scales, no search (AGN, ICCAD 2022)", matching_search, _PROXY
+        ),
+        "qos-nets": Method("layers clustered by their tolerances, one multiplier each (QoS-Nets, 2024)", QosNets, _PROXY),
+        "greedy": Method("greedy descent from the exact design", _greedy, _PROXY),
+        "additive": Method("the exact front of energy and the profile's additive proxy", additive_search, _PROXY),
         "random": Method("uniformly random designs", _random),
         "exhaustive": Method("every design of a small space", _exhaustive),
     }

@@ -31,6 +31,7 @@ class Method:
 
     text: str  # one line
     build: Builder
+    rungs: tuple[str, ...] = ("lut",)  # fidelities that it chooses by, cheap to dear; "proxy": the profile's closed form
 
 
 METHODS: dict[str, Method] = {}
@@ -96,7 +97,7 @@ def make_search(
 
 def method_texts() -> Iterator[tuple[str, str]]:
     """Yield the name of each method and one line about it, without importing other packages."""
-    yield from ((name, method.text) for name, method in METHODS.items())
+    yield from ((name, f"{method.text} [{', '.join(method.rungs)}]") for name, method in METHODS.items())
     for name, point in _installed().items():
         yield name, f"{point.value}, of the package {point.dist.name if point.dist else 'unknown'}"
     yield "optuna:SAMPLER", "any sampler of Optuna by its class, such as optuna:TPESampler (extra [optuna])"

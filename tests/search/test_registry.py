@@ -52,7 +52,7 @@ def built(name: str, **kwargs: Any) -> Any:
 
 def test_a_registered_class_is_a_method() -> None:
     assert register_method("cheapest", "the cheapest design")(Cheapest) is Cheapest
-    assert built("cheapest").given == (3, 9) and ("cheapest", "the cheapest design") in method_texts()
+    assert built("cheapest").given == (3, 9) and ("cheapest", "the cheapest design [lut]") in method_texts()
     made, energy, loss = toy(4, 4)
     history = run_search(built("cheapest"), [energy, loss], 5)
     assert history.population.tolist() == [[3, 3, 3, 3]] and history.stopped == "exhausted"
