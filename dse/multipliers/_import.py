@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dse.circuits import rank_correlation
 from dse.exceptions import InputError, one_line
+from dse.limited import kill_running
 from dse.multipliers._candidate import Candidate, Order, checked
 from dse.multipliers._circuit import ESTIMATED
 from dse.multipliers._library import MultiplierLibrary, operand_format
@@ -22,7 +23,6 @@ from dse.multipliers._operands import exact_products
 from dse.multipliers._self_check import check
 from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
-from dse.multipliers.readers._limits import kill_running
 from dse.multipliers.readers._options import ElementType
 from dse.whole_files import writing
 

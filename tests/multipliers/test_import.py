@@ -266,6 +266,21 @@ def test_an_interrupted_import_does_not_wait_for_models(tmp_path: Path, number: 
     assert sorted(tmp_path.iterdir()) == [folder, scratch] and not list(scratch.iterdir())
 
 
+def test_an_interrupted_import_does_not_wait_for_yosys(tmp_path: Path) -> None:
+    (tmp_path / "yosys").write_text("#!/bin/sh\ntouch ../started; exec sleep 60\n")
+    (tmp_path / "yosys").chmod(0o700)
+    (tmp_path / "m.v").write_text("module m(input [3:0] a, input [3:0] b, output [7:0] p);\nassign p = a * b;\nendmodule\n")
+    command = [sys.executable, "-m", "dse", "multipliers", "import", tmp_path / "m.v", "--out", tmp_path / "lib.npz"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "started").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.v", "started", "yosys"]
+
+
 @needs_evoapprox
 def test_published_tables_through_other_formats(tmp_path: Path) -> None:
     folder = tmp_path / "circuits"

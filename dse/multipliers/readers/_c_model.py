@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
+from dse.limited import Limits, Stopped, run_limited
 from dse.multipliers._candidate import Candidate
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS
 from dse.multipliers.readers._c_source import Function, declared_errors, figures, functions
-from dse.multipliers.readers._limits import Limits, Stopped, run_limited
 from dse.multipliers.readers._options import Format, ReadOptions, named_format, stated_format
 from dse.multipliers.readers._stored import with_figures
 
-_COMPILING = Limits(cpu_s=20, memory_kib=1 << 20, file_blocks=1 << 17)
+_COMPILING = Limits(cpu_s=10, wall_s=20, memory_kib=1 << 20, file_blocks=1 << 17, output_bytes=1 << 20)
 CPU_S = 5  # of one model of up to 9 x 9 bits
 _GUARD = Path(__file__).with_name("guard.c")  # linked in front of what follows, so that it runs first
 # The model stands before the driver in one file, so that its types and static functions are known. Results go through a
@@ -73,7 +73,7 @@ def read_c_model(path: Path, text: str, options: ReadOptions) -> list[Candidate]
     figures come from the comments.
 
     The model is compiled with the system's C compiler from a copy, so that it cannot include files beside it, and runs
-    under the limits of `_limits` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
+    under the limits of `dse.limited` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
 
     Args:
         path: The file, for name and messages.
@@ -169,7 +169,8 @@ def _tabulate(path: Path, text: str, function: Function, operands: _Operands) ->
         (folder / "driver.c").write_text(driver, encoding="utf-8")
         _compile(path, program, folder)
         # 12 x 12 bits are 16 million calls of a microsecond or less.
-        running = Limits(cpu_s=CPU_S + (1 << operands.bits >> 18), memory_kib=1 << 18, file_blocks=0)
+        cpu_s = CPU_S + (1 << operands.bits >> 18)
+        running = Limits(cpu_s, 3 * cpu_s, memory_kib=1 << 18, file_blocks=0, output_bytes=8 << operands.bits)
         try:
             output = run_limited([str(folder / "model")], folder, running, {})
         except Stopped as error:

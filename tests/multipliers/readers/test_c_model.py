@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -253,8 +254,22 @@ def test_what_models_may_do(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_endless_output_is_not_collected(tmp_path: Path) -> None:
+    body = "static char much[1 << 16]; for (;;) if (write(3, much, sizeof much) < 0) return 0;"
+    path = c_model(tmp_path, "mul4u_x", body, comments="#include <unistd.h>")
+    assert "the model writes more than 2,048 bytes" in refusal(path)
+
+
+@needs_compiler
+def test_endless_messages_of_the_compiler_are_not_collected(tmp_path: Path) -> None:
+    doubled = "\n".join(f"#define M{i + 1} M{i} M{i}" for i in range(20))
+    path = c_model(tmp_path, "mul4u_x", comments=f'#define M0 _Pragma("message \\"{"x" * 99}\\"")\n{doubled}\nM20')
+    assert "cannot be compiled (writes more than 1,048,576 bytes)" in refusal(path)
+
+
+@needs_compiler
 def test_endless_includes_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_c_model, "_COMPILING", _c_model.Limits(cpu_s=2, memory_kib=1 << 18, file_blocks=1 << 16))
+    monkeypatch.setattr(_c_model, "_COMPILING", replace(_c_model._COMPILING, cpu_s=2, memory_kib=1 << 18))
     path = c_model(tmp_path, "mul4u_x", comments='#include "/dev/zero"')
     assert "cannot be compiled" in refusal(path)
 
