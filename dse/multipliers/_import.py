@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
@@ -20,7 +20,7 @@ from dse.multipliers._library import MultiplierLibrary, operand_format
 from dse.multipliers._library_file import write_library
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
-from dse.multipliers._self_check import check
+from dse.multipliers._self_check import check, twins
 from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
 from dse.multipliers.readers._options import ElementType
@@ -107,8 +107,15 @@ def import_library(
     _check_taken(len(taken), refused, strict)
     multipliers = _with_reference([m for m, _ in taken], reference_power_mw)
     write_library(out, multipliers)
-    warnings = tuple((m.name, text) for m, c in taken for text in (*c.warnings, *check(m, multipliers)))
+    warnings = tuple(_warnings(taken, twins(multipliers)))
     return ImportReport(tuple(multipliers), warnings, tuple(refused), sources.passed_over, _ranked(taken))
+
+
+def _warnings(taken: Sequence[tuple[Multiplier, Candidate]], again: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for m, candidate in taken:
+        yield from ((m.name, text) for text in (*candidate.warnings, *check(m)))
+        if m.name in again:
+            yield m.name, again[m.name]
 
 
 def _ranked(taken: Sequence[tuple[Multiplier, Candidate]]) -> tuple[int, float] | None:

@@ -59,10 +59,7 @@ def test_a_folder(folder: Path) -> None:
     assert library.power_mw.tolist() == [0.5, 0.3, 0.2]
     assert library["mul4u_crude"].origin == "table from mul4u_crude.h, figures from CSV"
     assert report.refused == () and report.passed_over == {".md": 1}
-    assert report.warnings == (
-        ("mul4u_crude", "has the same table as 'mul4u_crude2'"),
-        ("mul4u_crude2", "has the same table as 'mul4u_crude'"),
-    )
+    assert report.warnings == (("mul4u_crude2", "has the same table as 'mul4u_crude'"),)
 
 
 def test_a_folder_takes_what_it_can(folder: Path) -> None:
@@ -142,7 +139,7 @@ def test_a_library_is_imported_again(folder: Path, tmp_path: Path) -> None:
     again = load_library(tmp_path / "two.npz")
     assert [m.table_hash for m in again][:2] == [m.table_hash for m in library]
     assert np.array_equal(again["mul4u_more"].table, CRUDE)
-    assert len(report.warnings) == 2
+    assert len(report.warnings) == 1
 
 
 def test_two_signs_in_one_library(folder: Path) -> None:

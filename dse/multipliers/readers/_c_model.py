@@ -72,8 +72,8 @@ def read_c_model(path: Path, text: str, options: ReadOptions) -> list[Candidate]
     unsigned (its issue #4). Where the operands' types contradict the sign, a warning says so. Power, area, delay and error
     figures come from the comments.
 
-    The model is compiled with the system's C compiler from a copy, so that it cannot include files beside it, and runs
-    under the limits of `dse.limited` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
+    The model is compiled with the system's C compiler from a copy in a folder of its own, and runs under the limits of
+    `dse.limited` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
 
     Args:
         path: The file, for name and messages.
