@@ -141,7 +141,7 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
     Raises:
         InputError: There is no such multiplier, its gates are not known, or a file cannot be written.
     """
-    chosen = [generate(name) if library == "builtin" else open_library(library, signed=signed)[name] for name in names]
+    chosen = [generate(name) if library in PACKAGED else open_library(library, signed=signed)[name] for name in names]
     for multiplier in chosen:
         if signed not in (None, multiplier.x_signed):
             kind = "signed" if multiplier.x_signed else "unsigned"

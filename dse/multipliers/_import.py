@@ -12,12 +12,12 @@ from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dse.circuits import rank_correlation
-from dse.exceptions import InputError, one_line
+from dse.exceptions import InputError, one_line, under
 from dse.limited import kill_running
 from dse.multipliers._candidate import Candidate, Order, checked
 from dse.multipliers._circuit import ESTIMATED
 from dse.multipliers._library import MultiplierLibrary, operand_format
-from dse.multipliers._library_file import write_library
+from dse.multipliers._library_file import check_free, write_library
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
 from dse.multipliers._self_check import check, twins
@@ -159,6 +159,8 @@ def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, 
 
 
 def _attempt(path: Path, options: ReadOptions) -> list[Candidate] | InputError:
+    if path.is_symlink() and not path.exists():
+        return InputError(f"{path}: is a link to a file that is not there; mend or remove it")
     try:
         return read(path, options)
     except InputError as error:
@@ -189,6 +191,8 @@ def _check_names(candidates: Sequence[tuple[Path, Candidate]]) -> None:
 
 def _usable(candidate: Candidate, order: Order) -> Multiplier:
     multiplier = checked(candidate, order)
+    with under(f"{candidate.where}: "):
+        check_free(multiplier.name)
     if multiplier.power_mw is None:
         raise InputError(
             f"{candidate.where}: {candidate.name!r}: its power is unknown; give a CSV with name,power_mw (--figures)"

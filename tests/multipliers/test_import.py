@@ -189,6 +189,33 @@ def test_links_that_lead_elsewhere(folder: Path) -> None:
     assert "up: is a link that leads out of" in refusal(folder)
 
 
+def test_links_to_nothing_are_named(folder: Path) -> None:
+    for name in ("broken.npy", "broken.c", "broken.csv", "broken.txt"):
+        (folder / name).symlink_to(folder / "missing")
+    (report, library) = take(folder)
+    assert len(library) == 2 and report.refused == tuple(
+        f"{folder}/broken.{suffix}: is a link to a file that is not there; mend or remove it"
+        for suffix in ("c", "csv", "npy", "txt")
+    )
+
+
+@pytest.mark.parametrize("name", ["dse_library", "mul4u_exact.npy", "dse_library.npy"])
+def test_names_that_a_library_needs_itself(folder: Path, name: str) -> None:
+    np.save(folder / f"{name}.npy", EXACT)
+    (folder / "figures.csv").write_text(f"{FIGURES}{name},0.1\n")
+    (report, library) = take(folder)
+    assert len(library) == 2
+    assert report.refused == (
+        f"{folder}/{name}.npy: no multiplier may be called 'dse_library' or end in '.npy', got '{name}'; rename it",
+    )
+
+
+def test_a_refused_multiplier_is_named_once(folder: Path) -> None:
+    np.save(folder / "mul4u_big.npy", EXACT + 99)
+    (report, _) = take(folder)
+    assert report.refused[0].startswith(f"{folder}/mul4u_big.npy: multiplier 'mul4u_big': table holds 99..324, outside")
+
+
 def test_files_beyond_the_limit(folder: Path) -> None:
     with (folder / "mul4u_big.npy").open("wb") as file:
         file.truncate(1 << 30)
@@ -197,7 +224,6 @@ def test_files_beyond_the_limit(folder: Path) -> None:
 
 def test_what_is_passed_over(folder: Path) -> None:
     os.mkfifo(folder / "pipe.npy")
-    (folder / "broken.npy").symlink_to(folder / "missing")
     assert len(take(folder)[1]) == 2
     assert len(take(folder)[1]) == 2  # the library itself lies beside, not in the folder
     import_library([folder], folder / "lib.npz")

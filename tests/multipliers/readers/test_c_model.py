@@ -169,6 +169,14 @@ def test_declared_errors_are_held_against_the_table(tmp_path: Path) -> None:
 
 
 @needs_compiler
+@pytest.mark.parametrize("number", ["1e999", "1e" + "9" * 5000])
+def test_declared_errors_beyond_all_numbers(tmp_path: Path, number: str) -> None:
+    path = c_model(tmp_path, "mul4u_x", comments=f"// MAE = {number}")
+    with pytest.raises(InputError, match="its comment declares mae inf, but the table has 0"):
+        checked(model(path))
+
+
+@needs_compiler
 @pytest.mark.parametrize(
     ("body", "message"),
     [
