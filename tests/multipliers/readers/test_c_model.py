@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -255,6 +256,19 @@ def test_models_that_reach_out_are_stopped(tmp_path: Path, monkeypatch: pytest.M
 
 
 @needs_compiler
+@needs_filter
+def test_a_model_does_not_get_between_the_guard_and_the_kernel(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("kept")
+    path = c_model(tmp_path, "mul4u_x", f'unlink("{tmp_path}/victim"); return A * B;')
+    calls = ("int prctl(int o, ...)", "int setrlimit(int w, const void *l)", "int dup(int f)", "int dup2(int f, int t)")
+    more = ("int getpid(void)", "long syscall(long n, ...)", "void *memcpy(void *t, const void *f, unsigned long n)")
+    between = "".join(f'{call} {{ unlink("{tmp_path}/victim"); return 0; }}\n' for call in (*calls, *more))
+    path.write_text(f"int unlink(const char *);\n{between}{path.read_text().replace('#include <stdlib.h>', '')}")
+    assert "the model reaches out of itself" in refusal(path)
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+@needs_compiler
 def test_what_models_may_do(tmp_path: Path) -> None:
     body = """printf("%d\\n", A); fflush(stdout); time(NULL); clock(); int *p = malloc(1 << 22); p[A] = rand();
     free(p); return A * B;"""
@@ -278,8 +292,31 @@ def test_endless_messages_of_the_compiler_are_not_collected(tmp_path: Path) -> N
 @needs_compiler
 def test_endless_includes_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_c_model, "_COMPILING", replace(_c_model._COMPILING, cpu_s=2, memory_kib=1 << 18))
-    path = c_model(tmp_path, "mul4u_x", comments='#include "/dev/zero"')
+    path = c_model(tmp_path, "mul4u_x", comments='#define WHERE "/dev/zero"\n#include WHERE')
     assert "cannot be compiled" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '#include "{}"',
+        "# include <{}>",
+        '\t#\tinclude\t"../pipe"',
+        "#include <sys/../../pipe>",
+        'asm(".incbin \\"{}\\"");',
+    ],
+)
+def test_files_that_a_model_may_not_include(tmp_path: Path, line: str) -> None:
+    """A pipe without a writer, on which a compiler would wait."""
+    os.mkfifo(tmp_path / "pipe")
+    path = c_model(tmp_path, "mul4u_x", comments=line.format(tmp_path / "pipe"))
+    assert "expected a model that is one complete C file, got" in refusal(path)
+
+
+@needs_compiler
+def test_includes_that_are_fine(tmp_path: Path) -> None:
+    lines = ('// #include "/dev/zero"', "#include <sys/types.h>", "/* .incbin */")
+    assert np.array_equal(model(c_model(tmp_path, "mul4u_x", comments="\n".join(lines))).table, EXACT)
 
 
 @needs_compiler
