@@ -94,12 +94,13 @@ def test_functions_of_the_text() -> None:
             "int f(int a,b)\n\n",
         )
     ]
-    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{")],
+    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{", '#include "a/', "\n# include <..")],
 )
 def test_no_text_takes_long_to_search(part: str) -> None:
     """A megabyte each: minutes or more where the time grew with the square of the length."""
-    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x["):
+    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x[", "# include <"):
         text = start + part * (1_000_000 // len(part))
+        _c_model._OUTSIDE.search(text)
         assert functions(text) == [] and figures(text) == {} and not holds_array(text)
         assert len(declared_errors(text)) == (start == "// MAE = " and part == "1")
 
