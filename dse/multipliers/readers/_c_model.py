@@ -207,9 +207,7 @@ def _compile(path: Path, program: str, folder: Path) -> None:
         what = next(
             (" ".join(line.split())[:200] for line in said if "error:" in line or "out of memory" in line), error
         )
-        raise InputError(
-            f"{path}: cannot be compiled ({what}); a model is one complete C file"
-        ) from None
+        raise InputError(f"{path}: cannot be compiled ({what}); a model is one complete C file") from None
 
 
 def _two_complement(path: Path, results: NDArray[np.int64], operands: _Operands) -> NDArray[np.int64]:
