@@ -19,17 +19,20 @@ from dse.circuits.families import column_truncated
 from dse.exceptions import InputError, one_line, unknown_name
 from dse.multipliers import (
     ESTIMATED,
+    MOST_RANK,
     PACKAGED,
     ErrorMetrics,
     ImportReport,
     Multiplier,
     MultiplierLibrary,
     check,
+    error_rank,
     evolved,
     evolved_source,
     figure_comments,
     generate,
     load_library,
+    twins,
 )
 from dse.pareto import non_dominated
 from dse.progress import ProgressDisplay
@@ -138,7 +141,7 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
     Raises:
         InputError: There is no such multiplier, its gates are not known, or a file cannot be written.
     """
-    chosen = [generate(name) if library == "builtin" else open_library(library, signed=signed)[name] for name in names]
+    chosen = [generate(name) if library in PACKAGED else open_library(library, signed=signed)[name] for name in names]
     for multiplier in chosen:
         if signed not in (None, multiplier.x_signed):
             kind = "signed" if multiplier.x_signed else "unsigned"
@@ -162,18 +165,19 @@ def _weights(path: Path) -> NDArray[np.generic]:
 def inspection(library: MultiplierLibrary) -> Iterator[str]:
     """Yield the lines of a table of a library's multipliers with the rank of their errors, and what is odd about them.
 
-    The rank is that of the error table `lut - exact` as float64 (numpy.linalg.matrix_rank: singular values above
-    `largest * 2^B * eps`): as many products of one factor per operand make the error up, which is what it costs to
+    The rank is `error_rank`: as many products of one factor per operand make the error up, which is what it costs to
     simulate by matrix products.
     """
     width = _name_width(library)
-    yield f"{'name':<{width}}{_COLUMNS} {'rank':>4}  origin"
+    yield f"{'name':<{width}}{_COLUMNS} {'rank':>5}  origin"
     for m, rel in zip(library, library.rel_energy, strict=True):
-        rank = int(np.linalg.matrix_rank(m.error.astype(np.float64)))
-        yield f"{m.name:<{width}}{_row(m, float(rel))} {rank:>4}  {_origin(m)}"
+        rank = error_rank(m)
+        known = f">{MOST_RANK - 1}" if rank == MOST_RANK else rank
+        yield f"{m.name:<{width}}{_row(m, float(rel))} {known:>5}  {_origin(m)}"
     yield from _notes(library)
     for m in library:
-        yield from (f"warning: {m.name}: {finding}" for finding in check(m, library))
+        yield from (f"warning: {m.name}: {finding}" for finding in check(m))
+    yield from (f"warning: {name}: {finding}" for name, finding in twins(library).items())
 
 
 def pareto_optimal(library: MultiplierLibrary, metric: str) -> list[Multiplier]:

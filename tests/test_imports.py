@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 
 # A part may import from rows above its own, and from itself.
 ORDER = (
-    ("exceptions", "types", "progress", "memory"),
+    ("exceptions", "types", "progress", "memory", "limited"),
     ("whole_files",),
     ("pareto", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),

@@ -141,6 +141,7 @@ def test_circuits_as_verilog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "multipliers", "verilog", "drum4u", "mitchell8s", "--out", "v") == 0
     assert len(capsys.readouterr().out.splitlines()) == len(list(Path("v").iterdir())) == 6
+    assert call(monkeypatch, "multipliers", "verilog", "mitchell8s", "--library", "catalogue", "--out", "v") == 0
     np.save("m.npy", EXACT)
     assert call(monkeypatch, "multipliers", "import", "m.npy", "--out", "l.npz", "--unsigned", "--x-bits", "4") == 2
     figures = Path("multipliers.csv")

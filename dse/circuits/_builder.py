@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from dse.circuits._netlist import GATES, ONE, ZERO, Netlist, Signal
+from dse.exceptions import InputError
 
 _NOT, _AND, _OR, _XOR, _NAND, _NOR, _XNOR = range(len(GATES))
 _NEGATED = {_NAND: _AND, _NOR: _OR, _XNOR: _XOR}
@@ -21,10 +22,15 @@ class Builder:
     Args:
         x_bits, w_bits: Widths of the operands, 1 to 12.
         signed: Operands and product are two's complement.
+
+    Raises:
+        InputError: `signed` is no bool.
     """
 
     def __init__(self, x_bits: int, w_bits: int, *, signed: bool = False) -> None:
-        self.x_bits, self.w_bits, self.signed = x_bits, w_bits, signed
+        if not isinstance(signed, bool | np.bool_):
+            raise InputError(f"signed must be True or False, got {signed!r}")
+        self.x_bits, self.w_bits, self.signed = x_bits, w_bits, bool(signed)
         self._gates: list[tuple[int, Signal, Signal]] = []
         self._known: dict[tuple[int, Signal, Signal], Signal] = {}
         self._inverse: dict[Signal, Signal] = {ZERO: ONE, ONE: ZERO}

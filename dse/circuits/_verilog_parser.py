@@ -119,7 +119,7 @@ class _Parser:
     def declare(self, module: Module, name: str, net: Net) -> None:
         """Add a net to a module, where a port may come once more as a wire."""
         known = module.nets.get(name)
-        if known and net.direction == "wire" and (net.left, net.right) == (known.left, known.right):
+        if known and known.direction != net.direction == "wire" and (net.left, net.right) == (known.left, known.right):
             return
         if known:
             raise InputError(f"{self.where}: line {net.line}: '{name}' is declared twice; keep one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from dse.circuits._netlist import Netlist
 from dse.circuits._verilog_reader import from_verilog
 from dse.exceptions import InputError, one_line, under
+from dse.limited import Limits, Stopped, run_limited
 
 # Without abc, which would take adders apart that `mapped` recognises.
 _COMMANDS = ("read_verilog -sv in.v", "synth -flatten -noabc {top}", "write_verilog -noattr out.v")
@@ -40,7 +43,8 @@ def from_yosys(
 ) -> Netlist:
     """Read a multiplier from Verilog or SystemVerilog of any kind that Yosys synthesises into gates.
 
-    Yosys runs in a process and a folder of its own, so includes of other files are not found.
+    Yosys runs in a process and a folder of its own, so includes of files beside `path` are not found, under the limits of
+    `dse.limited`.
 
     Args:
         path: The file.
@@ -77,11 +81,14 @@ def _synthesise(path: Path, folder: Path, top: str, timeout_s: float) -> None:
     steps = [step.format(top=top) for step in _COMMANDS]
     program = shutil.which("yosys")
     command = [program, "-p", "; ".join(steps)] if program else [sys.executable, "-c", _PYOSYS, *steps]
+    limits = Limits(math.ceil(timeout_s), timeout_s, memory_kib=1 << 22, file_blocks=1 << 17, output_bytes=1 << 26)
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, errors="replace")
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{path}: Yosys was stopped after {timeout_s:g} s; raise timeout_s or simplify") from None
-    if done.returncode or not (folder / "out.v").is_file():
-        faults = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-        reason = faults[0] if faults else f"exit code {done.returncode}"
-        raise InputError(f"{path}: Yosys cannot synthesise it ({' '.join(reason.split())})")
+        run_limited(command, folder, limits, os.environ, errors=subprocess.STDOUT)
+    except Stopped as error:
+        if error.status is None:
+            raise InputError(f"{path}: Yosys was stopped: it {error}; raise timeout_s or simplify") from None
+        said = error.output.decode(errors="replace").splitlines()
+        reason = next((line for line in said if "ERROR" in line), str(error))
+        raise InputError(f"{path}: Yosys cannot synthesise it ({' '.join(reason.split())})") from None
+    if not (folder / "out.v").is_file():
+        raise InputError(f"{path}: Yosys has written no circuit; check which program 'yosys' is")

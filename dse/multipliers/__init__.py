@@ -10,8 +10,9 @@ from dse.multipliers._library_file import write_library
 from dse.multipliers._metrics import ErrorMetrics, error_metrics
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import operand_values
+from dse.multipliers._rank import MOST_RANK, error_rank
 from dse.multipliers._reader import load_library
-from dse.multipliers._self_check import check
+from dse.multipliers._self_check import check, twins
 from dse.multipliers._tuning import tune_weights, tuned
 from dse.multipliers.readers._callable import from_callable
 
@@ -23,12 +24,14 @@ __all__ = [
     "MultiplierLibrary",
     "MultiplierSource",
     "ESTIMATED",
+    "MOST_RANK",
     "PACKAGED",
     "builtin",
     "catalogue",
     "catalogue_entries",
     "check",
     "error_metrics",
+    "error_rank",
     "evolved",
     "evolved_source",
     "figure_comments",
@@ -41,6 +44,7 @@ __all__ = [
     "operand_values",
     "tune_weights",
     "tuned",
+    "twins",
     "with_fronts",
     "write_catalogue",
     "write_library",

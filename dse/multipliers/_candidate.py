@@ -88,8 +88,8 @@ def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
             origin=origin,
             netlist=c.netlist if order == "xw" else None,
         )
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+    except InputError as error:  # which names the multiplier
+        raise InputError(f"{c.where}: {error}") from None
     doubt = sign_doubt(multiplier)
     if doubt:
         raise InputError(f"{where}: {doubt}")

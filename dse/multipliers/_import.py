@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dse.circuits import rank_correlation
-from dse.exceptions import InputError, one_line
+from dse.exceptions import InputError, one_line, under
+from dse.limited import kill_running
 from dse.multipliers._candidate import Candidate, Order, checked
 from dse.multipliers._circuit import ESTIMATED
 from dse.multipliers._library import MultiplierLibrary, operand_format
-from dse.multipliers._library_file import write_library
+from dse.multipliers._library_file import check_free, write_library
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
-from dse.multipliers._self_check import check
+from dse.multipliers._self_check import check, twins
 from dse.multipliers._sources import Sources, find_sources
 from dse.multipliers.readers import ReadOptions, read
-from dse.multipliers.readers._limits import kill_running
 from dse.multipliers.readers._options import ElementType
 from dse.whole_files import writing
 
@@ -107,8 +107,15 @@ def import_library(
     _check_taken(len(taken), refused, strict)
     multipliers = _with_reference([m for m, _ in taken], reference_power_mw)
     write_library(out, multipliers)
-    warnings = tuple((m.name, text) for m, c in taken for text in (*c.warnings, *check(m, multipliers)))
+    warnings = tuple(_warnings(taken, twins(multipliers)))
     return ImportReport(tuple(multipliers), warnings, tuple(refused), sources.passed_over, _ranked(taken))
+
+
+def _warnings(taken: Sequence[tuple[Multiplier, Candidate]], again: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for m, candidate in taken:
+        yield from ((m.name, text) for text in (*candidate.warnings, *check(m)))
+        if m.name in again:
+            yield m.name, again[m.name]
 
 
 def _ranked(taken: Sequence[tuple[Multiplier, Candidate]]) -> tuple[int, float] | None:
@@ -152,6 +159,8 @@ def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, 
 
 
 def _attempt(path: Path, options: ReadOptions) -> list[Candidate] | InputError:
+    if path.is_symlink() and not path.exists():
+        return InputError(f"{path}: is a link to a file that is not there; mend or remove it")
     try:
         return read(path, options)
     except InputError as error:
@@ -182,6 +191,8 @@ def _check_names(candidates: Sequence[tuple[Path, Candidate]]) -> None:
 
 def _usable(candidate: Candidate, order: Order) -> Multiplier:
     multiplier = checked(candidate, order)
+    with under(f"{candidate.where}: "):
+        check_free(multiplier.name)
     if multiplier.power_mw is None:
         raise InputError(
             f"{candidate.where}: {candidate.name!r}: its power is unknown; give a CSV with name,power_mw (--figures)"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.circuits import from_verilog, product_table, to_verilog
-from dse.exceptions import InputError
+from dse.exceptions import InputError, under
 from dse.multipliers._multiplier import Multiplier
 from dse.whole_files import write_whole
 
@@ -36,12 +36,13 @@ def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
         multipliers: Multipliers with names of their own, in the order to keep.
 
     Raises:
-        InputError: A name is the text's, or the file cannot be written.
+        InputError: A name is not free (see `check_free`), or the file cannot be written.
     """
     entries = [_plain(m) for m in multipliers]
     arrays: dict[str, NDArray[np.generic]] = {m.name: m.table for m in multipliers}
-    if LIBRARY_KEY in arrays:
-        raise InputError(f"{path}: no multiplier may be called '{LIBRARY_KEY}'; rename it")
+    with under(f"{path}: "):
+        for name in arrays:
+            check_free(name)
     text = json.dumps({"version": VERSION, "multipliers": entries}, ensure_ascii=False, indent=1)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -49,6 +50,15 @@ def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
             with archive.open(f"{key}.npy", "w") as member:  # dated 1980 whenever it is written
                 np.lib.format.write_array(member, array, allow_pickle=False)
     write_whole(path, buffer.getvalue())
+
+
+def check_free(name: str) -> None:
+    """Raise InputError for a name that a library file needs itself: the text's, or one that NumPy takes for another's.
+
+    An array may be asked for as `a` and as `a.npy`, so that `a.npy` would be read from the array called `a`.
+    """
+    if name == LIBRARY_KEY or name.endswith(".npy"):
+        raise InputError(f"no multiplier may be called '{LIBRARY_KEY}' or end in '.npy', got {name!r}; rename it")
 
 
 def library_multipliers(path: Path, arrays: dict[str, NDArray[np.generic]]) -> list[Multiplier]:

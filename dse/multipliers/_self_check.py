@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Hashable, Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.multipliers._metrics import error_metrics
 from dse.multipliers._multiplier import Multiplier
 from dse.multipliers._operands import exact_products
 
 
-def check(multiplier: Multiplier, library: Iterable[Multiplier] = ()) -> list[str]:
+def check(multiplier: Multiplier) -> list[str]:
     """Look for the signs of a table that was read in the wrong way, or of a circuit that is broken.
 
-    Recognised are a table that fits the other sign far better, one that is constant or ignores an operand, products of
-    zero that are not zero, and a table that another multiplier of `library` has too, as it is or transposed.
+    Recognised are a table that fits the other sign far better, one that is constant or ignores an operand, and products of
+    zero that are not zero; `twins` finds tables that come twice.
 
     A transposed table cannot be recognised by itself when both operands have the same width and sign: all error figures of
     uniform operands are those of the right one. Operands of different widths show it by their shape, which the
@@ -23,12 +25,36 @@ def check(multiplier: Multiplier, library: Iterable[Multiplier] = ()) -> list[st
 
     Args:
         multiplier: The multiplier to check.
-        library: Multipliers to compare it with; it may be among them.
 
     Returns:
         One line per finding, without the multiplier's name; empty where nothing is odd.
     """
-    return [*_oddities(multiplier), *_twins(multiplier, library)]
+    return list(_oddities(multiplier))
+
+
+def twins(multipliers: Iterable[Multiplier]) -> dict[str, str]:
+    """Find multipliers that have the table of an earlier one, as it is or transposed.
+
+    Args:
+        multipliers: With names of their own.
+
+    Returns:
+        What is to be said of each such multiplier, by its name: the first that it equals.
+    """
+    first: dict[Hashable, str] = {}
+    found = {}
+    for m in multipliers:
+        own, turned = _key(m.table, m.x_signed, m.w_signed), _key(m.table.T, m.w_signed, m.x_signed)
+        if own in first:
+            found[m.name] = f"has the same table as '{first[own]}'"
+        elif turned in first:
+            found[m.name] = f"has the transposed table of '{first[turned]}'; check the operand order of both"
+        first.setdefault(own, m.name)
+    return found
+
+
+def _key(table: NDArray[np.int32], *signs: bool) -> Hashable:
+    return table.shape, signs, hashlib.sha256(table.tobytes()).digest()
 
 
 def sign_doubt(multiplier: Multiplier) -> str | None:
@@ -70,15 +96,3 @@ def _oddities(m: Multiplier) -> Iterator[str]:
         if wrong:
             worst = products[np.abs(products.astype(np.int64)).argmax()]
             yield f"{what} is not 0 for {wrong} of {len(products)} operands (up to {worst})"
-
-
-def _twins(m: Multiplier, library: Iterable[Multiplier]) -> Iterator[str]:
-    for other in library:
-        if other is m or other.name == m.name or (m.x_signed, m.w_signed) != (other.x_signed, other.w_signed):
-            continue
-        if (m.errors.mae, m.errors.wce) != (other.errors.mae, other.errors.wce):
-            continue  # quick, and the same for a table and its transpose
-        if np.array_equal(m.table, other.table):
-            yield f"has the same table as '{other.name}'"
-        elif np.array_equal(m.table.T, other.table):
-            yield f"has the transposed table of '{other.name}'; check the operand order of both"

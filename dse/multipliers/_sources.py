@@ -56,7 +56,8 @@ def find_sources(paths: Sequence[Path], figures: Path | None, out: Path | None) 
     files = {p: None for p in files if not p.name.endswith("_tb.v")}  # test benches, as `write_verilog` names them
     known = [p for p in files if p.suffix.lower() in READERS or p in named]
     for path in known:
-        _check_size(path)
+        if path.exists():
+            _check_size(path)
     if not known:
         raise InputError(f"{', '.join(map(str, paths))}: holds no file with one of the suffixes {', '.join(READERS)}")
     odd = Counter(p.suffix or "without suffix" for p in files if p not in set(known))
@@ -64,7 +65,7 @@ def find_sources(paths: Sequence[Path], figures: Path | None, out: Path | None) 
 
 
 def _below(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted. Raises InputError for a link that leads out of it."""
+    """Return the files and dangling links below a folder, sorted. Raises InputError for a link that leads out of it."""
     root = folder.resolve()
     found = []
     for place, folders, names in os.walk(folder, onerror=_unreadable):
@@ -73,7 +74,7 @@ def _below(folder: Path) -> list[Path]:
             path = Path(place, name)
             if path.is_symlink() and not _target(path).is_relative_to(root):
                 raise InputError(f"{path}: is a link that leads out of {folder}; copy the file into the folder")
-            if path.is_file():
+            if path.is_file() or not path.exists():  # a link to nothing is named by whoever reads it
                 found.append(path)
     return found
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from dse.config import read_toml
 from dse.exceptions import InputError, under, unknown_name
+
+_LEAST, _MOST = 1e-6, 1e6  # far beyond any technology, and near enough for sums and ratios to stay numbers
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class EnergyTable:
 
     Args:
         source: Where the figures come from, one line.
-        multiplier_pj: One product of the exact 8 x 8 multiplier that relative energies refer to, pJ, above 0.
+        multiplier_pj: One product of the exact 8 x 8 multiplier that relative energies refer to, pJ, at least 1e-6.
         adder_pj_per_bit: One addition, pJ per bit of the sum.
         register_pj_per_bit: One clock cycle of a register, pJ per bit.
         wire_pj_per_bit_mm: One value over one mm of wire, pJ per bit.
@@ -27,7 +28,8 @@ class EnergyTable:
         columns: PEs in a row: output channels computed together, which share an activation.
 
     Raises:
-        InputError: If a figure is no finite number >= 0, the multiplier's is 0, or a side of the array is no integer >= 1.
+        InputError: If a figure is no number from 0 to 1e6, the multiplier's is below 1e-6, a side of the array is no integer
+            from 1 to 1,000,000, or the source is no single line.
     """
 
     source: str
@@ -53,15 +55,15 @@ class EnergyTable:
 
 def _check(key: str, value: object) -> None:
     if key == "source":
-        if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{key}: expected a text that says where the figures come from, got {value!r}")
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise InputError(f"{key}: expected one line of text that says where the figures come from, got {value!r}")
     elif key in ("rows", "columns"):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{key}: expected an integer >= 1, got {value!r}")
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
-        raise InputError(f"{key}: expected a finite number >= 0, got {value!r}")
-    elif key == "multiplier_pj" and value == 0:
-        raise InputError(f"{key}: expected a number above 0, got {value!r}; energies are relative to it")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+            raise InputError(f"{key}: expected an integer from 1 to {_MOST:,.0f}, got {value!r}")
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise InputError(f"{key}: expected a number from 0 to {_MOST:,.0f}, got {value!r}")
+    elif key == "multiplier_pj" and value < _LEAST:
+        raise InputError(f"{key}: expected at least {_LEAST:g}, got {value!r}; energies are relative to it")
 
 
 DEFAULT_ENERGY_TABLE = EnergyTable(

@@ -216,6 +216,7 @@ def test_products_may_be_signed() -> None:
         ("assign p = {99999999{a}};", "line 2: expected 1 to 65536 repetitions"),
         ("wire [99999999:0] t; assign p = t;", "line 2: expected a vector of at most 65536 bits"),
         ("wire a; assign p = a;", "line 2: 'a' is declared twice"),
+        ("wire t; wire t; assign p = t;", "line 2: 't' is declared twice"),
         ("assign a[0] & b = p;", "line 2: expected '=', got '&'"),
         ("and (p[0], a, b); assign p[7:1] = 0;", "line 2: a gate 'and' takes single bits, got 4"),
         ("and (p[0]); assign p[7:1] = 0;", "line 2: a gate 'and' takes an output and inputs in order"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,25 @@ def test_what_yosys_refuses(tmp_path: Path, body: str, message: str) -> None:
 
 @needs_yosys
 def test_yosys_is_stopped_in_time(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Yosys was stopped after 0.001 s"):
+    with pytest.raises(InputError, match="Yosys was stopped: it did not end within 0.001 s"):
         from_yosys(written(tmp_path, "assign p = a * b;"), timeout_s=0.001)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('echo "ERROR: $(ulimit -v) KiB" >&2; exit 1', "cannot synthesise it .ERROR: 4194304 KiB."),
+        ("exec yes", "Yosys was stopped: it writes more than 67,108,864 bytes"),
+        ("exit 0", "Yosys has written no circuit"),
+    ],
+)
+def test_yosys_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str) -> None:
+    program = tmp_path / "yosys"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(InputError, match=message):
+        from_yosys(written(tmp_path, "assign p = a * b;"))
 
 
 @needs_yosys

@@ -79,6 +79,8 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         write_library(tmp_path / "missing" / "lib.npz", ITEMS)
     with pytest.raises(InputError, match="no multiplier may be called 'dse_library'"):
         write_library(tmp_path / "lib.npz", [Multiplier("dse_library", EXACT, x_bits=4, w_bits=4)])
+    with pytest.raises(InputError, match="or end in '.npy', got 'm.npy'"):
+        write_library(tmp_path / "lib.npz", [Multiplier(name, EXACT, x_bits=4, w_bits=4) for name in ("m", "m.npy")])
     assert not list(tmp_path.iterdir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dse.multipliers import Multiplier, check, generate
+from dse.multipliers import Multiplier, check, generate, twins
 from tests.multipliers.files import CODES, CRUDE, EXACT, SIGNED
 
 
@@ -50,13 +50,14 @@ def test_the_largest_wrong_product_of_zero_keeps_its_sign() -> None:
 
 
 def test_twins() -> None:
-    first, turned, again = mult(CRUDE, "first"), mult(CRUDE.T, "turned"), mult(CRUDE, "again")
-    library = [mult(EXACT, "exact"), first, turned, again]
-    assert check(first, library) == [
-        "has the transposed table of 'turned'; check the operand order of both",
-        "has the same table as 'again'",
-    ]
-    assert check(library[0], library) == []
+    exact, first, turned = mult(EXACT, "exact"), mult(CRUDE, "first"), mult(CRUDE.T, "turned")
+    again = [mult(CRUDE, f"again{i}") for i in range(3)]
+    assert twins([exact, first, turned, *again, mult(CRUDE.T, "back")]) == {
+        "turned": "has the transposed table of 'first'; check the operand order of both",
+        **{m.name: "has the same table as 'first'" for m in again},
+        "back": "has the same table as 'turned'",
+    }
+    assert twins([mult(SIGNED % 128, "u"), mult(SIGNED % 128, "s", signed=True)]) == {}
 
 
 def test_a_transposed_table_alone_is_not_recognised() -> None:

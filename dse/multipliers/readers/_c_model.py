@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
+from dse.limited import Limits, Stopped, run_limited
 from dse.multipliers._candidate import Candidate
 from dse.multipliers._multiplier import MAX_BITS, MIN_BITS
-from dse.multipliers.readers._c_source import Function, declared_errors, figures, functions
-from dse.multipliers.readers._limits import Limits, Stopped, run_limited
+from dse.multipliers.readers._c_source import Function, declared_errors, figures, functions, without_comments
 from dse.multipliers.readers._options import Format, ReadOptions, named_format, stated_format
 from dse.multipliers.readers._stored import with_figures
 
-_COMPILING = Limits(cpu_s=20, memory_kib=1 << 20, file_blocks=1 << 17)
+_COMPILING = Limits(cpu_s=10, wall_s=20, memory_kib=1 << 20, file_blocks=1 << 17, output_bytes=1 << 20)
 CPU_S = 5  # of one model of up to 9 x 9 bits
 _GUARD = Path(__file__).with_name("guard.c")  # linked in front of what follows, so that it runs first
+# Files outside of the compiler's own folders, named plainly; what a macro makes up is only stopped by the limits.
+_OUTSIDE = re.compile(r'^[ \t]*+#[ \t]*+include[ \t]*+[<"](?:/|(?:[^">\n]*/)?\.\./)[^">\n]*+[">]?|\.incbin', re.MULTILINE)
 # The model stands before the driver in one file, so that its types and static functions are known. Results go through a
 # copy of stdout; what the model prints goes nowhere.
 _DRIVER = r"""
@@ -72,8 +75,8 @@ def read_c_model(path: Path, text: str, options: ReadOptions) -> list[Candidate]
     unsigned (its issue #4). Where the operands' types contradict the sign, a warning says so. Power, area, delay and error
     figures come from the comments.
 
-    The model is compiled with the system's C compiler from a copy, so that it cannot include files beside it, and runs
-    under the limits of `_limits` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
+    The model is compiled with the system's C compiler from a copy in a folder of its own, and runs under the limits of
+    `dse.limited` and of `guard.c`: on Linux it is ended when it reaches for files, programs or connections.
 
     Args:
         path: The file, for name and messages.
@@ -82,9 +85,12 @@ def read_c_model(path: Path, text: str, options: ReadOptions) -> list[Candidate]
             function's name, the options, or the operands' types, whichever speaks first.
 
     Raises:
-        InputError: There is no such function or no compiler, widths or sign are open, the model does not compile, or it
-            was stopped.
+        InputError: There is no such function or no compiler, widths or sign are open, the model includes a file by an
+            absolute path or one with `..`, does not compile, or was stopped.
     """
+    outside = _OUTSIDE.search(without_comments(text))
+    if outside:
+        raise InputError(f"{path}: expected a model that is one complete C file, got {outside[0]!r}; copy its content")
     function = _function(path, text)
     operands = _operands(path, function, options)
     table = _two_complement(path, _tabulate(path, text, function, operands), operands)
@@ -169,7 +175,8 @@ def _tabulate(path: Path, text: str, function: Function, operands: _Operands) ->
         (folder / "driver.c").write_text(driver, encoding="utf-8")
         _compile(path, program, folder)
         # 12 x 12 bits are 16 million calls of a microsecond or less.
-        running = Limits(cpu_s=CPU_S + (1 << operands.bits >> 18), memory_kib=1 << 18, file_blocks=0)
+        cpu_s = CPU_S + (1 << operands.bits >> 18)
+        running = Limits(cpu_s, 3 * cpu_s, memory_kib=1 << 18, file_blocks=0, output_bytes=8 << operands.bits)
         try:
             output = run_limited([str(folder / "model")], folder, running, {})
         except Stopped as error:
@@ -200,9 +207,7 @@ def _compile(path: Path, program: str, folder: Path) -> None:
         what = next(
             (" ".join(line.split())[:200] for line in said if "error:" in line or "out of memory" in line), error
         )
-        raise InputError(
-            f"{path}: cannot be compiled ({what}); a model is one complete C file, what lies beside it is not included"
-        ) from None
+        raise InputError(f"{path}: cannot be compiled ({what}); a model is one complete C file") from None
 
 
 def _two_complement(path: Path, results: NDArray[np.int64], operands: _Operands) -> NDArray[np.int64]:

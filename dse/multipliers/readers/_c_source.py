@@ -102,4 +102,5 @@ def _operand(text: str) -> Operand | None:
 def _last_digit(number: str) -> float:
     mantissa, _, exponent = number.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
-    return 10.0 ** (int(exponent or 0) - decimals) * 1.0001  # a little more, for the figure itself is a float
+    place = min(float(exponent or 0) - decimals, 300.0)  # no number where the figure is none either
+    return 10.0**place * 1.0001  # a little more, for the figure itself is a float

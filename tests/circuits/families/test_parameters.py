@@ -158,6 +158,8 @@ def test_twelve_bits_of_every_family_build(signed: bool) -> None:
         (lambda: minimally_biased(bits=13), "bits must be"),
         (lambda: booth(truncated_columns=9), "truncated_columns must be an integer from 0 to 8"),
         (lambda: booth(approximate_columns=17), "approximate_columns must be an integer from 0 to 16"),
+        (lambda: exact(signed=None), "signed must be True or False, got None"),  # type: ignore[arg-type]
+        (lambda: drum(4, signed="no"), "signed must be True or False, got 'no'"),  # type: ignore[arg-type]
         (lambda: booth(encoder="abe3"), "unknown encoder of booth 'abe3'; did you mean"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,12 +94,14 @@ def test_functions_of_the_text() -> None:
             "int f(int a,b)\n\n",
         )
     ]
-    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{")],
+    + [*("/*", "/", "//", "/* PWR=", "/* PWR = 1", "1", "PWR", "PWR_", "x[", "x[1][1]", "x [ 1 ] [ 1 ] = ", "{")]
+    + ['#include "a/', "\n# include <.."],
 )
 def test_no_text_takes_long_to_search(part: str) -> None:
     """A megabyte each: minutes or more where the time grew with the square of the length."""
-    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x["):
+    for start in ("", "// PWR = ", "// MAE = ", "int f(int a, ", "x[", "# include <"):
         text = start + part * (1_000_000 // len(part))
+        _c_model._OUTSIDE.search(text)
         assert functions(text) == [] and figures(text) == {} and not holds_array(text)
         assert len(declared_errors(text)) == (start == "// MAE = " and part == "1")
 
@@ -164,6 +168,14 @@ def test_declared_errors_are_held_against_the_table(tmp_path: Path) -> None:
     path = c_model(tmp_path, "mul4u_x", comments="// MAE = 1.5")
     assert model(path).declared == (DeclaredError("mae", 1.5, pytest.approx(0.1, rel=1e-3)),)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="its comment declares mae 1.5, but the table has 0"):
+        checked(model(path))
+
+
+@needs_compiler
+@pytest.mark.parametrize("number", ["1e999", "1e" + "9" * 5000])
+def test_declared_errors_beyond_all_numbers(tmp_path: Path, number: str) -> None:
+    path = c_model(tmp_path, "mul4u_x", comments=f"// MAE = {number}")
+    with pytest.raises(InputError, match="its comment declares mae inf, but the table has 0"):
         checked(model(path))
 
 
@@ -246,6 +258,19 @@ def test_models_that_reach_out_are_stopped(tmp_path: Path, monkeypatch: pytest.M
 
 
 @needs_compiler
+@needs_filter
+def test_a_model_does_not_get_between_the_guard_and_the_kernel(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("kept")
+    path = c_model(tmp_path, "mul4u_x", f'unlink("{tmp_path}/victim"); return A * B;')
+    calls = ("int prctl(int o, ...)", "int setrlimit(int w, const void *l)", "int dup(int f)", "int dup2(int f, int t)")
+    more = ("int getpid(void)", "long syscall(long n, ...)", "void *memcpy(void *t, const void *f, unsigned long n)")
+    between = "".join(f'{call} {{ unlink("{tmp_path}/victim"); return 0; }}\n' for call in (*calls, *more))
+    path.write_text(f"int unlink(const char *);\n{between}{path.read_text().replace('#include <stdlib.h>', '')}")
+    assert "the model reaches out of itself" in refusal(path)
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+@needs_compiler
 def test_what_models_may_do(tmp_path: Path) -> None:
     body = """printf("%d\\n", A); fflush(stdout); time(NULL); clock(); int *p = malloc(1 << 22); p[A] = rand();
     free(p); return A * B;"""
@@ -253,10 +278,47 @@ def test_what_models_may_do(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_endless_output_is_not_collected(tmp_path: Path) -> None:
+    body = "static char much[1 << 16]; for (;;) if (write(3, much, sizeof much) < 0) return 0;"
+    path = c_model(tmp_path, "mul4u_x", body, comments="#include <unistd.h>")
+    assert "the model writes more than 2,048 bytes" in refusal(path)
+
+
+@needs_compiler
+def test_endless_messages_of_the_compiler_are_not_collected(tmp_path: Path) -> None:
+    doubled = "\n".join(f"#define M{i + 1} M{i} M{i}" for i in range(20))
+    path = c_model(tmp_path, "mul4u_x", comments=f'#define M0 _Pragma("message \\"{"x" * 99}\\"")\n{doubled}\nM20')
+    assert "cannot be compiled (writes more than 1,048,576 bytes)" in refusal(path)
+
+
+@needs_compiler
 def test_endless_includes_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_c_model, "_COMPILING", _c_model.Limits(cpu_s=2, memory_kib=1 << 18, file_blocks=1 << 16))
-    path = c_model(tmp_path, "mul4u_x", comments='#include "/dev/zero"')
+    monkeypatch.setattr(_c_model, "_COMPILING", replace(_c_model._COMPILING, cpu_s=2, memory_kib=1 << 18))
+    path = c_model(tmp_path, "mul4u_x", comments='#define WHERE "/dev/zero"\n#include WHERE')
     assert "cannot be compiled" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '#include "{}"',
+        "# include <{}>",
+        '\t#\tinclude\t"../pipe"',
+        "#include <sys/../../pipe>",
+        'asm(".incbin \\"{}\\"");',
+    ],
+)
+def test_files_that_a_model_may_not_include(tmp_path: Path, line: str) -> None:
+    """A pipe without a writer, on which a compiler would wait."""
+    os.mkfifo(tmp_path / "pipe")
+    path = c_model(tmp_path, "mul4u_x", comments=line.format(tmp_path / "pipe"))
+    assert "expected a model that is one complete C file, got" in refusal(path)
+
+
+@needs_compiler
+def test_includes_that_are_fine(tmp_path: Path) -> None:
+    lines = ('// #include "/dev/zero"', "#include <sys/types.h>", "/* .incbin */")
+    assert np.array_equal(model(c_model(tmp_path, "mul4u_x", comments="\n".join(lines))).table, EXACT)
 
 
 @needs_compiler

@@ -1,14 +1,17 @@
 """Run somebody else's program so that a mistake in it ends with it.
 
-This is protection against accidents: endless loops, endless memory, large files, crashes. It is none against malice: the
-program runs as the user who imports it. Import circuits from people you trust; `guard.c` forbids models more than this does.
+This is protection against accidents: endless loops, endless memory, endless output, large files, crashes. It is none against
+malice: the program runs as the user who starts it. Models of circuits in C get a guard besides
+(`dse/multipliers/readers/guard.c`); compilers and Yosys have only these limits.
 """
 
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,13 +27,10 @@ class Limits:
     """What a program may use."""
 
     cpu_s: int
+    wall_s: float  # until it is killed although it may not have computed for so long: others may share the processor
     memory_kib: int  # address space
     file_blocks: int  # largest file it may write, in 512 bytes
-
-    @property
-    def wall_s(self) -> int:
-        """Seconds until it is killed although it does not compute: other programs may share the processor."""
-        return 3 * self.cpu_s
+    output_bytes: int  # what it may write to stdout
 
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -65,7 +65,7 @@ def run_limited(
         What it wrote to stdout.
 
     Raises:
-        Stopped: It exceeded a limit, crashed, or ended with another exit status than 0.
+        Stopped: It exceeded a limit, crashed, or ended with another exit status than 0. What it wrote comes with it.
     """
     launched = [
         "/bin/sh",
@@ -86,15 +86,34 @@ def run_limited(
     ) as process:
         _running.add(process)
         try:
-            output, _ = process.communicate(timeout=limits.wall_s)
-        except subprocess.TimeoutExpired:
-            raise Stopped(f"did not end within {limits.wall_s} s") from None
+            output = _read(process, limits)
         finally:
             _running.remove(process)
             _kill(process)
     if process.returncode:
         raise Stopped(_ending(process.returncode, limits), output, process.returncode)
     return output
+
+
+def _read(process: subprocess.Popen[bytes], limits: Limits) -> bytes:
+    """Return what a program writes until it ends, of endless output no more than is allowed."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + limits.wall_s
+    output = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.select(max(deadline - time.monotonic(), 0)):
+            part = os.read(process.stdout.fileno(), 1 << 16)
+            output += part
+            if len(output) > limits.output_bytes:
+                raise Stopped(f"writes more than {limits.output_bytes:,} bytes", bytes(output))
+            if not part:
+                break
+    try:
+        process.wait(max(deadline - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        raise Stopped(f"did not end within {limits.wall_s:g} s", bytes(output)) from None
+    return bytes(output)
 
 
 def kill_running() -> None:
