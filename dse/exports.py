@@ -88,7 +88,7 @@ def to_optuna(folder: Path, out: Path) -> int:
     made = optuna.create_study(
         storage=f"sqlite:///{out.absolute()}", study_name=config["name"], directions=["minimize", "maximize"]
     )
-    space = space_from(manifest["space"])
+    space = space_from(manifest["identity"]["space"])
     energies = space.energy(np.array([e.assignment for e in evaluations], dtype=np.int64))
     choices = optuna.distributions.CategoricalDistribution(space.multipliers)
     made.add_trials(

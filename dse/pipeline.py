@@ -33,7 +33,7 @@ from dse.scoring import Scorer, summarise
 from dse.search import History, make_search, run_search
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, join, record, reopen, space_as_plain
+from dse.study import begin, check_place, join, kept_guidance, record, reopen, space_as_plain
 from dse.types import Objectives
 from dse.workload import load_factory, model_hash
 
@@ -139,6 +139,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     inputs, space, workload = prepared.inputs, prepared.space, prepared.workload
     config, parts = inputs.config, workload.parts
     record(study, identity(prepared))
+    prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from dse.config import RunConfig, parse_config, read_toml
 from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
+from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.store import StudyFile
 
@@ -117,14 +119,34 @@ def record(study: StudyFile, identity: Mapping[str, Any]) -> None:
     Raises:
         InputError: Network, data, library or energy figures are not those that the study was begun with.
     """
-    known, hashes = study.manifest.get("hashes"), identity["hashes"]
-    if known is None:
-        study.update_manifest(identity)
-    elif changed := [name for name in hashes if known.get(name) != hashes[name]]:
+    known, hashes = study.remember("identity", dict(identity))["hashes"], identity["hashes"]
+    if changed := [name for name in hashes if known.get(name) != hashes[name]]:
         raise InputError(
             f"{study.path}: {', '.join(changed)} changed since the study was begun (other SHA-256); put back what it was, "
             "or begin another run"
         )
+
+
+def kept_guidance(study: StudyFile, guidance: Guidance) -> Guidance:
+    """Return the guidance that the study's searches began with, this one where none has begun.
+
+    A learned profile differs in its last digits with the number of threads: from the file, a search is replayed to the bit
+    whatever the machine does otherwise.
+    """
+    kept = study.remember(
+        "guidance",
+        {
+            "seeds": guidance.seeds.tolist(),
+            "cost": guidance.cost.tolist(),
+            "tolerance": None if guidance.tolerance is None else guidance.tolerance.tolist(),
+        },
+    )
+    return replace(
+        guidance,
+        seeds=np.array(kept["seeds"], dtype=np.int64).reshape(-1, guidance.seeds.shape[1]),
+        cost=np.array(kept["cost"], dtype=np.float64),
+        tolerance=None if kept["tolerance"] is None else np.array(kept["tolerance"], dtype=np.float64),
+    )
 
 
 def space_as_plain(space: SearchSpace) -> dict[str, Any]:

@@ -18,14 +18,14 @@ ORDER = (
     ("whole_files",),
     ("pareto", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
-    ("operands", "report", "study", "status"),  # a report is made from files alone, a heat map from a multiplier
-    ("nn", "exports", "comparison"),
+    ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
+    ("nn", "comparison"),
     ("workload", "error_model", "robustness"),
     ("matching", "objectives"),
     ("fidelity",),
     ("search", "evaluator"),
-    ("scoring", "inputs", "stored"),
-    ("preparation",),
+    ("scoring", "inputs", "stored", "study"),
+    ("preparation", "exports"),
     ("climb",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands", "_compare_command"),

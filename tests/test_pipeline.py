@@ -287,7 +287,7 @@ def test_the_callers_network_is_left_as_it_is() -> None:
     [
         ({"space__model": {"name": "digit-cnn"}}, "digits-cnn"),
         ({"space__dataset": {"name": "digit"}}, "digits"),
-        ({"search__methods": ["nsga"]}, "nsga2"),
+        ({"search__methods": ["nsga"]}, "did you mean 'nsga3'"),
         ({"energy__level": "arry"}, "energy.level: unknown energy level 'arry'; did you mean 'array'?"),
         ({"energy__table": "nowhere.toml"}, "energy.table: nowhere.toml: no such file"),
         ({"search__methods": ["random", "random"]}, "once"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dse.config import RunConfig, parse_config
 from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY
-from dse.study import begin, check_place, differing_keys, record, reopen
+from dse.search import Guidance
+from dse.study import begin, check_place, differing_keys, kept_guidance, record, reopen
 
 
 def config(**search: object) -> RunConfig:
@@ -58,6 +60,19 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     (tmp_path / STUDY).write_bytes(b"nothing of ours")
     with pytest.raises(InputError, match=STUDY):
         reopen(tmp_path)
+
+
+def test_searches_are_replayed_with_the_guidance_they_began_with(tmp_path: Path) -> None:
+    first = Guidance(np.array([[0, 1], [1, 1]]), np.array([[0, 0.1], [0, 1 / 3]]), 5.0, np.array([[0, 2.0], [0, 0.7]]))
+    other = Guidance(np.array([[1, 0]]), first.cost * (1 + 1e-15), 5.0, first.tolerance)
+    begin(config(), tmp_path / "run").close()
+    for given in (first, other):
+        _, study = reopen(tmp_path / "run")
+        with study:
+            kept = kept_guidance(study, given)
+        assert kept.seeds.tolist() == first.seeds.tolist() and kept.seeds.dtype == np.int64
+        assert kept.cost.tolist() == first.cost.tolist() and kept.max_loss == 5.0
+        assert kept.tolerance is not None and kept.tolerance.tolist() == [[0, 2.0], [0, 0.7]]
 
 
 @pytest.mark.parametrize("name", ["model", "data", "library"])

@@ -111,11 +111,24 @@ class StudyFile:
 
     def update_manifest(self, changes: Mapping[str, Any]) -> None:
         """Replace these top-level keys of the manifest."""
-        with self._transaction() as connection:
-            revision, manifest = self._read("manifest")
-            row = study_row("manifest", revision + 1, to_json("manifest", manifest | dict(changes)))
-            update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = 'manifest'"
-            connection.execute(update, row)
+        with self._transaction():
+            self._change_manifest(changes)
+
+    def remember(self, name: str, value: Any) -> Any:
+        """Return what the manifest has under a top-level key; where it has nothing yet, this value is put there for good.
+
+        Of several processes that do so at once, all get the value of the first.
+        """
+        with self._transaction():
+            if name not in self.manifest:
+                self._change_manifest({name: value})
+        return self.manifest[name]
+
+    def _change_manifest(self, changes: Mapping[str, Any]) -> None:
+        revision, manifest = self._read("manifest")
+        row = study_row("manifest", revision + 1, to_json("manifest", manifest | dict(changes)))
+        update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = 'manifest'"
+        self._connection.execute(update, row)
 
     def lookup(self, population: Population, fidelity: str, evaluator: str) -> list[Evaluation | None]:
         """Return what is settled of a population `(P, L)` int64, done or failed; None for the others.
