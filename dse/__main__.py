@@ -78,24 +78,26 @@ def run(
     Every evaluation is kept in the folder's study file: `dse resume` goes on after an interruption.
     """
     from dse.config import load_config
-    from dse.memory import keep_freed_memory
-    from dse.pipeline import Execution
-    from dse.pipeline import run as run_pipeline
-    from dse.progress import ProgressDisplay
-    from dse.study import check_place
 
-    keep_freed_memory()
     settings = load_config(config, overrides=overrides, seed=seed)
     out = out if out is not None else Path("runs") / f"{settings.name}-seed{settings.seed}"
     if overwrite and go_on:
         raise InputError("--overwrite and --go-on: expected one of them")
-    if not go_on:
-        check_place(settings, out, overwrite=overwrite)
-    with ProgressDisplay() as display, _kept(out), under(f"{config}: "):
-        outcome = run_pipeline(
-            settings, out=out, overwrite=overwrite, go_on=go_on, execution=Execution(**execution), display=display
-        )
-    _print_report(out, outcome.report)
+    with _kept(out):
+        from dse.memory import keep_freed_memory
+        from dse.pipeline import Execution
+        from dse.pipeline import run as run_pipeline
+        from dse.progress import ProgressDisplay
+        from dse.study import check_place
+
+        keep_freed_memory()
+        if not go_on:
+            check_place(settings, out, overwrite=overwrite)
+        with ProgressDisplay() as display, under(f"{config}: "):
+            outcome = run_pipeline(
+                settings, out=out, overwrite=overwrite, go_on=go_on, execution=Execution(**execution), display=display
+            )
+        _print_report(out, outcome.report)
 
 
 @cli.command()
@@ -107,15 +109,16 @@ def resume(run_folder: Path, budget: int | None, **execution: Any) -> None:
 
     The outcome is that of a run that was never interrupted. Several processes may resume one run at once and share its work.
     """
-    from dse.memory import keep_freed_memory
-    from dse.pipeline import Execution
-    from dse.pipeline import resume as resume_pipeline
-    from dse.progress import ProgressDisplay
+    with _kept(run_folder):
+        from dse.memory import keep_freed_memory
+        from dse.pipeline import Execution
+        from dse.pipeline import resume as resume_pipeline
+        from dse.progress import ProgressDisplay
 
-    keep_freed_memory()
-    with ProgressDisplay() as display, _kept(run_folder):
-        outcome = resume_pipeline(run_folder, evaluations=budget, execution=Execution(**execution), display=display)
-    _print_report(run_folder, outcome.report)
+        keep_freed_memory()
+        with ProgressDisplay() as display:
+            outcome = resume_pipeline(run_folder, evaluations=budget, execution=Execution(**execution), display=display)
+        _print_report(run_folder, outcome.report)
 
 
 @cli.command()

@@ -15,6 +15,7 @@ from dse.run_folder import STUDY
 from dse.space import SearchSpace
 from dse.store import Evaluation, StudyFile, to_csv, to_json_lines
 from dse.study import space_from
+from dse.whole_files import writing
 
 _DASHBOARD = "lut"  # the fidelity that Optuna's trials show
 
@@ -84,6 +85,8 @@ def to_optuna(folder: Path, out: Path) -> int:
         raise InputError(f"{folder}: nothing has been evaluated yet")
     if out.exists():
         raise InputError(f"--out {out}: exists already; choose another file")
+    with writing(out), out.open("xb"):  # SQLAlchemy's own complaint has pages
+        pass
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     made = optuna.create_study(
         storage=f"sqlite:///{out.absolute()}", study_name=config["name"], directions=["minimize", "maximize"]

@@ -30,7 +30,7 @@ from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.run_folder import environment, hardware, written_together
 from dse.scoring import Scorer, summarise
-from dse.search import History, make_search, run_search
+from dse.search import Checked, History, make_search, run_search
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
 from dse.study import begin, check_place, join, kept_guidance, record, reopen, space_as_plain
@@ -230,7 +230,8 @@ def _search(name: str, prepared: Prepared, scorer: Scorer, study: StudyFile, dis
         load=load_factory,
     )
     progress = SearchProgress(name, study, display)
-    return run_search(search, scorer.objectives, config.search.evaluations, progress=progress)
+    checked = Checked(name, search, prepared.space)
+    return run_search(checked, scorer.objectives, config.search.evaluations, progress=progress)
 
 
 class SearchProgress:

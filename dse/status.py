@@ -37,7 +37,7 @@ def status(folder: Path) -> dict[str, Any]:
         "seed": config["seed"],
         "state": "running" if busy else "finished" if manifest.get("finished") == budget else "interrupted",
         "tables": (folder / MANIFEST).is_file(),
-        "methods": {m: {"done": progress.get(m, 0), "budget": budget} for m in config["search"]["methods"]},
+        "methods": {m: {"done": min(progress.get(m, 0), budget), "budget": budget} for m in config["search"]["methods"]},
         "fidelities": {name: vars(tally) for name, tally in tallies.items()},
         "failures": failures,
     }

@@ -51,7 +51,8 @@ def join(config: RunConfig, out: Path) -> StudyFile:
     study = StudyFile.open(out / STUDY)
     try:
         refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
-    except InputError:
+        study.update_manifest({"budget": config.search.evaluations})
+    except BaseException:
         study.close()
         raise
     return study
@@ -83,14 +84,17 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
     study = StudyFile.open(folder / STUDY)
     try:
         known = study.config
-        if (folder / CONFIG).exists():
-            refuse_changes(known, read_toml(folder / CONFIG), f"{folder / CONFIG}")
         config = parse_config(known, f"{folder / STUDY}")
-        budget = study.manifest.get("budget") if evaluations is None else evaluations
-        if budget is not None:
-            known["search"]["evaluations"] = budget
-            config = parse_config(known, f"{folder}")
-            study.update_manifest({"budget": budget})
+        kept = study.manifest.get("budget", config.search.evaluations)
+        if (folder / CONFIG).exists():
+            given = read_toml(folder / CONFIG)
+            refuse_changes(known, given, f"{folder / CONFIG}")
+            if (edited := dict(_leaves(given)).get(_BUDGET)) not in (kept, config.search.evaluations):
+                raise InputError(f"{folder / CONFIG}: search.evaluations: {edited} is not the run's; give --budget {edited}")
+        budget = kept if evaluations is None else evaluations
+        known["search"]["evaluations"] = budget
+        config = parse_config(known, f"{folder}")
+        study.update_manifest({"budget": budget})
     except BaseException:
         study.close()
         raise

@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def open_workload(
         )
     model_seed = seed if config.model.seed is None else config.model.seed
     given = model is not None
-    network = copy.deepcopy(model) if model is not None else _model(config.model, dataset, model_seed)
+    network = _copied(model) if model is not None else _model(config.model, dataset, model_seed)
     with under("space.model.weights: "):
         if config.model.weights is not None and not given:
             load_weights(network, config.model.weights)
@@ -151,7 +151,15 @@ def _import_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    _send_whole(module)
     return module
+
+
+def _send_whole(module: Any) -> None:
+    """Let what the module defines travel to worker processes whole: they cannot import it by its name."""
+    for name in ("joblib.externals.cloudpickle", "cloudpickle"):  # of this machine's workers, and of Dask's
+        with suppress(ImportError):
+            importlib.import_module(name).register_pickle_by_value(module)
 
 
 @contextmanager
@@ -184,6 +192,13 @@ def _short(factory: str) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # locks, open files and the like among its attributes
+        raise InputError(f"model: cannot be copied ({_one_line(error)}); keep such attributes out of it") from error
 
 
 def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:

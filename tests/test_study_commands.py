@@ -73,6 +73,109 @@ def test_a_larger_budget_is_that_of_one_run_and_workers_change_nothing(here: Pat
     assert same_tables(here / "short", here / "done")
 
 
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(144, 10)
+
+    def forward(self, x):
+        return self.linear(self.conv(x).relu().flatten(1))
+
+def build():
+    torch.manual_seed(0)
+    return Net()
+"""
+METHODS = """
+import numpy as np
+
+class Method:
+    def __init__(self, space, guidance, *, population, seed):
+        self.layers, self.choices = len(space.layers), len(space.multipliers)
+    def tell(self, population, objectives): pass
+
+class Raises(Method):
+    def ask(self): raise KeyError("no idea")
+
+class Deaf(Method):
+    def ask(self): return np.zeros((1, self.layers), dtype=np.int64)
+    def tell(self, population, objectives): return 1 / 0
+
+class Beyond(Method):
+    def ask(self): return np.full((1, self.layers), self.choices)
+
+class Below(Method):
+    def ask(self): return np.full((1, self.layers), -1)
+
+class Wide(Method):
+    def ask(self): return np.zeros((1, self.layers + 1), dtype=np.int64)
+
+class Ragged(Method):
+    def ask(self): return [[0], [0, 1]]
+
+class Floats(Method):
+    def ask(self): return np.zeros((1, self.layers))
+
+class Many(Method):
+    def ask(self): return np.arange(self.layers)[None] % self.choices
+"""
+
+
+def test_a_network_class_in_a_file_of_the_users_works_in_workers(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "net.py").write_text(NETWORK)
+    own = ("--set", "space.model={factory = 'net.py:build'}", "--set", "search.timeout_s=120")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "own1", *own[:2], "--set", "search.evaluations=4") == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "own2", *own, "--set", "search.evaluations=4", "--jobs", 2) == 0
+    assert same_tables(here / "own1", here / "own2")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("Raises", "ask failed: KeyError: 'no idea'"),
+        ("Deaf", "tell failed: ZeroDivisionError"),
+        ("Beyond", "expected multipliers 0 to"),
+        ("Below", "expected multipliers 0 to"),
+        ("Wide", "expected designs (P, 6) int64, got (1, 7)"),
+        ("Ragged", "ask failed: ValueError"),
+        ("Floats", "expected designs (P, 6) int64, got (1, 6) float64"),
+        ("Many", "the space forbids"),
+        ("Missing", "has no function 'Missing'"),
+    ],
+)
+def test_a_method_of_the_users_that_misbehaves(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, complaint: str
+) -> None:
+    (here / "methods.py").write_text(METHODS)
+    sets = ("--set", f"search.methods=['methods.py:{name}']", "--set", "space.tiles=2")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "user", "--overwrite", *sets) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert complaint in said and said.count("search.methods") == 1
+
+
+def test_going_on_with_a_larger_budget_keeps_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "grown", "--set", "search.evaluations=4") == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "grown", "--go-on") == 0  # six
+    assert call(monkeypatch, "resume", "grown") == 0
+    assert same_tables(here / "grown", here / "done")
+
+
+def test_a_budget_that_was_edited_is_not_ignored(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = here / "done" / "config.toml"
+    before = file.read_text()
+    try:
+        file.write_text(before.replace("evaluations = 6", "evaluations = 9"))
+        assert call(monkeypatch, "resume", "done") == 2
+        assert "give --budget 9" in capsys.readouterr().err
+    finally:
+        file.write_text(before)
+
+
 def test_the_workers_of_a_dask_scheduler_give_the_same(
     here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -174,6 +277,14 @@ def test_export_to_optuna(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         values = [float(row["rel_energy"]), float(row["search_accuracy"])]  # the latter from a loss and back
         assert found[design].values == pytest.approx(values, rel=1e-12)
     assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", "optuna.db") == 2
+
+
+def test_export_to_where_nothing_can_be_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna")
+    assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", here / "no" / "such" / "optuna.db") == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_export_without_optuna(

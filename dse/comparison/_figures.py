@@ -164,6 +164,8 @@ def attainment_difference(first: list[Objectives], second: list[Objectives]) -> 
     """
     count = math.lcm(len(first), len(second))
     one, other = (_numbered(fronts * (count // len(fronts))) for fronts in (first, second))
+    if sorted(map(tuple, one.tolist())) == sorted(map(tuple, other.tolist())):  # which moocore takes for a mistake
+        return np.zeros((0, 4)), np.zeros(0)
     found = moocore.eafdiff(one, other, rectangles=True)
     return found[:, :4], found[:, 4] / count
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from dse.exceptions import RunError
+
 P = TypeVar("P")  # payload
 R = TypeVar("R")  # result
 
@@ -14,7 +16,7 @@ Factory: TypeAlias = Callable[[], Callable[[P], R]]
 Check: TypeAlias = Callable[[R], None]
 
 
-class WorkersLost(RuntimeError):
+class WorkersLost(RunError):
     """There are no workers to run anything on, whatever the job; the message is one line."""
 
 

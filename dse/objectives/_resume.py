@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,7 @@ class _Operations(fx.Interpreter):
 def resumed_pass(model: nn.Module, x: Tensor, limit: int) -> ResumedPass | None:
     """Return passes of `model`, or None where it cannot be traced or its trace says anything else of `x` than it does."""
     before = set(vars(model))
+    _no_semaphores()
     try:
         graph = _Tracer().trace(model)
         if any(node.op == "get_attr" for node in graph.nodes):
@@ -124,6 +126,16 @@ def resumed_pass(model: nn.Module, x: Tensor, limit: int) -> ResumedPass | None:
             delattr(model, name)
     passes.clear()
     return passes if same else None
+
+
+def _no_semaphores() -> None:
+    """Give torch.fx's progress bar, which is never shown, a lock of this process alone.
+
+    The one it makes by itself is a semaphore of the system, which a worker process that is killed leaves behind.
+    """
+    bar: Any = torch.hub.tqdm
+    if hasattr(bar, "set_lock") and not hasattr(bar, "_lock"):
+        bar.set_lock(threading.RLock())
 
 
 def _tensors(values: Iterable[Any]) -> list[Tensor]:

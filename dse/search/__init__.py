@@ -6,6 +6,7 @@
 
 from dse.search._additive_front import additive_front
 from dse.search._alwann import Alwann
+from dse.search._checked import Checked
 from dse.search._exhaustive import Exhaustive
 from dse.search._greedy import Greedy
 from dse.search._guidance import Guidance
@@ -22,6 +23,7 @@ __all__ = [
     "METHODS",
     "Alwann",
     "Builder",
+    "Checked",
     "Exhaustive",
     "Greedy",
     "Guidance",

@@ -106,7 +106,7 @@ def method_texts() -> Iterator[tuple[str, str]]:
 def _foreign(name: str, load: Callable[[str, str], Any] | None) -> Any:
     """Return what a name outside `METHODS` stands for."""
     if ":" in name and load is not None:
-        return load(name, "search.methods")
+        return load(name, f"method '{name}'")
     installed = _installed()
     if name not in installed:
         raise unknown_name("method", name, [*METHODS, *installed])

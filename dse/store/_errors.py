@@ -37,5 +37,7 @@ def one_line_errors(path: Path | str) -> Iterator[None]:
             raise damaged(path, f"is damaged ({one_line(error)})") from None
         cure = _CURES.get(code, "check the disk and resume")
         raise RunError(f"{path}: {one_line(error)}; {cure}; what was stored stays readable") from None
+    except UnicodeDecodeError as error:  # in what SQLite itself wanted to say
+        raise damaged(path, f"is damaged ({one_line(error)})") from None
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; check the folder, its permissions and space") from None

@@ -18,7 +18,7 @@ from dse.exceptions import InputError, RunError
 from dse.store import _claims, _schema
 from dse.store._documents import insert_study, read_study_row, study_row, to_json
 from dse.store._errors import damaged, one_line_errors
-from dse.store._evaluation import COLUMNS, Evaluation, from_row, keys_of, to_row
+from dse.store._evaluation import COLUMNS, Evaluation, checksum, from_row, keys_of, to_row
 from dse.store._process import Process
 from dse.types import Population
 
@@ -28,7 +28,7 @@ _INSERT = f"INSERT INTO evaluation (checksum, key, {COLUMNS}) VALUES ({', '.join
 
 @dataclass(frozen=True)
 class Tally:
-    """How much of a study one fidelity is. Sums over the rows, whose checksums are not read for it."""
+    """How much of a study one fidelity is."""
 
     done: int = 0
     failed: int = 0
@@ -239,12 +239,20 @@ class StudyFile:
         return bool(_claims.living_processes(self._connection))
 
     def counts(self) -> dict[str, Tally]:
-        """Return how much of each fidelity is done, failed and running, and what it took."""
+        """Return how much of each fidelity is done, failed and running, and what it took.
+
+        Raises:
+            InputError: A row is damaged.
+        """
+        known: dict[str, list[Any]] = {}
         with one_line_errors(self.path):
-            settled = self._connection.execute(
-                "SELECT CAST(fidelity AS TEXT) AS name, COUNT(figures), COUNT(error), TOTAL(seconds),"
-                " CAST(MIN(finished) AS REAL), CAST(MAX(finished) AS REAL) FROM evaluation GROUP BY name"
-            ).fetchall()
+            for number, stored, *content in self._connection.execute(f"SELECT id, checksum, {COLUMNS} FROM evaluation"):
+                if checksum(content) != stored:
+                    raise damaged(self.path, f"evaluation {number} is damaged")
+                _, fidelity, _, _, error, seconds, _, _, finished = content
+                tally = known.setdefault(fidelity, [0, 0, 0.0, finished, finished])
+                tally[error is not None] += 1
+                tally[2:] = tally[2] + seconds, min(tally[3], finished), max(tally[4], finished)
             living = _claims.living_processes(self._connection)
             claimed = self._connection.execute(
                 "SELECT CAST(fidelity AS TEXT) AS name, process, COUNT(*) FROM claim GROUP BY name, process"
@@ -252,7 +260,6 @@ class StudyFile:
         running: dict[str, int] = {}
         for fidelity, process, count in claimed:
             running[fidelity] = running.get(fidelity, 0) + (count if process in living else 0)
-        known = {fidelity: (done, failed, *rest) for fidelity, done, failed, *rest in settled}
         tallies = {}
         for fidelity in sorted(known.keys() | running.keys()):
             done, failed, *rest = known.get(fidelity, (0, 0))

@@ -164,3 +164,9 @@ def test_ten_seeds_of_seven_methods(tmp_path: Path) -> None:
     assert len(found.measured) == 70 and len(found.pairs) == 4 * 21 and len(found.rankings) == 4
     best = next(r for r in found.rankings if r.indicator == "hypervolume")
     assert best.result.p < 1e-4 and best.methods[int(best.result.mean_ranks.argmax())] == "random"
+
+
+def test_methods_that_attain_the_same_differ_nowhere() -> None:
+    front = [np.array([[0.2, 3.0], [0.5, 1.0]])]
+    corners, share = attainment_difference(front, front * 2)
+    assert corners.shape == (0, 4) and share.shape == (0,)
