@@ -40,6 +40,8 @@ def verify(run_folder: Path, designs: int) -> None:
         click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}")
     for difference in found.differences:
         click.echo(f"{'not as it was':<17} {difference}")
+    same = sum(design.verdict == "identical" for design in found.designs)
+    click.echo(f"{same} of {len(found.designs)} identical")
     if not found.holds:
         sys.exit(1)
 

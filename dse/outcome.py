@@ -47,6 +47,11 @@ class Outcome:
     folder: Path | None = None  # where it is written; None while it is not
     report: Report | None = None  # its figures and tables there
 
+    def __repr__(self) -> str:
+        """Say what was found in one line; the arrays would fill pages."""
+        found = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics["hypervolume"].items())
+        return f"<Outcome of '{self.config.name}', seed {self.config.seed}; hypervolume: {found}>"
+
     @property
     def other_objectives(self) -> tuple[str, ...]:
         """Objectives beside energy and accuracy loss."""

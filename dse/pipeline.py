@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from dse.climb import climb
 from dse.config import RunConfig
 from dse.error_model import agreement
 from dse.evaluator import TEST
-from dse.exceptions import RunError
+from dse.exceptions import InputError, RunError
 from dse.executors import open_executor
 from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs, simulation_engines
@@ -87,7 +88,13 @@ def run(
     display.start("load")
     inputs = load_inputs(config, model=model, dataset=dataset)
     with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
-        return _complete(inputs, study, place, execution or Execution(), display)
+        try:
+            return _complete(inputs, study, place, execution or Execution(), display)
+        except InputError:
+            barren = not study.counts()
+            if place is not None and barren and not go_on:
+                shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
+            raise
 
 
 def resume(

@@ -227,7 +227,7 @@ class SearchSpace:
 
     def _check_energy_bound(self, bound: float) -> None:
         if not math.isfinite(bound) or bound <= 0:
-            raise InputError(f"space.max_rel_energy: expected a finite number above 0, got {bound}")
+            raise InputError(f"max_rel_energy: expected a finite number above 0, got {bound}")
         least = float(self.energy(self._cheapest[None])[0])
         if least > bound:
             raise InputError(

@@ -92,6 +92,9 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
             if (edited := dict(_leaves(given)).get(_BUDGET)) not in (kept, config.search.evaluations):
                 raise InputError(f"{folder / CONFIG}: search.evaluations: {edited} is not the run's; give --budget {edited}")
         budget = kept if evaluations is None else evaluations
+        done = max(study.manifest.get("progress", {}).values(), default=0)
+        if budget < done:
+            raise InputError(f"--budget {budget}: expected at least {done}, which is what the run has; a budget is a total")
         known["search"]["evaluations"] = budget
         config = parse_config(known, f"{folder}")
         study.update_manifest({"budget": budget})

@@ -176,6 +176,21 @@ def test_a_budget_that_was_edited_is_not_ignored(
         file.write_text(before)
 
 
+def test_a_budget_below_what_the_run_has_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "resume", "done", "--budget", 3) == 2
+    assert "--budget 3: expected at least 6" in capsys.readouterr().err
+
+
+def test_what_cannot_be_run_leaves_no_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = ("--set", "space.constraints.max_rel_energy=0.001")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "never", *limit) == 2
+    assert "max_rel_energy" in capsys.readouterr().err and not (here / "never").exists()
+
+
 def test_the_workers_of_a_dask_scheduler_give_the_same(
     here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

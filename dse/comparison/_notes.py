@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from dse.comparison._comparison import Comparison
 from dse.comparison._estimates import CONFIDENCE, RESAMPLES, SEED
 from dse.comparison._problem import Problem
@@ -19,6 +21,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
     return (
         *(f"UNEQUAL: {line}." for line in comparison.unequal),
         *_little(comparison),
+        *_alike(comparison),
         *_ended(comparison),
         *_failed(comparison),
         *_tested(comparison),
@@ -39,6 +42,17 @@ def reference_note(problem: Problem) -> str:
         f"within the reference point, and hypervolume {problem.front_hypervolume:.4g}. IGD+ and epsilon are scaled from its "
         f"ideal (0) to the reference point (1): {bounds}."
     )
+
+
+def _alike(comparison: Comparison) -> Iterator[str]:
+    for problem in comparison.problems:
+        for method in comparison.methods:
+            series = [s.objectives for s in problem.series if s.method == method]
+            if len(series) > 1 and all(np.array_equal(s, series[0], equal_nan=True) for s in series):
+                yield (
+                    f"{problem.name}: all {len(series)} series of {method} are the same, whatever the seed. They are one "
+                    "observation, repeated: tests that pair it with others say how these vary, not how it would."
+                )
 
 
 def _little(comparison: Comparison) -> Iterator[str]:

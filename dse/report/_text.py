@@ -41,8 +41,8 @@ def drawn(text: str, most: int = 40) -> str:
 
 
 def method_label(method: str) -> str:
-    """Return what a method is called in legends and tables."""
-    return KNOWN_METHODS.get(method, method)
+    """Return what a method is called in legends and tables: of a file's, not the folders."""
+    return KNOWN_METHODS.get(method, method.rpartition("/")[2] if ".py:" in method else method)
 
 
 def number(value: float | None, digits: int) -> str:
