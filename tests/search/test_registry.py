@@ -74,7 +74,7 @@ def test_an_import_path_is_resolved_by_the_hook() -> None:
         return Cheapest
 
     assert isinstance(built("mine.py:Cheapest", load=load), Cheapest)
-    assert asked == [("mine.py:Cheapest", "search.methods")]
+    assert asked == [("mine.py:Cheapest", "method 'mine.py:Cheapest'")]
     with pytest.raises(InputError, match="unknown method 'mine.py:Cheapest'"):
         built("mine.py:Cheapest")
 
