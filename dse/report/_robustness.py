@@ -41,7 +41,7 @@ def draw_robustness(info: RobustnessInfo) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     position = np.arange(n)
     upper.bar(position, info.sigma, color="#0072B2")
-    upper.set_ylabel("learned noise sigma\n(1 = std of the layer's output)")
+    upper.set_ylabel("noise sigma\n(1 = std of the layer's output)")
     lower.bar(position, info.share, color="#999999")
     lower.set_ylabel("share of the searched\nmultiplications (%)")
     lower.set_xticks(position, layers, rotation=90 if n > 12 else 45)
