@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -145,7 +145,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     """Run every search; evaluations are kept in the study file and taken from there."""
     inputs, space, workload = prepared.inputs, prepared.space, prepared.workload
     config, parts = inputs.config, workload.parts
-    record(study, identity(prepared))
+    known_by = identity(prepared)
+    record(study, known_by)
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
@@ -182,7 +183,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         uniform=uniform,
         quantised_search_accuracy=exact["quantised_search_accuracy"],
         metrics=metrics,
-        manifest=_manifest(prepared, execution),
+        manifest=_manifest(prepared, known_by, execution),
     )
 
 
@@ -284,7 +285,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _manifest(prepared: Prepared, execution: Execution) -> dict[str, Any]:
+def _manifest(prepared: Prepared, known_by: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
     inputs = prepared.inputs
     config, space = inputs.config, inputs.config.space
     engines = simulation_engines(inputs.library, space.quantisation.format)
@@ -297,7 +298,7 @@ def _manifest(prepared: Prepared, execution: Execution) -> dict[str, Any]:
         "library": space.multipliers.library,
         "format": space.quantisation.format,
         "engines": sorted(set(engines.values())),
-        **identity(prepared),
+        **known_by,
         "hardware": {**hardware(), "threads": torch.get_num_threads(), "jobs": execution.jobs},
         **environment(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import get_args
 
 from torch import nn
@@ -45,7 +45,7 @@ class Prepared:
         """Predictions of the model that guides the search."""
         return self.predictions[self.inputs.config.error_model.grade]
 
-    @property
+    @cached_property
     def evaluator(self) -> str:
         """SHA-256 of what the figures of designs depend on."""
         quantisation = self.inputs.config.space.quantisation.model_dump_json()

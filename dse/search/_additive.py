@@ -15,7 +15,11 @@ def additive_search(space: SearchSpace, guidance: Guidance, *, population: int, 
     Exact up to what `additive_front` says; of the front, the designs within the space's energy bound. The seed decides
     nothing.
     """
-    designs = additive_designs(space, guidance)
+    return chain_of(additive_designs(space, guidance), space, guidance, population)
+
+
+def chain_of(designs: Population, space: SearchSpace, guidance: Guidance, population: int) -> Chain:
+    """Return what asks for a front of designs, dear to cheap, spread evenly over the energy."""
     return Chain(designs, space.energy(designs), population=population, max_loss=guidance.loss_limit(space))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.pareto import non_dominated
-from dse.search._additive import additive_designs, additive_search
+from dse.search._additive import additive_designs, chain_of
 from dse.search._genetic import Algorithm, Genetic, best_by_rank_and_crowding, nsga2
 from dse.search._guidance import Guidance, distinct, sweep
 from dse.search._loss_model import LossModel
@@ -57,7 +57,7 @@ class SeededNsga2:
         self._rng = np.random.default_rng(seed)
         optima, matched = additive_designs(space, guidance), sweep("nsga2", space, guidance)
         self._seeds = distinct(np.vstack([_thinned(chain, _SEEDS * population) for chain in (optima, matched)]))
-        self._opening: Search | None = additive_search(space, guidance, population=-(-population // _STEPS), seed=seed)
+        self._opening: Search | None = chain_of(optima, space, guidance, -(-population // _STEPS))
         self._opened: list[tuple[Population, Objectives]] = []
         self._breed = partial(
             Genetic,
