@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,11 @@ from dse.nn.tracing import Trace
 from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.robustness import RobustnessProfile, profile_table
-from dse.run_folder import DESIGN_COLUMNS, write_csv, write_json, write_toml
+from dse.run_folder import CONFIG, DESIGN_COLUMNS, write_csv, write_json, write_toml
 from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
+from dse.study import as_plain
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Outcome:
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write configuration, manifest, tables and metrics into an existing folder."""
-    write_toml(folder / "config.toml", json.loads(outcome.config.model_dump_json(exclude_none=True)))
+    write_toml(folder / CONFIG, as_plain(outcome.config))
     write_json(folder / "manifest.json", outcome.manifest)
     write_json(folder / "metrics.json", outcome.metrics)
     _write_evaluations(outcome, folder / "evaluations.csv")
