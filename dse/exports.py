@@ -79,10 +79,10 @@ def to_optuna(folder: Path, out: Path) -> int:
     except ImportError:
         raise InputError("--format optuna needs Optuna: pip install 'dse[optuna]'") from None
     with open_study(folder) as study:
-        manifest, config = study.manifest, study.config
-        evaluations = list(study.evaluations(_DASHBOARD))
-    if not evaluations:
-        raise InputError(f"{folder}: nothing has been evaluated yet")
+        config, evaluations = study.config, list(study.evaluations(_DASHBOARD))
+        if not evaluations:
+            raise InputError(f"{folder}: nothing has been evaluated yet")
+        space = space_from(study.remembered("identity")["space"])
     if out.exists():
         raise InputError(f"--out {out}: exists already; choose another file")
     with writing(out), out.open("xb"):  # SQLAlchemy's own complaint has pages
@@ -91,7 +91,6 @@ def to_optuna(folder: Path, out: Path) -> int:
     made = optuna.create_study(
         storage=f"sqlite:///{out.absolute()}", study_name=config["name"], directions=["minimize", "maximize"]
     )
-    space = space_from(manifest["identity"]["space"])
     energies = space.energy(np.array([e.assignment for e in evaluations], dtype=np.int64))
     choices = optuna.distributions.CategoricalDistribution(space.multipliers)
     made.add_trials(

@@ -58,7 +58,8 @@ def salvage(path: Path | str, out: Path | str) -> Salvaged:
     numbers = [number for number, _ in numbered.values() if number <= pages.size // _SMALLEST_ROW]
 
     def fill(connection: sqlite3.Connection) -> None:
-        insert_study(connection, [study_row(name, *study.get(name, (1, "{}"))) for name in ("config", "manifest")])
+        kept = {"config": (1, "{}"), "manifest": (1, "{}")} | study
+        insert_study(connection, [study_row(name, *content) for name, content in kept.items()])
         insert_evaluations(connection, evaluations)
 
     new_file(out, fill)

@@ -111,24 +111,26 @@ class StudyFile:
 
     def update_manifest(self, changes: Mapping[str, Any]) -> None:
         """Replace these top-level keys of the manifest."""
-        with self._transaction():
-            self._change_manifest(changes)
+        with self._transaction() as connection:
+            revision, manifest = self._read("manifest")
+            row = study_row("manifest", revision + 1, to_json("manifest", manifest | dict(changes)))
+            update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = 'manifest'"
+            connection.execute(update, row)
 
-    def remember(self, name: str, value: Any) -> Any:
-        """Return what the manifest has under a top-level key; where it has nothing yet, this value is put there for good.
+    def remember(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the file keeps under a name of its own; where that is nothing yet, this value is put there for good.
 
-        Of several processes that do so at once, all get the value of the first.
+        Of several processes that do so at once, all get the value of the first. The manifest, which changes with every
+        batch, stays small beside it.
         """
-        with self._transaction():
-            if name not in self.manifest:
-                self._change_manifest({name: value})
-        return self.manifest[name]
+        with self._transaction() as connection:
+            if connection.execute("SELECT 1 FROM study WHERE name = ?", (name,)).fetchone() is None:
+                insert_study(connection, [study_row(name, 1, to_json(name, value))])
+        return self.remembered(name)
 
-    def _change_manifest(self, changes: Mapping[str, Any]) -> None:
-        revision, manifest = self._read("manifest")
-        row = study_row("manifest", revision + 1, to_json("manifest", manifest | dict(changes)))
-        update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = 'manifest'"
-        self._connection.execute(update, row)
+    def remembered(self, name: str) -> dict[str, Any]:
+        """Return what `remember` has kept under a name. Raises InputError where there is nothing."""
+        return self._read(name)[1]
 
     def lookup(self, population: Population, fidelity: str, evaluator: str) -> list[Evaluation | None]:
         """Return what is settled of a population `(P, L)` int64, done or failed; None for the others.
@@ -267,7 +269,7 @@ class StudyFile:
         return tallies
 
     def _read(self, name: str) -> tuple[int, dict[str, Any]]:
-        """Return revision and content of the configuration or the manifest."""
+        """Return revision and content of the configuration, the manifest, or what is remembered."""
         with one_line_errors(self.path):
             row = self._connection.execute(
                 "SELECT checksum, name, revision, text FROM study WHERE name = ?", (name,)
