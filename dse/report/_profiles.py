@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from scipy.stats import kendalltau, spearmanr
 
 from dse.exceptions import InputError
@@ -92,6 +93,9 @@ def draw_profiles(info: ProfilesInfo, caption: str) -> Figure:
         axes.bar(at, shown, width, color=_COLOURS[i % len(_COLOURS)], label=drawn(_label(name)))
     if any((share > 0).any() for share in info.shares.values()):
         axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_ylabel("share of the cost of\nequal relative noise (%)")
     axes.set_xticks(np.arange(n), labels, rotation=90 if n > 12 else 45)
     if n <= 12:
@@ -99,7 +103,7 @@ def draw_profiles(info: ProfilesInfo, caption: str) -> Figure:
             label.set(ha="right", rotation_mode="anchor")
     axes.set_xlabel("layer, in forward order")
     axes.grid(axis="y", color="#eeeeee")
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count)  # above: bars may stand anywhere below
     return figure
 
 
