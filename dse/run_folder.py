@@ -46,7 +46,11 @@ def run_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         check_out(out, overwrite=overwrite)  # another run may have taken the place meanwhile
         if out.exists():
             os.replace(out, earlier)  # removed only once the new run stands in its place
-        os.replace(scratch, out)
+        try:
+            os.replace(scratch, out)
+        except OSError:  # taken since the check
+            check_out(out)
+            raise
         shutil.rmtree(earlier, ignore_errors=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

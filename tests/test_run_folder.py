@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_run_that_took_the_place_meanwhile_stays(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists already"), run_folder(tmp_path / "a") as folder:
         (folder / "manifest.json").write_text("{}")
         make_run(tmp_path / "a", "{2}")
+    assert names(tmp_path / "a") == ["2", "manifest.json"] and names(tmp_path) == ["a"]
+
+
+def test_run_that_took_the_place_after_the_last_look_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(run_folder_module.os, "replace", replace)
+        make_run(tmp_path / "a", "{2}")
+        replace(source, target)
+
+    monkeypatch.setattr(run_folder_module.os, "replace", late)
+    with pytest.raises(InputError, match="exists already"):
+        make_run(tmp_path / "a", "{1}")
     assert names(tmp_path / "a") == ["2", "manifest.json"] and names(tmp_path) == ["a"]
 
 

@@ -158,7 +158,7 @@ def test_bounds_leave_uniform_designs_alone() -> None:
         ({"allowed": np.ones((2, 3), dtype=bool)}, r"space.allowed: expected \(2, 2\) bool, got \(2, 3\) bool"),
         ({"allowed": np.ones((2, 2), dtype=int)}, "got .* int64"),
         ({"allowed": np.array([[True, True], [False, True]])}, "expected every layer to allow 'm0' .*, 'l1' does not"),
-        ({"max_rel_energy": 0.0}, "space.max_rel_energy: expected a finite number above 0, got 0.0"),
+        ({"max_rel_energy": 0.0}, "max_rel_energy: expected a finite number above 0, got 0.0"),
         ({"max_rel_energy": np.nan}, "finite number above 0, got nan"),
         ({"max_rel_energy": 0.05}, "space.max_rel_energy: expected at least 0.1, the energy of the cheapest"),
         ({"max_loss_pp": np.inf}, "space.max_loss_pp: expected a finite number, got inf"),

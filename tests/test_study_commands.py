@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -201,7 +202,8 @@ def test_the_workers_of_a_dask_scheduler_give_the_same(
         assert call(monkeypatch, "run", "tiny.toml", "--out", "dask", "--scheduler", address) == 0
     assert same_tables(here / "dask", here / "done")
     with StudyFile.open(here / "dask" / STUDY) as study:
-        assert len({evaluation.worker for evaluation in study.evaluations("lut")}) == 2
+        workers = {evaluation.worker for evaluation in study.evaluations("lut")}
+    assert workers and f"{socket.gethostname()}:{os.getpid()}" not in workers
 
 
 def test_run_goes_on_where_an_equal_run_is(
