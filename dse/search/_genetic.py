@@ -76,9 +76,15 @@ class Genetic:
         self._algorithm: GeneticAlgorithm | None = None  # made when the first objectives are told
         self._asked = Individuals.new("X", distinct(initial))
 
-    def ask(self) -> Population:
-        """Return the next chromosomes `(P, G)` int64, no rows when mating finds nothing new."""
+    def ask(self, offspring: int | None = None) -> Population:
+        """Return the next chromosomes `(P, G)` int64, no rows when mating finds nothing new.
+
+        Args:
+            offspring: How many to breed, from now on; as before when None.
+        """
         if self._algorithm is not None:
+            if offspring is not None:
+                self._algorithm.n_offsprings = offspring
             asked = self._algorithm.ask()
             self._asked = Individuals() if asked is None else asked
         if len(self._asked) == 0:

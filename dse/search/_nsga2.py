@@ -16,8 +16,10 @@ from dse.search._one_thread import one_thread
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objectives, Population, Search
 
-_OFFSPRING = 30  # designs bred for each one that is simulated
-_UNSCREENED = 0.4  # share of a generation that the model does not choose
+_OFFSPRING = 30  # designs bred for each one that is simulated,
+_DEAR = 1000  # as long as so few have been simulated; then fewer: who can afford many has no need to choose so carefully
+_REFIT = 1.05  # the model is fitted again when so many times the designs are known
+_UNSCREENED = 0.2  # share of a generation that the model does not choose
 _SEEDS = 5  # optima, and as many matched assignments, that stay candidates for each design of a generation
 _STEPS = 4  # batches of the opening: the later ones know where losses become too large
 
@@ -32,7 +34,8 @@ class SeededNsga2:
     generation among those; the optima and the matched assignments of all tolerance scales stand beside the offspring.
     The rest are offspring as they come: where the model is wrong, they are what teaches it. Further objectives than
     energy and loss are predicted in the same way. Designs that the space does not permit are repaired; the model knows
-    nothing of designs that failed.
+    nothing of designs that failed. Beyond a thousand designs fewer and fewer offspring are bred for each, in the end one,
+    and the model rests: the method is plain NSGA-II by then, at a tenth of a millisecond per design.
 
     Args:
         space: The search space.
@@ -51,9 +54,11 @@ class SeededNsga2:
         self._limit = guidance.loss_limit(space)
         self._size = population
         self._known: set[bytes] = set()
-        self._simulated: Population = np.zeros((0, n_layers), dtype=np.int64)  # what did not fail
-        self._figures: Floats | None = None  # what it scored beside energy (N, K - 1)
+        self._simulated: list[Population] = []  # what did not fail
+        self._figures: list[Floats] = []  # what it scored beside energy, (P, K - 1) each
         self._front: Objectives | None = None  # the undominated among it
+        self._model: LossModel | None = None
+        self._fitted = 0  # designs that the model knows
         self._rng = np.random.default_rng(seed)
         optima, matched = additive_designs(space, guidance), sweep("nsga2", space, guidance)
         self._seeds = distinct(np.vstack([_thinned(chain, _SEEDS * population) for chain in (optima, matched)]))
@@ -76,11 +81,22 @@ class SeededNsga2:
             if len(proposed) and len(self._known) < self._size:
                 return proposed
             self._begin()
-        bred = self._space.repair(self._genetic.ask())
-        candidates = np.vstack([bred, self._seeds])
+        offspring = self._size * max(1, round(_OFFSPRING * min(1.0, _DEAR / len(self._known))))
+        bred = self._space.repair(self._genetic.ask(offspring))
+        candidates = np.vstack([bred, self._seeds]) if offspring > self._size and self._learned() else bred
         chosen = candidates[self._screen(candidates, bred=len(bred))]
         self._genetic.propose(chosen)
         return chosen
+
+    def _learned(self) -> bool:
+        """Fit the model where there is enough new to learn from; return whether it was."""
+        known = sum(map(len, self._simulated))
+        if not known or known < _REFIT * self._fitted:
+            return False
+        with one_thread():
+            self._model = LossModel(self._guidance, np.vstack(self._simulated), np.vstack(self._figures))
+        self._fitted = known
+        return True
 
     def _begin(self) -> None:
         """Make what the opening found the first generation."""
@@ -96,8 +112,8 @@ class SeededNsga2:
         good = (objectives < FAILED).all(axis=1)
         scored = np.column_stack([self._space.energy(population[good]), objectives[good, 1:]])
         front = scored if self._front is None else np.vstack([self._front, scored])
-        self._simulated = np.vstack([self._simulated, population[good]])
-        self._figures = scored[:, 1:] if self._figures is None else np.vstack([self._figures, scored[:, 1:]])
+        self._simulated.append(population[good])
+        self._figures.append(scored[:, 1:])
         self._front = front[non_dominated(front)]
         if self._opening is None:
             self._genetic.tell(objectives)
@@ -112,7 +128,7 @@ class SeededNsga2:
         new = np.array(sorted(first.values()), dtype=np.int64)
         if len(new) <= self._size or not self._known:
             return new
-        if not len(self._simulated):  # all failed
+        if self._model is None:  # all failed
             return new[: self._size]
         promising = self._most_promising(candidates[new], self._size - round(_UNSCREENED * self._size))
         others = np.setdiff1d(np.flatnonzero(new < bred), promising)
@@ -121,9 +137,9 @@ class SeededNsga2:
 
     def _most_promising(self, designs: Population, count: int) -> NDArray[np.int64]:
         """Return the rows of `designs` that the model of the loss chooses, `(count,)`."""
-        assert self._figures is not None and self._front is not None
+        assert self._model is not None and self._front is not None
         with one_thread():
-            figures = LossModel(self._guidance, self._simulated, self._figures).predict(designs)
+            figures = self._model.predict(designs)
         expected = np.column_stack([self._space.energy(designs), figures])
         acceptable = figures[:, 0] <= self._limit
         for wanted in (acceptable & ~dominated(expected, self._front), acceptable):

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import dse.search._nsga2 as nsga2_module
 from dse.exceptions import InputError
 from dse.pareto import hypervolume, non_dominated
 from dse.search import Guidance, SeededNsga2
 from dse.search._additive import additive_designs
-from dse.search._genetic import best_by_rank_and_crowding
+from dse.search._genetic import Genetic, best_by_rank_and_crowding
 from dse.search._loss_model import LossModel
-from dse.types import FAILED, Objectives, Population
+from dse.types import FAILED, Floats, Objectives, Population
 from tests.small import guidance, space, toy
 
 
@@ -164,10 +165,10 @@ def test_the_model_never_sees_what_failed() -> None:
         objectives = np.stack([energy(asked), loss(asked)], axis=1)
         objectives[asked.sum(axis=1) % 3 == 0] = FAILED
         search.tell(asked, objectives)
-    assert 0 < len(search._simulated) < len(known)
-    assert search._figures is not None and (search._figures < FAILED).all()
-    assert (search._simulated.sum(axis=1) % 3 != 0).all()
-    assert search._figures[:, 0] == pytest.approx(loss(search._simulated))
+    assert 0 < len(np.vstack(search._simulated)) < len(known)
+    assert (np.vstack(search._figures) < FAILED).all()
+    assert (np.vstack(search._simulated).sum(axis=1) % 3 != 0).all()
+    assert np.vstack(search._figures)[:, 0] == pytest.approx(loss(np.vstack(search._simulated)))
 
 
 @pytest.mark.parametrize("n_objectives", [2, 3])
@@ -189,4 +190,32 @@ def test_chooses_what_is_expected_to_move_the_front(n_objectives: int) -> None:
     moves = [i for i, row in enumerate(expected) if not any((other <= row).all() for other in score(known))]
     assert 5 < len(moves) < len(designs)
     best = np.array(moves)[best_by_rank_and_crowding(expected[moves], 5)]
-    assert search._most_promising(designs, 5).tolist() == best.tolist()
+    assert search._learned() and search._most_promising(designs, 5).tolist() == best.tolist()
+
+
+def test_the_more_designs_are_known_the_fewer_are_bred(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, energy, loss = toy(6, 8)
+    bred: list[int] = []
+    ask, fit = Genetic.ask, LossModel.__init__
+
+    def counted(self: Genetic, offspring: int | None = None) -> Population:
+        bred.append(offspring or 0)
+        return ask(self, offspring)
+
+    def fitted(self: LossModel, given: Guidance, population: Population, losses: Floats) -> None:
+        fits.append(len(population))
+        fit(self, given, population, losses)
+
+    fits: list[int] = []
+    monkeypatch.setattr(Genetic, "ask", counted)
+    monkeypatch.setattr(LossModel, "__init__", fitted)
+    monkeypatch.setattr(nsga2_module, "_DEAR", 16)
+    search = SeededNsga2(made, guidance(made), population=8, seed=0)
+    known: set[tuple[int, ...]] = set()
+    while len(known) < 16 * 40:
+        asked = search.ask()
+        assert 0 < len(asked) <= 8 and not known & set(map(tuple, asked.tolist()))
+        known |= set(map(tuple, asked.tolist()))
+        search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
+    assert bred[1] == 240 and bred[-1] == 8 and sorted(bred[1:], reverse=True) == bred[1:]
+    assert fits[-1] < 16 * 30 + 8 and all(b >= 1.05 * a for a, b in zip(fits, fits[1:], strict=False))
