@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def to_optuna(folder: Path, out: Path) -> int:
     """Write the evaluations on search images into a new Optuna storage (SQLite), which optuna-dashboard opens.
 
     One Optuna study with a trial for each design: a categorical parameter for each layer, relative energy and accuracy as
-    values, all figures as attributes; failed evaluations are failed trials.
+    values, all figures as attributes; failed evaluations are failed trials. A bound on the accuracy loss is a constraint,
+    which Optuna's fronts keep to.
 
     Returns:
         The number of trials.
@@ -93,20 +94,30 @@ def to_optuna(folder: Path, out: Path) -> int:
     )
     energies = space.energy(np.array([e.assignment for e in evaluations], dtype=np.int64))
     choices = optuna.distributions.CategoricalDistribution(space.multipliers)
+    floor = _least_accuracy(config, evaluations)
     made.add_trials(
-        [_trial(optuna, e, float(energy), space, choices) for e, energy in zip(evaluations, energies, strict=True)]
+        [_trial(optuna, e, float(energy), space, choices, floor) for e, energy in zip(evaluations, energies, strict=True)]
     )
     return len(evaluations)
 
 
-def _trial(optuna: Any, e: Evaluation, energy: float, space: SearchSpace, choices: Any) -> Any:
+def _least_accuracy(config: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> float | None:
+    """Return the accuracy that a run's bound on the loss leaves; None without a bound, or while the exact one is unknown."""
+    bound = config["space"].get("constraints", {}).get("max_accuracy_loss_pp")
+    exact = [e.figures["accuracy"] for e in evaluations if not any(e.assignment) and e.error is None]
+    return None if bound is None or not exact else exact[0] - bound / 100
+
+
+def _trial(optuna: Any, e: Evaluation, energy: float, space: SearchSpace, choices: Any, floor: float | None) -> Any:
     done = e.error is None
+    beyond = None if floor is None or not done else round(100 * (floor - e.figures["accuracy"]), 9)  # pp
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE if done else optuna.trial.TrialState.FAIL,
         values=[energy, e.figures["accuracy"]] if done else None,
         params={layer: space.multipliers[m] for layer, m in zip(space.layers, e.assignment, strict=True)},
         distributions=dict.fromkeys(space.layers, choices),
         user_attrs={"seconds": e.seconds, "worker": e.worker, **(e.figures if done else {"error": e.error})},
+        system_attrs=None if beyond is None else {"constraints": [beyond]},  # kept to where not above 0
     )
 
 

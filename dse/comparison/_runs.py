@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,8 +99,16 @@ def _settings(metrics: JsonFile, manifest: JsonFile, config: JsonFile) -> dict[s
         "energy.level": metrics.text("energy", "level") if "energy" in metrics.data else "multiplier",
         "hashes.energy_table": None if table is None else manifest.text("hashes", "energy_table"),
         "space.tiles": None if tiles is None else config.count("space", "tiles"),
+        "space.constraints": _constraints(config),
         "versions.dse": manifest.text("versions", "dse"),
     }
+
+
+def _constraints(config: JsonFile) -> str | None:
+    """Return the constraints that a configuration sets, as text; None without any."""
+    known = config.table("space", "constraints") if "constraints" in config.table("space") else {}
+    set_ones = {key: value for key, value in known.items() if value}
+    return json.dumps(set_ones, sort_keys=True, default=str) if set_ones else None
 
 
 def _read_toml(path: Path) -> JsonFile:

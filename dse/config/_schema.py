@@ -118,7 +118,7 @@ class ConstraintsConfig(Table):
     exact_first: bool = False
     exact_last: bool = False
     max_rel_energy: float | None = Field(default=None, gt=0)
-    max_accuracy_loss_pp: float | None = Field(default=None, gt=0)  # on search images
+    max_accuracy_loss_pp: float | None = Field(default=None, gt=0)  # on search images, of designs in a front
 
 
 class SpaceConfig(Table):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.exceptions import InputError, unknown_name
+from dse.pareto import reportable
 from dse.report._energy import EnergyLevels, energy_levels
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._text import KNOWN_METHODS
@@ -17,7 +18,7 @@ from dse.types import Floats, Objectives, Population
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What one method evaluated, N designs in order, without those that could not be scored."""
+    """What one method evaluated, N designs in order, without those that belong in no front: failed, or beyond the bound."""
 
     number: Floats  # (N,) counts from 1
     objectives: Objectives  # (N, 2) relative energy, accuracy loss on the search images in pp
@@ -59,6 +60,7 @@ class RunData:
     fronts: Mapping[str, Front]  # by method
     uniforms: Uniforms
     reference: Floats  # (2,) reference point of the hypervolume: relative energy, accuracy loss in pp
+    max_loss_pp: float | None  # the run's bound on the loss on the search images; None: no bound
     library_floor: float  # smallest relative energy a design can have
     energy: EnergyLevels | None  # None: multiplications only
     metrics: JsonFile
@@ -82,6 +84,7 @@ def load_run(path: str | Path) -> RunData:
     multipliers = tuple(dict.fromkeys(errors.texts("multiplier")))
     methods = _methods(metrics, (evaluations, front))
     exact = 100 * metrics.number("baselines", "quantised_search_accuracy")
+    bound = loss_bound(metrics)
     return RunData(
         path=path,
         methods=methods,
@@ -91,15 +94,21 @@ def load_run(path: str | Path) -> RunData:
         op_counts=robustness.numbers("op_count"),
         sigma=robustness.numbers("sigma"),
         error_std=_grid(errors, layers, multipliers),
-        evaluations={m: _evaluations(evaluations, m) for m in methods},
+        evaluations={m: _evaluations(evaluations, m, bound) for m in methods},
         fronts={m: _front(front, m, layers, multipliers, exact) for m in methods},
         uniforms=_uniforms(read_csv(path / "uniform.csv"), exact),
         reference=np.array([metrics.number("reference_point", k) for k in ("rel_energy", "accuracy_loss_pp")]),
+        max_loss_pp=bound,
         library_floor=metrics.number("library_floor"),
         energy=energy_levels(metrics),
         metrics=metrics,
         manifest=manifest,
     )
+
+
+def loss_bound(metrics: JsonFile) -> float | None:
+    """Return a run's bound on the accuracy loss on the search images in pp; None where it has none."""
+    return None if metrics.data.get("max_accuracy_loss_pp") is None else metrics.number("max_accuracy_loss_pp")
 
 
 def _methods(metrics: JsonFile, files: tuple[CsvFile, ...]) -> tuple[str, ...]:
@@ -115,12 +124,12 @@ def _rows(file: CsvFile, method: str) -> np.ndarray:
     return np.flatnonzero([m == method for m in file.texts("method")])
 
 
-def _evaluations(file: CsvFile, method: str) -> Evaluations:
+def _evaluations(file: CsvFile, method: str, bound: float | None) -> Evaluations:
     number = file.numbers("evaluation")
     rows = _rows(file, method)
     rows = rows[np.argsort(number[rows], kind="stable")]
     objectives = np.column_stack([file.numbers(name, gaps=True) for name in ("rel_energy", "accuracy_loss_pp")])
-    rows = rows[np.isfinite(objectives[rows]).all(axis=1)]  # the others could not be scored
+    rows = rows[reportable(objectives[rows], bound)]
     return Evaluations(number[rows], objectives[rows])
 
 

@@ -98,6 +98,7 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
         "## Results",
         "Losses are in percentage points against the exact quantised network on the same images.",
         f"Hypervolume in relative energy × pp, reference point: relative energy {energy:g}, loss {loss:g} pp.",
+        *_bound_parts(run),
         hypervolume,
         "The methods see search images only. On test images every front falls back, the more the harder it was searched: "
         "part of what looks good on a few hundred images is luck. Compare methods over several seeds.",
@@ -105,6 +106,12 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
         choices,
         *_design_parts(run),
     ]
+
+
+def _bound_parts(run: RunData) -> list[str]:
+    if run.max_loss_pp is None:
+        return []
+    return [f"No front holds a design that loses more than the run's bound, {run.max_loss_pp:g} pp on the search images."]
 
 
 def _design_parts(run: RunData) -> list[str]:

@@ -137,6 +137,13 @@ def test_a_run_without_any_front(run_folder: Path, edit: Edit) -> None:
     assert [f.stem for f in report.figures] == FIGURES[:-1]
 
 
+def test_a_bound_on_the_loss_is_said_and_kept(run_folder: Path, edit: Edit) -> None:
+    edit("metrics.json", lambda m: m.update(max_accuracy_loss_pp=2.0))
+    assert "the run's bound, 2 pp" in (run_folder / write_report(run_folder).tables).read_text()
+    losses = np.concatenate([e.objectives[:, 1] for e in load_run(run_folder).evaluations.values()])
+    assert 0 < len(losses) and losses.max() <= 2.0
+
+
 def test_odd_names_reach_the_files_safely(tmp_path: Path) -> None:
     names = ["exact", "a|b\x1b[31m", "$x$ $", "乘" * 3, "n" * 300]
     report = write_report(make_run(tmp_path / "run", names=names, methods=("x|$y$", "_z")))
