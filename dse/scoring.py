@@ -127,10 +127,8 @@ def _columns(
 
 
 def hypervolumes(fronts: Mapping[str, Scored], reference: Floats, *, test: bool) -> dict[str, float]:
-    """Return the hypervolume of each method's front in energy and accuracy loss, against one reference point (2,)."""
-    return {
-        name: hypervolume((front.test if test else front.search)[:, :2], reference) for name, front in fronts.items()
-    }
+    """Return the hypervolume of each method's front in all K objectives, against one reference point (K,)."""
+    return {name: hypervolume(front.test if test else front.search, reference) for name, front in fronts.items()}
 
 
 def best_uniform(uniform: Scored, *, loss_pp: float = 1.0) -> int | None:
@@ -151,14 +149,14 @@ def summarise(
 
     The reference point of a third objective, and of others, lies a tenth beyond the worst value that a uniform design has.
     """
-    point: Floats = np.array([reference.rel_energy, reference.accuracy_loss_pp])
     others = 1.1 * uniform.search[:, 2:].max(axis=0, initial=0.0)
+    point: Floats = np.array([reference.rel_energy, reference.accuracy_loss_pp, *others])
     best = best_uniform(uniform, loss_pp=min(1.0, math.inf if space.max_loss_pp is None else space.max_loss_pp))
     return {
         "objectives": list(names),
         "hypervolume": hypervolumes(fronts, point, test=False),
         "hypervolume_test": hypervolumes(fronts, point, test=True),
-        "reference_point": dict(zip(names, [*point.tolist(), *others.tolist()], strict=True)),
+        "reference_point": dict(zip(names, point.tolist(), strict=True)),
         "max_accuracy_loss_pp": space.max_loss_pp,
         "evaluations": {name: len(history.population) for name, history in histories.items()},
         "failed": {name: int((~history.scored).sum()) for name, history in histories.items()},

@@ -131,6 +131,16 @@ def test_best_uniform(energy: list[float], loss: list[float], best: int | None) 
     assert best_uniform(scored(energy, loss)) == best
 
 
+def test_hypervolume_is_in_all_objectives() -> None:
+    names = (*NAMES, "distinct_multipliers")
+    score = scorer(names)
+    front = score.front(history([[0, 0], [2, 2], [0, 2]], [[1, 0, 1], [0.1, 4, 1], [0.4, 2, 2]]))
+    uniform = score.score(SPACE.uniform(), np.arange(3))
+    found = summarise(SPACE, names, {}, {"a": front}, uniform, ReferenceConfig(accuracy_loss_pp=5))
+    assert found["reference_point"]["distinct_multipliers"] == pytest.approx(1.1)  # uniform designs use one
+    assert found["hypervolume"]["a"] == pytest.approx(0.9 * 1 * 0.1)
+
+
 def test_summary() -> None:
     score = scorer()
     run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [0.1, 4]])

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dse.comparison._series import OBJECTIVES, Series, read_series
+from dse.comparison._series import Series, read_series
 from dse.exceptions import InputError
-from dse.report import JsonFile, read_json
+from dse.report import JsonFile, objective_names, read_json
 from dse.types import Floats
 
 EVALUATOR = ("hashes.model", "hashes.data", "hashes.library", "format")  # what decides a design's figures
@@ -65,7 +65,7 @@ def labels(folders: Sequence[Path]) -> list[str]:
 def _read(folder: Path, label: str) -> Run:
     metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
     config = _read_toml(folder / "config.toml")
-    columns = _columns(metrics)
+    columns = objective_names(metrics)
     evaluations = config.count("search", "evaluations")
     series, layers = read_series(folder, label, metrics, manifest, columns, evaluations)
     return Run(
@@ -79,14 +79,6 @@ def _read(folder: Path, label: str) -> Run:
         commit=None if manifest.data.get("git_commit") is None else manifest.text("git_commit"),
         series=series,
     )
-
-
-def _columns(metrics: JsonFile) -> tuple[str, ...]:
-    columns = metrics.data.get("objectives", list(OBJECTIVES))
-    valid = isinstance(columns, list) and all(isinstance(c, str) for c in columns) and len(set(columns)) == len(columns)
-    if not valid or len(columns) < 2:
-        raise InputError(f"{metrics.path}: key 'objectives': expected two or more different column names, got {columns!r}")
-    return tuple(columns)
 
 
 def _settings(metrics: JsonFile, manifest: JsonFile, config: JsonFile) -> dict[str, Value]:

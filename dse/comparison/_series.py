@@ -14,7 +14,6 @@ from dse.pareto import reportable
 from dse.report import CsvFile, JsonFile, loss_bound, read_csv
 from dse.types import Objectives
 
-OBJECTIVES = ("rel_energy", "accuracy_loss_pp")  # columns of a run that does not name its own
 ENDED = ("converged", "exhausted")  # methods that had nothing left to ask, and so an equal chance
 _DESIGN = ("method", "seed", "evaluation", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
 

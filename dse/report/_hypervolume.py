@@ -23,7 +23,7 @@ class Curve:
 
     method: str
     evaluation: Floats  # (N,)
-    hypervolume: Floats  # (N,) relative energy x pp
+    hypervolume: Floats  # (N,) in the product of the objectives' units
     reached: int | None  # evaluation at which the baseline's final value was reached, where it was
 
 
@@ -33,17 +33,28 @@ class HypervolumeInfo:
 
     curves: tuple[Curve, ...]  # methods with evaluations only
     level: float | None  # final value of the baseline, where it was run
+    unit: str
     caption: str
 
 
 def hypervolume_info(run: RunData) -> HypervolumeInfo:
-    """Compute the hypervolume of all methods over evaluations."""
+    """Compute the hypervolume of all methods over evaluations, in all objectives of the run."""
     evaluations = {m: run.evaluations[m] for m in run.methods if len(run.evaluations[m].number)}
     values = {m: hypervolume_curve(e.objectives, run.reference) for m, e in evaluations.items()}
     level = float(values[BASELINE][-1]) if BASELINE in values else None
     curves = tuple(Curve(m, e.number, values[m], _reached(e.number, values[m], level)) for m, e in evaluations.items())
-    point = f"reference point ({run.reference[0]:g}, {run.reference[1]:g} pp)"
-    return HypervolumeInfo(curves, level, f"{caption(run)} · {point}")
+    return HypervolumeInfo(curves, level, hypervolume_unit(run), f"{caption(run)} · {reference_text(run)}")
+
+
+def hypervolume_unit(run: RunData) -> str:
+    """Return the product of the objectives that a run's hypervolume is in."""
+    return " × ".join(["relative energy", "pp", *run.objectives[2:]])
+
+
+def reference_text(run: RunData) -> str:
+    """Say where the hypervolume ends in each objective."""
+    others = [f"{name} {value:.4g}" for name, value in zip(run.objectives[2:], run.reference[2:].tolist(), strict=True)]
+    return ", ".join([f"reference point: relative energy {run.reference[0]:g}", f"loss {run.reference[1]:g} pp", *others])
 
 
 def _reached(evaluation: Floats, values: Floats, level: float | None) -> int | None:
@@ -72,6 +83,6 @@ def draw_hypervolume(info: HypervolumeInfo) -> Figure:
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
     axes.set_xlabel("evaluation (distinct designs simulated on the search images)")
-    axes.set_ylabel("hypervolume (relative energy × pp)")
+    axes.set_ylabel(f"hypervolume ({drawn(info.unit, 60)})")
     axes.legend(loc="best")
     return figure
