@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dse.pareto import hypervolume_curve
 from dse.report._caption import caption
-from dse.report._draw import canvas, looks
+from dse.report._draw import QUIET, canvas, legend_beside, looks
 from dse.report._run import RunData
 from dse.report._text import drawn, method_label
 from dse.types import Floats
@@ -66,23 +66,32 @@ def _reached(evaluation: Floats, values: Floats, level: float | None) -> int | N
 
 def draw_hypervolume(info: HypervolumeInfo) -> Figure:
     """Draw the hypervolume over evaluations."""
-    figure = canvas(7.5, 4.2, "Hypervolume over evaluations", info.caption)
+    figure = canvas(9.5, 4.2, "Hypervolume over evaluations", info.caption)
     axes = figure.subplots()
     styles = looks([c.method for c in info.curves])
     for curve in info.curves:
         look, label = styles[curve.method], drawn(method_label(curve.method))
         if curve.reached is not None and curve.method != BASELINE and info.level is not None:
-            label += f" (reaches the dashed line at evaluation {curve.reached})"
-            axes.plot([curve.reached] * 2, [0, info.level], color=look.colour, linestyle=":", linewidth=1)
-        axes.plot(curve.evaluation, curve.hypervolume, color=look.colour, drawstyle="steps-post", label=label)
-        axes.plot(curve.evaluation[-1:], curve.hypervolume[-1:], look.marker, color=look.colour, markersize=4)
+            label += f" (there at {curve.reached})"
+            axes.plot([curve.reached], [info.level], "|", color=look.colour, markersize=14, markeredgewidth=1.6, zorder=4)
+        axes.plot(
+            curve.evaluation,
+            curve.hypervolume,
+            color=look.colour,
+            linestyle=look.line,
+            drawstyle="steps-post",
+            marker=look.marker,
+            markersize=5,
+            markevery=[len(curve.evaluation) - 1],
+            label=label,
+        )
     if info.level is not None:
-        label = f"{method_label(BASELINE)} final value: {info.level:.3f}"
-        axes.axhline(info.level, color=styles[BASELINE].colour, linestyle="--", linewidth=0.9, label=label)
+        label = f"{method_label(BASELINE)} final value, {info.level:.3f};\n'there at': evaluation that reached it"
+        axes.axhline(info.level, color=QUIET, linewidth=0.8, zorder=1, label=label)
     axes.grid(color="#eeeeee")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
     axes.set_xlabel("evaluation (distinct designs simulated on the search images)")
     axes.set_ylabel(f"hypervolume ({drawn(info.unit, 60)})")
-    axes.legend(loc="best")
+    legend_beside(figure, axes)
     return figure
