@@ -11,26 +11,21 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.report import load_run
-from dse.run_folder import STUDY
 from dse.space import SearchSpace
-from dse.store import Evaluation, StudyFile, to_csv, to_json_lines
+from dse.status import open_study
+from dse.store import Evaluation, to_csv, to_json_lines
 from dse.study import space_from
 from dse.whole_files import writing
 
 _DASHBOARD = "lut"  # the fidelity that Optuna's trials show
 
 
-def open_study(folder: Path) -> StudyFile:
-    """Open the study of a run. Raises InputError where there is none, or it is damaged."""
-    if not (folder / STUDY).exists():
-        raise InputError(f"{folder}: no study there ({STUDY}); expected the folder of a run")
-    return StudyFile.open(folder / STUDY)
-
-
 def table(folder: Path, kind: str) -> Iterator[str]:
-    """Yield every evaluation of a run as text: `kind` is `csv` or `jsonl`."""
+    """Yield every evaluation of a run as text, its multipliers by index and by name: `kind` is `csv` or `jsonl`."""
+    rows = to_csv if kind == "csv" else to_json_lines
     with open_study(folder) as study:
-        yield from to_csv(study) if kind == "csv" else to_json_lines(study)
+        known = study.remembered("identity")["space"] if study.counts() else {"layers": (), "multipliers": ()}
+        yield from rows(study, layers=known["layers"], multipliers=known["multipliers"])
 
 
 def design(folder: Path, method: str, number: int) -> dict[str, Any]:
