@@ -75,7 +75,8 @@ def run(
         overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked.
         go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does.
         execution: Where designs are evaluated; one at a time in this process when None.
-        display: Shows progress; silent when None.
+        display: Shows progress, `ProgressDisplay()` on standard error: a live line on a terminal, else (notebooks, files) a
+            line at the end of each stage and every ten seconds. Silent when None, as a library should be.
 
     Raises:
         InputError: For a mistake in the configuration or in what it names; nothing is written then.
@@ -85,16 +86,17 @@ def run(
     if place is not None and not go_on:
         check_place(config, place, overwrite=overwrite)
     display = display if display is not None else ProgressDisplay.silent()
-    display.start("load")
-    inputs = load_inputs(config, model=model, dataset=dataset)
-    with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
-        try:
-            return _complete(inputs, study, place, execution or Execution(), display)
-        except InputError:
-            barren = not study.counts()
-            if place is not None and barren and not go_on:
-                shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
-            raise
+    with display:
+        display.start("load")
+        inputs = load_inputs(config, model=model, dataset=dataset)
+        with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
+            try:
+                return _complete(inputs, study, place, execution or Execution(), display)
+            except InputError:
+                barren = not study.counts()
+                if place is not None and barren and not go_on:
+                    shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
+                raise
 
 
 def resume(
@@ -122,9 +124,9 @@ def resume(
         RunError: For a failure of the machine.
     """
     display = display if display is not None else ProgressDisplay.silent()
-    display.start("load")
     config, study = reopen(Path(folder), evaluations=evaluations)
-    with study:
+    with study, display:
+        display.start("load")
         inputs = load_inputs(config, model=model, dataset=dataset)
         return _complete(inputs, study, Path(folder), execution or Execution(), display)
 

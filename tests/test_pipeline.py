@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -204,7 +205,9 @@ def test_the_callers_own_module_and_arrays() -> None:
         space__layers={"exclude": ["3"]},
         search__methods=["exhaustive"],
     )
-    outcome = dse.run(config, model=network, dataset=dataset)
+    said = io.StringIO()
+    outcome = dse.run(config, model=network, dataset=dataset, display=dse.ProgressDisplay(said))
+    assert "search exhaustive: done in" in said.getvalue()
     assert outcome.space.layers == ("1",)
     assert outcome.manifest["model"] == "Sequential"
     assert outcome.histories["exhaustive"].stopped in ("exhausted", "budget")
