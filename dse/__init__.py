@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dse.nn.tracing import trace
     from dse.outcome import Outcome
     from dse.pipeline import run
+    from dse.progress import ProgressDisplay
     from dse.report import write_report
     from dse.robustness import RobustnessSettings, learn_robustness
     from dse.search import make_search, run_search
@@ -47,6 +48,7 @@ _HOME = {
     "dse.nn.tracing": ("trace",),
     "dse.outcome": ("Outcome",),
     "dse.pipeline": ("run",),
+    "dse.progress": ("ProgressDisplay",),
     "dse.report": ("write_report",),
     "dse.robustness": ("RobustnessSettings", "learn_robustness"),
     "dse.search": ("make_search", "run_search"),
@@ -55,10 +57,10 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "ErrorTable", "InputError", "Multiplier", "MultiplierLibrary", "Outcome", "QuantizationSettings", "RobustnessSettings",
-    "RunConfig", "SearchSpace", "approximable_layers", "arrays_dataset", "learn_robustness", "load_config", "load_library",
-    "loaders_dataset", "make_search", "match", "matching_sweep", "measure_errors", "parse_config", "predict_errors",
-    "quantize", "run", "run_search", "simulate", "trace", "write_report",
+    "ErrorTable", "InputError", "Multiplier", "MultiplierLibrary", "Outcome", "ProgressDisplay", "QuantizationSettings",
+    "RobustnessSettings", "RunConfig", "SearchSpace", "approximable_layers", "arrays_dataset", "learn_robustness",
+    "load_config", "load_library", "loaders_dataset", "make_search", "match", "matching_sweep", "measure_errors",
+    "parse_config", "predict_errors", "quantize", "run", "run_search", "simulate", "trace", "write_report",
 ]  # fmt: skip
 
 

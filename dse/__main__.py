@@ -93,9 +93,14 @@ def run(
         keep_freed_memory()
         if not go_on:
             check_place(settings, out, overwrite=overwrite)
-        with ProgressDisplay() as display, under(f"{config}: "):
+        with under(f"{config}: "):
             outcome = run_pipeline(
-                settings, out=out, overwrite=overwrite, go_on=go_on, execution=Execution(**execution), display=display
+                settings,
+                out=out,
+                overwrite=overwrite,
+                go_on=go_on,
+                execution=Execution(**execution),
+                display=ProgressDisplay(),
             )
         _print_report(out, outcome.report)
 
@@ -116,8 +121,9 @@ def resume(run_folder: Path, budget: int | None, **execution: Any) -> None:
         from dse.progress import ProgressDisplay
 
         keep_freed_memory()
-        with ProgressDisplay() as display:
-            outcome = resume_pipeline(run_folder, evaluations=budget, execution=Execution(**execution), display=display)
+        outcome = resume_pipeline(
+            run_folder, evaluations=budget, execution=Execution(**execution), display=ProgressDisplay()
+        )
         _print_report(run_folder, outcome.report)
 
 

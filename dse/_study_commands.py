@@ -53,7 +53,11 @@ def verify(run_folder: Path, designs: int) -> None:
 @click.option("--method", default="nsga2", show_default=True, help="Whose front (assignment).")
 @click.option("--design", type=click.IntRange(min=0), help="Which design of it, from 0 by rising energy (assignment).")
 def export(run_folder: Path, kind: str, out: Path | None, method: str, design: int | None) -> None:
-    """Write RUN's evaluations as CSV, JSON lines or an Optuna storage, or one design's assignment as JSON."""
+    """Write RUN's evaluations as CSV, JSON lines or an Optuna storage, or one design's assignment as JSON.
+
+    In CSV, `assignment` is the multipliers' indices in the library, and the last columns their names, one for each layer; in
+    JSON lines, `layers` has the names.
+    """
     from dse import exports
     from dse.exceptions import InputError
     from dse.whole_files import write_whole

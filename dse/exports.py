@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,21 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.report import load_run
-from dse.run_folder import STUDY
 from dse.space import SearchSpace
-from dse.store import Evaluation, StudyFile, to_csv, to_json_lines
+from dse.status import open_study
+from dse.store import Evaluation, to_csv, to_json_lines
 from dse.study import space_from
 from dse.whole_files import writing
 
 _DASHBOARD = "lut"  # the fidelity that Optuna's trials show
 
 
-def open_study(folder: Path) -> StudyFile:
-    """Open the study of a run. Raises InputError where there is none, or it is damaged."""
-    if not (folder / STUDY).exists():
-        raise InputError(f"{folder}: no study there ({STUDY}); expected the folder of a run")
-    return StudyFile.open(folder / STUDY)
-
-
 def table(folder: Path, kind: str) -> Iterator[str]:
-    """Yield every evaluation of a run as text: `kind` is `csv` or `jsonl`."""
+    """Yield every evaluation of a run as text, its multipliers by index and by name: `kind` is `csv` or `jsonl`."""
+    rows = to_csv if kind == "csv" else to_json_lines
     with open_study(folder) as study:
-        yield from to_csv(study) if kind == "csv" else to_json_lines(study)
+        known = study.remembered("identity")["space"] if study.counts() else {"layers": (), "multipliers": ()}
+        yield from rows(study, layers=known["layers"], multipliers=known["multipliers"])
 
 
 def design(folder: Path, method: str, number: int) -> dict[str, Any]:
@@ -66,7 +61,8 @@ def to_optuna(folder: Path, out: Path) -> int:
     """Write the evaluations on search images into a new Optuna storage (SQLite), which optuna-dashboard opens.
 
     One Optuna study with a trial for each design: a categorical parameter for each layer, relative energy and accuracy as
-    values, all figures as attributes; failed evaluations are failed trials.
+    values, all figures as attributes; failed evaluations are failed trials. A bound on the accuracy loss is a constraint,
+    which Optuna's fronts keep to.
 
     Returns:
         The number of trials.
@@ -93,20 +89,30 @@ def to_optuna(folder: Path, out: Path) -> int:
     )
     energies = space.energy(np.array([e.assignment for e in evaluations], dtype=np.int64))
     choices = optuna.distributions.CategoricalDistribution(space.multipliers)
+    floor = _least_accuracy(config, evaluations)
     made.add_trials(
-        [_trial(optuna, e, float(energy), space, choices) for e, energy in zip(evaluations, energies, strict=True)]
+        [_trial(optuna, e, float(energy), space, choices, floor) for e, energy in zip(evaluations, energies, strict=True)]
     )
     return len(evaluations)
 
 
-def _trial(optuna: Any, e: Evaluation, energy: float, space: SearchSpace, choices: Any) -> Any:
+def _least_accuracy(config: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> float | None:
+    """Return the accuracy that a run's bound on the loss leaves; None without a bound, or while the exact one is unknown."""
+    bound = config["space"].get("constraints", {}).get("max_accuracy_loss_pp")
+    exact = [e.figures["accuracy"] for e in evaluations if not any(e.assignment) and e.error is None]
+    return None if bound is None or not exact else exact[0] - bound / 100
+
+
+def _trial(optuna: Any, e: Evaluation, energy: float, space: SearchSpace, choices: Any, floor: float | None) -> Any:
     done = e.error is None
+    beyond = None if floor is None or not done else round(100 * (floor - e.figures["accuracy"]), 9)  # pp
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE if done else optuna.trial.TrialState.FAIL,
         values=[energy, e.figures["accuracy"]] if done else None,
         params={layer: space.multipliers[m] for layer, m in zip(space.layers, e.assignment, strict=True)},
         distributions=dict.fromkeys(space.layers, choices),
         user_attrs={"seconds": e.seconds, "worker": e.worker, **(e.figures if done else {"error": e.error})},
+        system_attrs=None if beyond is None else {"constraints": [beyond]},  # kept to where not above 0
     )
 
 

@@ -18,6 +18,7 @@ from dse.multipliers import PACKAGED, MultiplierLibrary, load_library, tuned
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
+from dse.nn.tracing import trace
 from dse.objectives import (
     DEFAULT_ENERGY_TABLE,
     OBJECTIVES,
@@ -26,6 +27,7 @@ from dse.objectives import (
     Study,
     level_index,
     load_energy_table,
+    network_energy,
 )
 from dse.operands import operand_format
 from dse.run_folder import DESIGN_COLUMNS
@@ -67,6 +69,8 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     layers = tuple(approximable_layers(network))
     _check_layer_names(layers)
     _check_methods(config, layers, library)
+    if config.space.constraints.max_rel_energy is not None:
+        _check_energy_bound(config, network, untrained.workload, library, energy_table)
     _check_objectives(config, library)
     return Inputs(config, untrained, library, energy_table, layers, float_layers(network))
 
@@ -101,6 +105,17 @@ def _check_methods(config: RunConfig, layers: tuple[str, ...], library: Multipli
     for method in config.search.methods:
         with under("search.methods: "):
             make_search(method, space, guidance, population=config.search.population, seed=config.seed, load=load_factory)
+
+
+def _check_energy_bound(
+    config: RunConfig, network: nn.Module, workload: Workload, library: MultiplierLibrary, table: EnergyTable
+) -> None:
+    """Refuse now a bound on the energy that no design keeps: one image tells how often each layer multiplies."""
+    seen = trace(network, workload.parts.calibration.x[:1], patches=2)
+    overhead = network_energy(seen, table).overhead(config.energy.level)
+    constrained_space(
+        config, library, seen.names, seen.op_counts, fixed_op_count=seen.fixed_op_count, overhead=overhead
+    )
 
 
 def _check_objectives(config: RunConfig, library: MultiplierLibrary) -> None:

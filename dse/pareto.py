@@ -9,6 +9,21 @@ from numpy.typing import NDArray
 from dse.exceptions import InputError
 from dse.types import Floats, Objectives
 
+_ROUND_OFF = 1e-9  # pp: a loss is the difference of two fractions of images
+
+
+def reportable(objectives: Objectives, max_loss_pp: float | None) -> NDArray[np.bool_]:
+    """Mark the designs `(P, K)` that a front may hold, `(P,)`: scored, and within the bound on the accuracy loss.
+
+    Whatever the method: fronts, their indicators and comparisons all choose by this.
+
+    Args:
+        objectives: NaN in the rows of designs that failed; the second objective is the accuracy loss in percentage points.
+        max_loss_pp: The bound, `space.constraints.max_accuracy_loss_pp`; None: no bound.
+    """
+    scored = np.isfinite(objectives).all(axis=1)
+    return np.asarray(scored if max_loss_pp is None else scored & (objectives[:, 1] <= max_loss_pp + _ROUND_OFF))
+
 
 def non_dominated(objectives: Objectives) -> NDArray[np.bool_]:
     """Mark the rows of `(P, K)` that no other row dominates, `(P,)`; of equal rows only the first is marked.

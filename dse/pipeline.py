@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from dse.climb import climb
@@ -21,22 +19,22 @@ from dse.evaluator import TEST
 from dse.exceptions import InputError, RunError
 from dse.executors import open_executor
 from dse.fidelity import TOP
-from dse.inputs import Inputs, load_inputs, simulation_engines
+from dse.inputs import Inputs, load_inputs
+from dse.manifest import energy_figures, identity, manifest
 from dse.nn.datasets import Dataset
 from dse.nn.training import accuracy
-from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import write_report
-from dse.run_folder import environment, hardware, written_together
+from dse.run_folder import written_together
 from dse.scoring import Scorer, summarise
 from dse.search import Checked, History, make_search, run_search
+from dse.search_progress import SearchProgress
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, join, kept_guidance, record, reopen, space_as_plain
-from dse.types import Objectives
-from dse.workload import load_factory, model_hash
+from dse.study import begin, check_place, join, kept_guidance, record, reopen
+from dse.workload import load_factory
 
 _DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
 
@@ -75,7 +73,8 @@ def run(
         overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked.
         go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does.
         execution: Where designs are evaluated; one at a time in this process when None.
-        display: Shows progress; silent when None.
+        display: Shows progress, `ProgressDisplay()` on standard error: a live line on a terminal, else (notebooks, files) a
+            line at the end of each stage and every ten seconds. Silent when None, as a library should be.
 
     Raises:
         InputError: For a mistake in the configuration or in what it names; nothing is written then.
@@ -85,16 +84,17 @@ def run(
     if place is not None and not go_on:
         check_place(config, place, overwrite=overwrite)
     display = display if display is not None else ProgressDisplay.silent()
-    display.start("load")
-    inputs = load_inputs(config, model=model, dataset=dataset)
-    with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
-        try:
-            return _complete(inputs, study, place, execution or Execution(), display)
-        except InputError:
-            barren = not study.counts()
-            if place is not None and barren and not go_on:
-                shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
-            raise
+    with display:
+        display.start("load")
+        inputs = load_inputs(config, model=model, dataset=dataset)
+        with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
+            try:
+                return _complete(inputs, study, place, execution or Execution(), display)
+            except InputError:
+                barren = not study.counts()
+                if place is not None and barren and not go_on:
+                    shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
+                raise
 
 
 def resume(
@@ -122,9 +122,9 @@ def resume(
         RunError: For a failure of the machine.
     """
     display = display if display is not None else ProgressDisplay.silent()
-    display.start("load")
     config, study = reopen(Path(folder), evaluations=evaluations)
-    with study:
+    with study, display:
+        display.start("load")
         inputs = load_inputs(config, model=model, dataset=dataset)
         return _complete(inputs, study, Path(folder), execution or Execution(), display)
 
@@ -161,7 +161,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     metrics = {
         **summarise(space, config.search.objectives, histories, fronts, uniform, config.search.reference),
         "baselines": {"float_accuracy": accuracy(workload.model, parts.test), **exact},
-        "energy": _energy_figures(config, prepared.energy),
+        "energy": energy_figures(config, prepared.energy),
         "error_model": {grade: asdict(found) for grade, found in agreements.items()},
         "float_layers": list(inputs.float_layers),
         "images": {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")},
@@ -183,7 +183,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         uniform=uniform,
         quantised_search_accuracy=exact["quantised_search_accuracy"],
         metrics=metrics,
-        manifest=_manifest(prepared, known_by, execution),
+        manifest=manifest(prepared, known_by, jobs=execution.jobs),
     )
 
 
@@ -240,65 +240,3 @@ def _search(name: str, prepared: Prepared, scorer: Scorer, study: StudyFile, dis
     progress = SearchProgress(name, study, display)
     checked = Checked(name, search, prepared.space)
     return run_search(checked, scorer.objectives, config.search.evaluations, progress=progress)
-
-
-class SearchProgress:
-    """Shows how far a method has come, and keeps it in the study for `dse status`."""
-
-    def __init__(self, name: str, study: StudyFile, display: ProgressDisplay) -> None:
-        self._name, self._study, self._display = name, study, display
-        self._before = study.manifest.get("progress", {}).get(name, 0)
-        self._best, self._failed = np.inf, 0
-
-    def __call__(self, done: int, total: int, objectives: Objectives) -> None:
-        allowed = objectives[objectives[:, 1] <= 1.0]
-        self._best = min(self._best, allowed[:, 0].min(initial=np.inf))
-        self._failed += int(np.isnan(objectives[:, 0]).sum())
-        note = "none within 1 pp yet" if np.isinf(self._best) else f"{100 * (1 - self._best):.1f} % saved at <= 1 pp"
-        self._display.update(done, total, note + (f", {self._failed} failed" if self._failed else ""))
-        if done > self._before:
-            self._study.update_manifest({"progress": self._study.manifest.get("progress", {}) | {self._name: done}})
-
-
-def _energy_figures(config: RunConfig, energy: NetworkEnergy) -> dict[str, Any]:
-    """Return what turns a saving at the run's level into that at any other, and where it comes from."""
-    return {
-        "level": config.energy.level,
-        "multiplier_share": {level: energy.share(level) for level in ENERGY_LEVELS},
-        "table": asdict(energy.table),
-    }
-
-
-def identity(prepared: Prepared) -> dict[str, Any]:
-    """Return what evaluations depend on and what names them."""
-    library = prepared.inputs.library
-    return {
-        "space": space_as_plain(prepared.space),
-        "evaluator": prepared.evaluator,
-        "hashes": {
-            "model": model_hash(prepared.workload.model),
-            "data": prepared.workload.parts.content_hash,
-            "library": library.content_hash,
-            "tables": {m.name: m.table_hash for m in library},
-            "energy_table": prepared.energy.table.content_hash,
-        },
-    }
-
-
-def _manifest(prepared: Prepared, known_by: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
-    inputs = prepared.inputs
-    config, space = inputs.config, inputs.config.space
-    engines = simulation_engines(inputs.library, space.quantisation.format)
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "space_seed": config.space_seed,
-        "model": prepared.workload.model_name,
-        "dataset": prepared.workload.dataset_name,
-        "library": space.multipliers.library,
-        "format": space.quantisation.format,
-        "engines": sorted(set(engines.values())),
-        **known_by,
-        "hardware": {**hardware(), "threads": torch.get_num_threads(), "jobs": execution.jobs},
-        **environment(),
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from dse.config import ReferenceConfig
 from dse.multipliers import MultiplierLibrary
 from dse.objectives import NetworkEnergy, ObjectiveSet, Study
-from dse.pareto import hypervolume, non_dominated
+from dse.pareto import hypervolume, non_dominated, reportable
 from dse.search import History
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objective, Objectives, Population
@@ -87,7 +88,7 @@ class Scorer:
         library: MultiplierLibrary,
         energy: NetworkEnergy | None = None,
     ) -> None:
-        self._sources = search, test
+        self._sources, self._max_loss_pp = (search, test), space.max_loss_pp
         make = partial(_columns, names, space, library, energy)
         self.objectives: list[Objective] = make(search, exact_search)
         self._test = make(test, exact_test)
@@ -103,9 +104,12 @@ class Scorer:
         return Scored(population, evaluation[fine], sides[0][fine], sides[1][fine], *accuracies)
 
     def front(self, history: History) -> Scored:
-        """Score a method's front: the designs that no other of its designs dominates on the search images."""
-        scored = np.flatnonzero(history.scored)
-        chosen = scored[non_dominated(history.objectives[scored])]
+        """Score a method's front: of its designs within the space's bound on the loss those that no other of them dominates.
+
+        Both are judged on the search images, by which the methods choose.
+        """
+        within = np.flatnonzero(reportable(history.objectives, self._max_loss_pp))
+        chosen = within[non_dominated(history.objectives[within])]
         chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
         return self.score(history.population[chosen], chosen + 1)
 
@@ -123,10 +127,8 @@ def _columns(
 
 
 def hypervolumes(fronts: Mapping[str, Scored], reference: Floats, *, test: bool) -> dict[str, float]:
-    """Return the hypervolume of each method's front in energy and accuracy loss, against one reference point (2,)."""
-    return {
-        name: hypervolume((front.test if test else front.search)[:, :2], reference) for name, front in fronts.items()
-    }
+    """Return the hypervolume of each method's front in all K objectives, against one reference point (K,)."""
+    return {name: hypervolume(front.test if test else front.search, reference) for name, front in fronts.items()}
 
 
 def best_uniform(uniform: Scored, *, loss_pp: float = 1.0) -> int | None:
@@ -147,14 +149,15 @@ def summarise(
 
     The reference point of a third objective, and of others, lies a tenth beyond the worst value that a uniform design has.
     """
-    point: Floats = np.array([reference.rel_energy, reference.accuracy_loss_pp])
     others = 1.1 * uniform.search[:, 2:].max(axis=0, initial=0.0)
-    best = best_uniform(uniform)
+    point: Floats = np.array([reference.rel_energy, reference.accuracy_loss_pp, *others])
+    best = best_uniform(uniform, loss_pp=min(1.0, math.inf if space.max_loss_pp is None else space.max_loss_pp))
     return {
         "objectives": list(names),
         "hypervolume": hypervolumes(fronts, point, test=False),
         "hypervolume_test": hypervolumes(fronts, point, test=True),
-        "reference_point": dict(zip(names, [*point.tolist(), *others.tolist()], strict=True)),
+        "reference_point": dict(zip(names, point.tolist(), strict=True)),
+        "max_accuracy_loss_pp": space.max_loss_pp,
         "evaluations": {name: len(history.population) for name, history in histories.items()},
         "failed": {name: int((~history.scored).sum()) for name, history in histories.items()},
         "stopped": {name: history.stopped for name, history in histories.items()},

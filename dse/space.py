@@ -19,7 +19,8 @@ class SearchSpace:
     """Assignments of M multipliers to L layers.
 
     Every method proposes only designs that are allowed, hold to the tile limit and spend at most `max_rel_energy`, since
-    these are known without simulation. `max_loss_pp` is known afterwards: designs beyond it lose to all others.
+    these are known without simulation. `max_loss_pp` is known afterwards: whatever the method, no front holds a
+    design beyond it (`dse.pareto.reportable`), and methods that learn from losses steer by it.
 
     Args:
         layers: Qualified names of the approximable layers `(L,)`, in forward order.
@@ -33,7 +34,7 @@ class SearchSpace:
         allowed: Which multipliers each layer may get, `(L, M)` bool, as `dse.layer_rules` builds it from names; None: all.
             Each layer must allow the exact multiplier: then a design exists for every tile limit, and every repair ends.
         max_rel_energy: Most energy a design may spend, as `energy` counts it, above 0; None: no bound.
-        max_loss_pp: Largest accuracy loss of interest in percentage points (the second objective); None: no bound.
+        max_loss_pp: Most accuracy loss in percentage points (the second objective) of a design in a front; None: no bound.
 
     Raises:
         InputError: If these do not fit together, or no design is found that spends at most `max_rel_energy`.

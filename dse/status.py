@@ -14,6 +14,13 @@ from dse.store import StudyFile
 _REASONS = 3  # of failures that are shown
 
 
+def open_study(folder: Path) -> StudyFile:
+    """Open the study of a run. Raises InputError where there is none, or it is damaged."""
+    if not (folder / STUDY).exists():
+        raise InputError(f"{folder}: no study there ({STUDY}); expected the folder of a run, which `dse run` begins")
+    return StudyFile.open(folder / STUDY)
+
+
 def status(folder: Path) -> dict[str, Any]:
     """Return how far the run in `folder` has come, as plain data.
 
@@ -24,9 +31,7 @@ def status(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: There is no study, or it is damaged.
     """
-    if not (folder / STUDY).exists():
-        raise InputError(f"{folder}: no study there ({STUDY}); expected the folder of a run")
-    with StudyFile.open(folder / STUDY) as study:
+    with open_study(folder) as study:
         config, manifest, tallies = study.config, study.manifest, study.counts()
         failures = [evaluation.error for evaluation in study.failures(_REASONS)]
         busy = study.in_use

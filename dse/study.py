@@ -15,6 +15,7 @@ from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
 from dse.search import Guidance
 from dse.space import SearchSpace
+from dse.status import open_study
 from dse.store import StudyFile
 
 _BUDGET = ("search", "evaluations")  # what a resumed run may change
@@ -79,9 +80,7 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
     Raises:
         InputError: There is no study, it is damaged, or `config.toml` in the folder is no longer the study's.
     """
-    if not (folder / STUDY).exists():
-        raise InputError(f"{folder}: no run to resume (no {STUDY} there); `dse run` begins one")
-    study = StudyFile.open(folder / STUDY)
+    study = open_study(folder)
     try:
         known = study.config
         config = parse_config(known, f"{folder / STUDY}")

@@ -12,8 +12,8 @@ from torch import nn
 from dse.evaluator import Job
 from dse.exceptions import InputError
 from dse.inputs import load_inputs
+from dse.manifest import identity
 from dse.nn.datasets import Dataset
-from dse.pipeline import identity
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run

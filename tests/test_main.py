@@ -61,6 +61,25 @@ def test_validate(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert not (config.parent / "runs").exists()
 
 
+def test_validate_refuses_what_run_refuses(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for command in ("validate", "run"):
+        assert call(monkeypatch, command, config, "--set", "space.constraints.max_rel_energy=0.001") == 2
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert said[0] == said[1] and "space.constraints: space.max_rel_energy: expected at least 0." in said[0]
+    assert call(monkeypatch, "validate", config, "--set", "space.constraints.max_rel_energy=0.9") == 0
+
+
+def test_a_run_without_network_and_data_says_what_it_needs(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("")
+    assert call(monkeypatch, "run", config) == 2
+    assert "space.dataset: expected the key name or factory (or pass dataset= to dse.run)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("what", "name"),
     [

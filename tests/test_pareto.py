@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.pareto import hypervolume, hypervolume_curve, non_dominated
+from dse.pareto import hypervolume, hypervolume_curve, non_dominated, reportable
 from dse.types import Objectives
 
 UNIT = np.array([1.0, 1.0])
@@ -37,6 +37,14 @@ def test_non_dominated_is_brute_force(k: int, seed: int) -> None:
 
 def test_first_of_equal_rows() -> None:
     assert non_dominated(np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.6]])).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(("bound", "kept"), [(None, [0, 1, 2, 4]), (2.0, [0, 1, 4]), (1.9, [0, 4]), (0.0, [0, 4])])
+def test_reportable_is_scored_and_within_the_bound(bound: float | None, kept: list[int]) -> None:
+    thrice = np.full((5, 1), 7.0)  # a third objective has no bound
+    losses = np.array([[1, 0], [0.5, 2.0000000000000004], [0.4, 2.1], [np.nan, np.nan], [0.9, -0.5]])
+    for objectives in (losses, np.hstack([losses, thrice])):
+        assert np.flatnonzero(reportable(objectives, bound)).tolist() == kept
 
 
 def test_no_rows() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,15 @@ import torch
 from torch import nn
 
 import dse
+from dse.comparison import compare_runs
 from dse.config import RunConfig
 from dse.exceptions import InputError
+from dse.exports import to_optuna
 from dse.inputs import load_inputs, open_library
 from dse.nn.datasets import load_dataset
 from dse.nn.models import build_model
 from dse.pareto import hypervolume, non_dominated
+from dse.search import METHODS
 
 FIGURES = ("fronts", "hypervolume", "robustness", "errors", "assignments")
 
@@ -103,6 +108,27 @@ def test_figures_agree_with_each_other(tmp_path: Path) -> None:
     assert 0 < metrics["library_floor"] < 1
 
 
+def test_no_method_reports_a_design_beyond_the_bound_on_the_loss(tmp_path: Path) -> None:
+    methods = [method for method in METHODS if method != "exhaustive"]
+    out, bound = tmp_path / "run", 2.0
+    outcome = dse.run(smoke(search__methods=methods, space__constraints={"max_accuracy_loss_pp": bound}), out=out)
+    evaluated = {m: h.objectives[:, 1] for m, h in outcome.histories.items()}
+    assert max(losses.max() for losses in evaluated.values()) > bound
+    exact = 100 * json.loads((out / "metrics.json").read_text())["baselines"]["quantised_search_accuracy"]
+    losses = [exact - 100 * float(row["search_accuracy"]) for row in rows(out / "front.csv")]
+    assert losses and max(losses) <= bound + 1e-9
+    assert {row["method"] for row in rows(out / "front.csv")} == {m for m in methods if evaluated[m].min() <= bound}
+    measured = {m.series.method: m for m in compare_runs([out]).measured}
+    for method, value in outcome.metrics["hypervolume"].items():
+        assert measured[method].volume == pytest.approx(value)
+    if find_spec("optuna"):
+        import optuna
+
+        assert to_optuna(out, tmp_path / "optuna.db")
+        study = optuna.load_study(study_name="run", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
+        assert 0 < len(study.best_trials) and min(t.values[1] for t in study.best_trials) >= (exact - bound) / 100 - 1e-9
+
+
 def test_energy_levels_change_the_scale_and_nothing_else(tmp_path: Path) -> None:
     plain, memory = dse.run(smoke()), dse.run(smoke(energy__level="memory"), out=tmp_path / "run")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
@@ -179,7 +205,9 @@ def test_the_callers_own_module_and_arrays() -> None:
         space__layers={"exclude": ["3"]},
         search__methods=["exhaustive"],
     )
-    outcome = dse.run(config, model=network, dataset=dataset)
+    said = io.StringIO()
+    outcome = dse.run(config, model=network, dataset=dataset, display=dse.ProgressDisplay(said))
+    assert "search exhaustive: done in" in said.getvalue()
     assert outcome.space.layers == ("1",)
     assert outcome.manifest["model"] == "Sequential"
     assert outcome.histories["exhaustive"].stopped in ("exhausted", "budget")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from dse.config import ReferenceConfig
 from dse.multipliers import MultiplierLibrary, from_callable
 from dse.scoring import Scored, Scorer, best_uniform, hypervolumes, summarise
 from dse.search import History
+from dse.space import SearchSpace
 from dse.types import Population
-from tests.small import space
+from tests.small import space as small_space
 
-SPACE = space(2, 3)  # op counts 10, 20; energies 1, 0.55, 0.1
+SPACE = small_space(2, 3)  # op counts 10, 20; energies 1, 0.55, 0.1
 
 
 NAMES = ("rel_energy", "accuracy_loss_pp")
@@ -35,14 +37,14 @@ class Accuracy:
         return [None if row == self._broken else {"accuracy": value} for row, value in rows]
 
 
-def scorer(names: tuple[str, ...] = NAMES, broken: tuple[int, ...] = ()) -> Scorer:
+def scorer(names: tuple[str, ...] = NAMES, broken: tuple[int, ...] = (), space: SearchSpace = SPACE) -> Scorer:
     return Scorer(
         names,
         search=Accuracy(0.01),
         test=Accuracy(0.02, broken),
         exact_search={"accuracy": 0.9},
         exact_test={"accuracy": 0.91},
-        space=SPACE,
+        space=space,
         library=LIBRARY,
     )
 
@@ -83,6 +85,25 @@ def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
     assert front.rel_energy == pytest.approx([1, 0.7, 0.1])
 
 
+@pytest.mark.parametrize(("bound", "kept"), [(3.0, [[0, 0], [1, 2]]), (2.9, [[0, 0]]), (None, [[0, 0], [1, 2], [2, 2]])])
+def test_no_front_holds_a_design_beyond_the_bound_on_the_loss(bound: float | None, kept: list[list[int]]) -> None:
+    space = replace(SPACE, max_loss_pp=bound)
+    run = history([[2, 2], [1, 2], [0, 0], [2, 1]], [[0.1, 4], [0.25, 3.0000000000000004], [1, 0], [0.4, np.nan]])
+    scores = scorer(space=space)
+    assert scores.front(run).population.tolist() == kept
+    fronts, uniform = {"a": scores.front(run)}, scores.score(SPACE.uniform(), np.arange(3))
+    found = summarise(space, NAMES, {"a": run}, fronts, uniform, ReferenceConfig(accuracy_loss_pp=5))
+    assert found["max_accuracy_loss_pp"] == bound
+    assert found["hypervolume"]["a"] == pytest.approx({3.0: 0.75 * 2, 2.9: 0, None: 0.75 * 2 + 0.15}[bound])
+
+
+def test_the_best_uniform_design_keeps_to_the_bound() -> None:
+    uniform = scored([1.0, 0.6, 0.3], [0, 0.6, 0.9])
+    for bound, best in ((None, "m2"), (0.7, "m1"), (5.0, "m2")):
+        found = summarise(replace(SPACE, max_loss_pp=bound), NAMES, {}, {}, uniform, ReferenceConfig())
+        assert found["best_uniform"]["multiplier"] == best
+
+
 def test_front_of_a_method_that_found_nothing() -> None:
     front = scorer().front(History(np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2)), "exhausted"))
     assert front.population.shape == (0, 2) and front.test.shape == (0, 2)
@@ -108,6 +129,16 @@ def scored(energy: list[float], search_loss: list[float]) -> Scored:
 )
 def test_best_uniform(energy: list[float], loss: list[float], best: int | None) -> None:
     assert best_uniform(scored(energy, loss)) == best
+
+
+def test_hypervolume_is_in_all_objectives() -> None:
+    names = (*NAMES, "distinct_multipliers")
+    score = scorer(names)
+    front = score.front(history([[0, 0], [2, 2], [0, 2]], [[1, 0, 1], [0.1, 4, 1], [0.4, 2, 2]]))
+    uniform = score.score(SPACE.uniform(), np.arange(3))
+    found = summarise(SPACE, names, {}, {"a": front}, uniform, ReferenceConfig(accuracy_loss_pp=5))
+    assert found["reference_point"]["distinct_multipliers"] == pytest.approx(1.1)  # uniform designs use one
+    assert found["hypervolume"]["a"] == pytest.approx(0.9 * 1 * 0.1)
 
 
 def test_summary() -> None:

@@ -55,7 +55,7 @@ def test_the_budget_is_a_total_that_stays(tmp_path: Path) -> None:
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run to resume"):
+    with pytest.raises(InputError, match="no study there .*which `dse run` begins"):
         reopen(tmp_path)
     (tmp_path / STUDY).write_bytes(b"nothing of ours")
     with pytest.raises(InputError, match=STUDY):

@@ -16,6 +16,7 @@ from dse.run_folder import STUDY
 from dse.store import StudyFile
 from tests.test_main import RUN, call
 
+LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "linear")
 TABLES = ("front.csv", "evaluations.csv", "uniform.csv")
 
 
@@ -271,6 +272,11 @@ def test_export_tables(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert call(monkeypatch, "export", "done", "--format", "jsonl", "--out", "all.jsonl") == 0
     lines = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
     assert len(lines) == len(rows) and all(line["state"] == "done" for line in lines)
+    with (here / "done" / "front.csv").open(newline="") as file:
+        front = list(csv.DictReader(file))
+    named = {tuple(row[layer] for layer in LAYERS) for row in rows if row["fidelity"] == "test"}
+    assert {tuple(row[layer] for layer in LAYERS) for row in front} <= named
+    assert named == {tuple(line["layers"][layer] for layer in LAYERS) for line in lines if line["fidelity"] == "test"}
 
 
 def test_export_a_design(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

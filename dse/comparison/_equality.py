@@ -10,7 +10,15 @@ from dse.comparison._series import Series
 from dse.exceptions import InputError
 
 # equal wherever methods are compared; images and data belong to a problem, and may differ between problems
-EVERYWHERE = ("hashes.library", "format", "energy.level", "hashes.energy_table", "space.tiles", "versions.dse")
+EVERYWHERE = (
+    "hashes.library",
+    "format",
+    "energy.level",
+    "hashes.energy_table",
+    "space.tiles",
+    "space.constraints",
+    "versions.dse",
+)
 
 
 def unequal(runs: Sequence[Run]) -> tuple[str, ...]:

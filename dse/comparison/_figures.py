@@ -180,7 +180,7 @@ def _fronts(here: Sequence[Measured], method: str, problem: Problem) -> list[Obj
 
 def _limits(here: Sequence[Measured], problem: Problem) -> tuple[Floats, Floats]:
     """Return the corners of what the final fronts span, between the ideal and the reference point."""
-    fronts = [final_front(m.series, problem.reference) for m in here if m.series.scored.any()]
+    fronts = [final_front(m.series, problem.reference) for m in here if m.series.counted.any()]
     far = np.vstack(fronts).max(axis=0)
     return problem.ideal, np.minimum(problem.reference, far + 0.1 * (far - problem.ideal))
 

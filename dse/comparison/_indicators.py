@@ -58,7 +58,7 @@ def measure(problem: Problem, series: Series) -> Measured:
     The last two are of objectives scaled to [0, 1] between the problem's ideal and reference point. A series without a
     design counts as the reference point.
     """
-    found = series.objectives[series.scored]
+    found = series.objectives[series.counted]
     front = found[non_dominated(found)] if len(found) else problem.reference[None, :]
     volume = hypervolume(front, problem.reference)
     volume_test = None if series.test is None else hypervolume(series.test, problem.reference)
@@ -76,12 +76,12 @@ def measure(problem: Problem, series: Series) -> Measured:
 def _curve(series: Series, reference: Floats) -> Floats:
     """Return the hypervolume after each of N evaluations; a failed design costs one and adds nothing."""
     curve = np.zeros(len(series.objectives))
-    curve[series.scored] = hypervolume_curve(series.objectives[series.scored], reference)
+    curve[series.counted] = hypervolume_curve(series.objectives[series.counted], reference)
     return np.maximum.accumulate(curve)
 
 
 def final_front(series: Series, reference: Floats) -> Objectives:
     """Return the non-dominated designs within the reference point `(P, K)`; the reference point itself without any."""
-    found = series.objectives[series.scored]
+    found = series.objectives[series.counted]
     inside = found[(found < reference).all(axis=1)]
     return inside[non_dominated(inside)] if len(inside) else reference[None, :]

@@ -122,8 +122,9 @@ def _failed(comparison: Comparison) -> Iterator[str]:
         if failed:
             yield f"{method}: {failed} of {total} designs failed; each cost an evaluation and is in no front."
         for s in mine:
-            if not s.scored.any():
-                yield f"{method}, seed {s.seed} ({s.run}): no design was scored; it counts as the reference point."
+            if not s.counted.any():
+                what = "is within the bound on the loss" if s.scored.any() else "was scored"
+                yield f"{method}, seed {s.seed} ({s.run}): no design {what}; it counts as the reference point."
 
 
 def _tested(comparison: Comparison) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
 def _problem(name: str, runs: Sequence[Run], reference: Sequence[float] | None) -> Problem:
     point = _reference(runs, reference)
     series = _series(runs)
-    everything = np.vstack([s.objectives[s.scored] for s in series])
+    everything = np.vstack([s.objectives[s.counted] for s in series])
     inside = everything[(everything < point).all(axis=1)]
     if len(inside) == 0:
         raise InputError(f"{runs[0].label}: no design lies within the reference point {point.tolist()}; give --reference")

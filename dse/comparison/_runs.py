@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dse.comparison._series import OBJECTIVES, Series, read_series
+from dse.comparison._series import Series, read_series
 from dse.exceptions import InputError
-from dse.report import JsonFile, read_json
+from dse.report import JsonFile, objective_names, read_json
 from dse.types import Floats
 
 EVALUATOR = ("hashes.model", "hashes.data", "hashes.library", "format")  # what decides a design's figures
@@ -64,7 +65,7 @@ def labels(folders: Sequence[Path]) -> list[str]:
 def _read(folder: Path, label: str) -> Run:
     metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
     config = _read_toml(folder / "config.toml")
-    columns = _columns(metrics)
+    columns = objective_names(metrics)
     evaluations = config.count("search", "evaluations")
     series, layers = read_series(folder, label, metrics, manifest, columns, evaluations)
     return Run(
@@ -80,14 +81,6 @@ def _read(folder: Path, label: str) -> Run:
     )
 
 
-def _columns(metrics: JsonFile) -> tuple[str, ...]:
-    columns = metrics.data.get("objectives", list(OBJECTIVES))
-    valid = isinstance(columns, list) and all(isinstance(c, str) for c in columns) and len(set(columns)) == len(columns)
-    if not valid or len(columns) < 2:
-        raise InputError(f"{metrics.path}: key 'objectives': expected two or more different column names, got {columns!r}")
-    return tuple(columns)
-
-
 def _settings(metrics: JsonFile, manifest: JsonFile, config: JsonFile) -> dict[str, Value]:
     """Return the settings that a fair comparison holds equal, under the names of their files' keys."""
     tiles = config.table("space").get("tiles")
@@ -98,8 +91,16 @@ def _settings(metrics: JsonFile, manifest: JsonFile, config: JsonFile) -> dict[s
         "energy.level": metrics.text("energy", "level") if "energy" in metrics.data else "multiplier",
         "hashes.energy_table": None if table is None else manifest.text("hashes", "energy_table"),
         "space.tiles": None if tiles is None else config.count("space", "tiles"),
+        "space.constraints": _constraints(config),
         "versions.dse": manifest.text("versions", "dse"),
     }
+
+
+def _constraints(config: JsonFile) -> str | None:
+    """Return the constraints that a configuration sets, as text; None without any."""
+    known = config.table("space", "constraints") if "constraints" in config.table("space") else {}
+    set_ones = {key: value for key, value in known.items() if value}
+    return json.dumps(set_ones, sort_keys=True, default=str) if set_ones else None
 
 
 def _read_toml(path: Path) -> JsonFile:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.exceptions import InputError
-from dse.report import CsvFile, JsonFile, read_csv
+from dse.pareto import reportable
+from dse.report import CsvFile, JsonFile, loss_bound, read_csv
 from dse.types import Objectives
 
-OBJECTIVES = ("rel_energy", "accuracy_loss_pp")  # columns of a run that does not name its own
 ENDED = ("converged", "exhausted")  # methods that had nothing left to ask, and so an equal chance
 _DESIGN = ("method", "seed", "evaluation", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
 
@@ -29,11 +29,17 @@ class Series:
     test: Objectives | None  # (P, K) the final front on the test images; None where the run has not measured it
     budget: int  # designs it might have evaluated
     stopped: str  # "budget", or one of ENDED
+    max_loss_pp: float | None = None  # its run's bound on the loss
 
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Which designs have objectives `(N,)`."""
         return np.asarray(np.isfinite(self.objectives).all(axis=1))
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which designs a front may hold `(N,)`: scored, and within the run's bound on the loss."""
+        return reportable(self.objectives, self.max_loss_pp)
 
 
 def read_series(
@@ -62,19 +68,19 @@ def read_series(
     owners, fronts = _rows(evaluations, manifest), _rows(front, manifest)
     figures, tested = _objectives(evaluations, columns), _test_objectives(front, columns)
     designs = list(zip(*(evaluations.texts(layer) for layer in layers), strict=True))
-    number = evaluations.numbers("evaluation")
+    number, bound = evaluations.numbers("evaluation"), loss_bound(metrics)
     found = []
     for (method, seed), rows in sorted(owners.items()):
         rows = rows[np.argsort(number[rows], kind="stable")]
         _check_order(evaluations, number, rows)
         _check_distinct(evaluations, designs, rows)
         kept = fronts.get((method, seed), rows[:0])
-        if len(kept) == 0 and np.isfinite(figures[rows]).any():
+        if len(kept) == 0 and reportable(figures[rows], bound).any():
             raise InputError(f"{front.path}: no row of method '{method}', seed {seed}; repeat the run that wrote it")
         stopped = _stopped(metrics, method, seed)
         most = max(len(rows), budget) if stopped in ENDED else len(rows)
         test = None if tested is None else tested[kept]
-        found.append(Series(method, seed, label, figures[rows], test, most, stopped))
+        found.append(Series(method, seed, label, figures[rows], test, most, stopped, bound))
     if not found:
         raise InputError(f"{evaluations.path}: no rows; expected the designs of at least one method")
     if foreign := sorted(set(fronts) - set(owners)):

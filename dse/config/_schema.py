@@ -118,7 +118,7 @@ class ConstraintsConfig(Table):
     exact_first: bool = False
     exact_last: bool = False
     max_rel_energy: float | None = Field(default=None, gt=0)
-    max_accuracy_loss_pp: float | None = Field(default=None, gt=0)  # on search images
+    max_accuracy_loss_pp: float | None = Field(default=None, gt=0)  # on search images, of designs in a front
 
 
 class SpaceConfig(Table):
@@ -206,7 +206,7 @@ class RunConfig(Table):
     name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
     seed: int = Field(default=0, ge=0)  # of the searches, and of what comes before them unless that has its own
     fixed_seed: int | None = Field(default=None, ge=0)  # of split, network, patches, noise: shared by runs of other seeds
-    space: SpaceConfig
+    space: SpaceConfig = SpaceConfig()
     robustness: RobustnessConfig = RobustnessConfig()
     error_model: ErrorModelConfig = ErrorModelConfig()
     energy: EnergyConfig = EnergyConfig()

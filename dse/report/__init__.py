@@ -10,7 +10,7 @@ from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
 from dse.report._report import Report, write_report
-from dse.report._run import RunData, load_run
+from dse.report._run import RunData, load_run, loss_bound, objective_names
 from dse.report._strips import Strip, StripInfo, draw_strips
 from dse.report._text import KNOWN_METHODS, markdown, method_label, plain
 
@@ -36,8 +36,10 @@ __all__ = [
     "draw_strips",
     "draw_surfaces",
     "load_run",
+    "loss_bound",
     "markdown",
     "method_label",
+    "objective_names",
     "panel",
     "plain",
     "read_csv",

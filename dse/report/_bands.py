@@ -13,7 +13,6 @@ from dse.report._draw import QUIET, canvas, looks
 from dse.report._text import drawn, method_label
 from dse.types import Floats
 
-_LINES = ("-", "--", ":", "-.")
 _APART = 0.05  # of the axes' height, between two labels
 
 
@@ -45,8 +44,8 @@ def draw_bands(info: BandInfo) -> Figure:
     styles = looks([b.method for b in info.bands])
     axes.grid(color="#eeeeee")
     axes.axhline(100, color=QUIET, linewidth=0.8)
-    for i, band in enumerate(info.bands):
-        colour, line = styles[band.method].colour, _LINES[i // 5 % len(_LINES)]
+    for band in info.bands:
+        colour, line = styles[band.method].colour, styles[band.method].line
         x = np.arange(1, len(band.median) + 1)
         axes.fill_between(x, band.lower, band.upper, step="post", color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, band.median, color=colour, linestyle=line, drawstyle="steps-post", linewidth=1.4)

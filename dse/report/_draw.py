@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
@@ -22,15 +23,16 @@ from dse.whole_files import writable_folder, write_whole
 
 Drawing: TypeAlias = Callable[[], Figure]
 
-# Okabe and Ito's palette, which colour-blind readers tell apart; markers repeat the distinction in grey print.
+# Okabe and Ito's palette, which colour-blind readers tell apart; markers and lines repeat the distinction in grey print.
 _KNOWN = {
-    "nsga2": ("#0072B2", "o"),
-    "alwann": ("#D55E00", "s"),
-    "random": ("#009E73", "^"),
-    "exhaustive": ("#000000", "x"),
+    "nsga2": ("#0072B2", "o", "-"),
+    "alwann": ("#D55E00", "s", "--"),
+    "random": ("#009E73", "^", ":"),
+    "exhaustive": ("#000000", "x", "-"),
 }
 _OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")  # the last two of Tol's muted palette
-_OTHER_MARKERS = ("D", "v", "P", "*")
+_OTHER_MARKERS = ("D", "v", ">", "*")
+_OTHER_LINES = ("-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)))
 QUIET = "#777777"  # of whatever is context, not result
 
 _SETTINGS: dict[Any, Any] = {
@@ -52,15 +54,14 @@ class Look:
 
     colour: str
     marker: str
+    line: Any  # a style as matplotlib takes it
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
     """Return the look of each method: a fixed one for the package's own, the next free one for the caller's."""
     others = [m for m in methods if m not in _KNOWN]
-    free = {
-        m: (_OTHER_COLOURS[i % len(_OTHER_COLOURS)], _OTHER_MARKERS[i % len(_OTHER_MARKERS)])
-        for i, m in enumerate(others)
-    }
+    cycles = (_OTHER_COLOURS, _OTHER_MARKERS, _OTHER_LINES)
+    free: dict[str, Any] = {m: tuple(cycle[i % len(cycle)] for cycle in cycles) for i, m in enumerate(others)}
     return {m: Look(*{**_KNOWN, **free}[m]) for m in methods}
 
 
@@ -71,6 +72,11 @@ def canvas(width: float, height: float, title: str, caption: str) -> Figure:
     lines = textwrap.wrap(drawn(caption, 400), int(width * 17)) or [""]
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color=QUIET)
     return figure
+
+
+def legend_beside(figure: Figure, axes: Axes) -> None:
+    """Name what the axes show at the right of the figure, where nothing is drawn."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7.5, handlelength=3.2)
 
 
 def room(labels: Sequence[str]) -> float:

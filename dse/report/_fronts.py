@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,13 +12,14 @@ from matplotlib.patheffects import withStroke
 
 from dse.pareto import non_dominated
 from dse.report._caption import caption
-from dse.report._draw import QUIET, Look, canvas, looks
+from dse.report._draw import QUIET, Look, canvas, legend_beside, looks
 from dse.report._labels import Label, placed
 from dse.report._run import RunData
 from dse.report._text import drawn, method_label
 from dse.types import Floats
 
 _EXACT = (1.0, 0.0)  # the exact network's star
+_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0, 5.0)  # of relative energy
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def _panel(run: RunData, title: str, points: dict[str, Floats], losses: Floats, 
     fronts = tuple(_method_front(m, points[m]) for m in run.methods if len(points[m]))
     uniforms = np.column_stack([run.uniforms.rel_energy, losses])
     limits = _limits(run, [*points.values(), uniforms], float_loss)
-    labels = _uniform_labels(run.uniforms.names, uniforms, fronts, limits)
+    lines = [staircase(front.attained, limits[1], limits[3]) for front in fronts]
+    if float_loss is not None:
+        lines.append(np.array([[limits[0], float_loss], [limits[1], float_loss]]))
+    marks = np.vstack([uniforms, [_EXACT], *(front.attained for front in fronts), *map(_along, lines)])
+    labels = _uniform_labels(run.uniforms.names, uniforms, marks, limits)
     beyond = sum(int((p[:, 1] > limits[3]).sum()) for p in [*points.values(), uniforms])
     return Panel(title, fronts, uniforms, labels, float_loss, limits, beyond)
 
@@ -93,61 +98,73 @@ def _method_front(method: str, points: Floats) -> MethodFront:
 
 
 def _limits(run: RunData, points: list[Floats], float_loss: float | None) -> tuple[float, float, float, float]:
-    everything = np.vstack([*points, [[run.library_floor, float_loss or 0.0], [1.0, 0.0]]])
-    energy, most_loss = everything[:, 0], float(run.reference[1])
+    most_loss = float(run.reference[1])
+    everything = np.vstack([*points, [[1.0, float_loss or 0.0], _EXACT]])
+    energy = everything[everything[:, 1] <= most_loss, 0]
     low, high = float(energy.min()), float(max(energy.max(), run.reference[0]))
+    margin = 1.05 if low > 0 else 1.0
     least_loss = min(float(everything[:, 1].min()), 0.0)
-    return (
-        low - 0.03 * (high - low),
-        high + 0.03 * (high - low),
-        least_loss - 0.06 * (most_loss - least_loss),
-        most_loss,
-    )
+    return low / margin, high * 1.05, least_loss - 0.06 * (most_loss - least_loss), most_loss
 
 
 def _uniform_labels(
-    names: tuple[str, ...], points: Floats, fronts: Sequence[MethodFront], limits: tuple[float, float, float, float]
+    names: tuple[str, ...], points: Floats, marks: Floats, limits: tuple[float, float, float, float]
 ) -> tuple[Label, ...]:
     """Name the uniform designs that no other one dominates, where there is room."""
     shown = non_dominated(points) & (points[:, 1] < limits[3])
     shown &= (points != _EXACT).any(axis=1)
     by_energy = np.argsort(points[:, 0], kind="stable")
     chosen = by_energy[shown[by_energy]]
-    marks = np.vstack([points, [_EXACT], *(front.attained for front in fronts)])
-    return tuple(placed([names[i] for i in chosen], points[chosen], marks, limits))
+    return tuple(placed([names[i] for i in chosen], points[chosen], marks, limits, log=limits[0] > 0))
+
+
+def _along(corners: Floats) -> Floats:
+    """Return many points on a line through corners `(C, 2)`, for names to keep clear of."""
+    steps = np.linspace(0, 1, 300)[:, None, None]
+    return (corners[:-1] + steps * (corners[1:] - corners[:-1])).reshape(-1, 2)
 
 
 def draw_fronts(info: FrontInfo) -> Figure:
     """Draw the fronts."""
-    figure = canvas(10.5, 4.8, "Relative energy against accuracy loss", info.caption)
+    figure = canvas(12.5, 4.8, "Relative energy against accuracy loss", info.caption)
     styles = looks(info.methods)
-    columns = figure.subplots(1, len(info.panels), sharex=True)
+    columns = figure.subplots(1, len(info.panels))
     for axes, panel in zip(columns, info.panels, strict=True):
         _draw_context(axes, panel, info.library_floor)
         for front in panel.fronts:
             _draw_front(axes, front, styles[front.method], panel.limits)
+        if panel.limits[0] > 0:
+            axes.set_xscale("log")
+            axes.set_xticks([t for t in _TICKS if panel.limits[0] <= t <= panel.limits[1]], minor=False)
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
         axes.set_xlim(panel.limits[0], panel.limits[1])
         axes.set_ylim(panel.limits[2], panel.limits[3])
         axes.set_title(panel.title)
         axes.set_xlabel(f"{info.energy_label} (exact multiplier everywhere = 1)")
         axes.set_ylabel("accuracy loss against the quantised network (pp)")
-        axes.legend(loc="upper right", fontsize=7)
+    legend_beside(figure, columns[-1])
     return figure
 
 
 def _draw_front(axes: Axes, front: MethodFront, look: Look, limits: tuple[float, ...]) -> None:
     steps = staircase(front.attained, limits[1], limits[3])
-    axes.plot(*steps.T, color=look.colour, linewidth=1.4, zorder=3)
+    inner = steps[1:-1]  # from the first design to the last; beyond them the line only says what they attain
+    axes.plot(*steps.T, color=look.colour, linewidth=0.7, alpha=0.45, zorder=2)
+    axes.plot(*inner.T, color=look.colour, linestyle=look.line, linewidth=1.4, zorder=3)
     axes.plot(*front.dominated.T, look.marker, color=look.colour, markersize=3, alpha=0.3, zorder=2)
-    axes.plot(*front.attained.T, look.marker, color=look.colour, markersize=4, zorder=4)
-    axes.plot([], [], marker=look.marker, color=look.colour, markersize=4, label=drawn(method_label(front.method)))
+    mark: dict[str, Any] = {"marker": look.marker, "color": look.colour, "markersize": 8 if look.marker == "*" else 6}
+    if look.marker != "x":
+        mark |= {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    axes.plot(*front.attained.T, linestyle="none", zorder=4, **mark)
+    axes.plot([], [], linestyle=look.line, linewidth=1.4, label=drawn(method_label(front.method)), **mark)
 
 
 def _draw_label(axes: Axes, label: Label) -> None:
     right, above = label.side
-    text = axes.annotate(label.text, label.point, (3 * right, 3 * above), textcoords="offset points", zorder=1.5)
+    text = axes.annotate(label.text, label.point, (3 * right, 3 * above), textcoords="offset points", zorder=6)
     text.set(ha="left" if right > 0 else "right", va="bottom" if above > 0 else "top")
-    text.set(fontsize=6, color="#444444", path_effects=[withStroke(linewidth=1.5, foreground="white")])
+    text.set(fontsize=6, color="#444444", path_effects=[withStroke(linewidth=2.5, foreground="white")])
 
 
 def _draw_context(axes: Axes, panel: Panel, floor: float) -> None:
@@ -156,7 +173,7 @@ def _draw_context(axes: Axes, panel: Panel, floor: float) -> None:
     for label in panel.labels:
         _draw_label(axes, label)
     axes.plot(*_EXACT, "*", color="black", markersize=9, label="exact quantised network", zorder=5)
-    axes.axvline(floor, color=QUIET, linestyle=":", linewidth=1, label="least energy of the library")
+    axes.axvline(floor, color=QUIET, linestyle=":", linewidth=1, label=f"least energy of the library, {floor:.2g}")
     if panel.float_loss_pp is not None:
         axes.axhline(panel.float_loss_pp, color="black", linestyle="--", linewidth=0.8, label="float network")
     if panel.beyond:

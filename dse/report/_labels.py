@@ -25,7 +25,7 @@ class Label:
 
 
 def placed(
-    names: Sequence[str], points: Floats, marks: Floats, limits: tuple[float, float, float, float]
+    names: Sequence[str], points: Floats, marks: Floats, limits: tuple[float, float, float, float], *, log: bool = False
 ) -> Iterator[Label]:
     """Yield names of points that have a side with room, the first ones first.
 
@@ -34,9 +34,11 @@ def placed(
         points: `(n, 2)`.
         marks: `(m, 2)` whatever is drawn and must stay visible, the points included.
         limits: Least and most of the first axis, least and most of the second.
+        log: Whether the first axis is logarithmic.
     """
-    low, high = np.array(limits[::2]), np.array(limits[1::2])
-    at, marks = (points - low) / (high - low), (marks - low) / (high - low)
+    corners = np.array(limits).reshape(2, 2).T
+    low, high = _on_axes(corners, log)
+    at, marks = ((_on_axes(p, log) - low) / (high - low) for p in (points, marks))
     boxes: list[tuple[Floats, Floats]] = []
     for name, point, place in zip(names, points.tolist(), at, strict=True):
         text = drawn(name, _LONGEST)
@@ -48,6 +50,10 @@ def placed(
                 boxes.append(box)
                 yield Label(text, (point[0], point[1]), side)
                 break
+
+
+def _on_axes(points: Floats, log: bool) -> Floats:
+    return np.column_stack([np.log10(points[:, 0]), points[:, 1]]) if log else points
 
 
 def _box(place: Floats, side: tuple[int, int], letters: int) -> tuple[Floats, Floats]:

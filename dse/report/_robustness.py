@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dse.report._caption import caption
@@ -12,6 +13,9 @@ from dse.report._draw import canvas, room
 from dse.report._run import RunData
 from dse.report._text import drawn
 from dse.types import Floats
+
+_MOST_LINEAR = 20.0  # largest ratio of two values that a linear axis shows
+_MOST_NUMBERS = 16  # bars with their values above
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,8 @@ def draw_robustness(info: RobustnessInfo) -> Figure:
     )
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     position = np.arange(n)
-    upper.bar(position, info.sigma, color="#0072B2")
-    upper.set_ylabel("noise sigma\n(1 = std of the layer's output)")
-    lower.bar(position, info.share, color="#999999")
-    lower.set_ylabel("share of the searched\nmultiplications (%)")
+    _bars(upper, info.sigma, "#0072B2", "noise sigma\n(1 = std of the output)")
+    _bars(lower, info.share, "#999999", "share of searched\nmultiplications (%)")
     lower.set_xticks(position, layers, rotation=90 if n > 12 else 45)
     if n <= 12:
         for label in lower.get_xticklabels():
@@ -51,6 +53,17 @@ def draw_robustness(info: RobustnessInfo) -> Figure:
     lower.tick_params("x", labelsize=7 if n <= 30 else 6, length=2)
     lower.set_xlabel("layer, in forward order")
     lower.set_xlim(-0.7, n - 0.3)
-    for axes in (upper, lower):
-        axes.grid(axis="y", color="#eeeeee")
     return figure
+
+
+def _bars(axes: Axes, values: Floats, colour: str, label: str) -> None:
+    """Draw a bar for each layer, on a logarithmic axis where a linear one would hide the small ones."""
+    axes.grid(axis="y", color="#eeeeee")
+    positive = values[values > 0]
+    log = positive.size > 0 and float(positive.max()) > _MOST_LINEAR * float(positive.min())
+    bars = axes.bar(np.arange(len(values)), values, color=colour, log=log)
+    if log:
+        axes.set_ylim(0.5 * float(positive.min()), 2.0 * float(positive.max()))
+    if len(values) <= _MOST_NUMBERS:
+        axes.bar_label(bars, [f"{value:.2g}" for value in values], fontsize=7, padding=1)
+    axes.set_ylabel(f"{label}\n(log scale)" if log else label)

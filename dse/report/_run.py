@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dse.exceptions import InputError, unknown_name
+from dse.pareto import reportable
 from dse.report._energy import EnergyLevels, energy_levels
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._text import KNOWN_METHODS
 from dse.types import Floats, Objectives, Population
 
+_TWO = ("rel_energy", "accuracy_loss_pp")  # objectives of a run that does not name its own
+
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What one method evaluated, N designs in order, without those that could not be scored."""
+    """What one method evaluated, N designs in order, without those that belong in no front: failed, or beyond the bound."""
 
     number: Floats  # (N,) counts from 1
-    objectives: Objectives  # (N, 2) relative energy, accuracy loss on the search images in pp
+    objectives: Objectives  # (N, K) on the search images: relative energy, accuracy loss in pp, and any others
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class RunData:
     evaluations: Mapping[str, Evaluations]  # by method
     fronts: Mapping[str, Front]  # by method
     uniforms: Uniforms
-    reference: Floats  # (2,) reference point of the hypervolume: relative energy, accuracy loss in pp
+    objectives: tuple[str, ...]  # (K,) relative energy and accuracy loss first
+    reference: Floats  # (K,) reference point of the hypervolume
+    max_loss_pp: float | None  # the run's bound on the loss on the search images; None: no bound
     library_floor: float  # smallest relative energy a design can have
     energy: EnergyLevels | None  # None: multiplications only
     metrics: JsonFile
@@ -82,6 +87,7 @@ def load_run(path: str | Path) -> RunData:
     multipliers = tuple(dict.fromkeys(errors.texts("multiplier")))
     methods = _methods(metrics, (evaluations, front))
     exact = 100 * metrics.number("baselines", "quantised_search_accuracy")
+    objectives, bound = objective_names(metrics), loss_bound(metrics)
     return RunData(
         path=path,
         methods=methods,
@@ -91,15 +97,30 @@ def load_run(path: str | Path) -> RunData:
         op_counts=robustness.numbers("op_count"),
         sigma=robustness.numbers("sigma"),
         error_std=_grid(errors, layers, multipliers),
-        evaluations={m: _evaluations(evaluations, m) for m in methods},
+        evaluations={m: _evaluations(evaluations, m, objectives, bound) for m in methods},
         fronts={m: _front(front, m, layers, multipliers, exact) for m in methods},
         uniforms=_uniforms(read_csv(path / "uniform.csv"), exact),
-        reference=np.array([metrics.number("reference_point", k) for k in ("rel_energy", "accuracy_loss_pp")]),
+        objectives=objectives,
+        reference=np.array([metrics.number("reference_point", name) for name in objectives]),
+        max_loss_pp=bound,
         library_floor=metrics.number("library_floor"),
         energy=energy_levels(metrics),
         metrics=metrics,
         manifest=manifest,
     )
+
+
+def objective_names(metrics: JsonFile) -> tuple[str, ...]:
+    """Return the names of a run's K objectives. Raises InputError where they are not two or more different ones."""
+    names = metrics.data.get("objectives", list(_TWO))
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or not 2 <= len(names) == len(set(names)):
+        raise InputError(f"{metrics.path}: key 'objectives': expected two or more different column names, got {names!r}")
+    return tuple(names)
+
+
+def loss_bound(metrics: JsonFile) -> float | None:
+    """Return a run's bound on the accuracy loss on the search images in pp; None where it has none."""
+    return None if metrics.data.get("max_accuracy_loss_pp") is None else metrics.number("max_accuracy_loss_pp")
 
 
 def _methods(metrics: JsonFile, files: tuple[CsvFile, ...]) -> tuple[str, ...]:
@@ -115,12 +136,12 @@ def _rows(file: CsvFile, method: str) -> np.ndarray:
     return np.flatnonzero([m == method for m in file.texts("method")])
 
 
-def _evaluations(file: CsvFile, method: str) -> Evaluations:
+def _evaluations(file: CsvFile, method: str, names: Sequence[str], bound: float | None) -> Evaluations:
     number = file.numbers("evaluation")
     rows = _rows(file, method)
     rows = rows[np.argsort(number[rows], kind="stable")]
-    objectives = np.column_stack([file.numbers(name, gaps=True) for name in ("rel_energy", "accuracy_loss_pp")])
-    rows = rows[np.isfinite(objectives[rows]).all(axis=1)]  # the others could not be scored
+    objectives = np.column_stack([file.numbers(name, gaps=True) for name in names])
+    rows = rows[reportable(objectives[rows], bound)]
     return Evaluations(number[rows], objectives[rows])
 
 

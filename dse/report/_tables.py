@@ -8,7 +8,7 @@ from pathlib import Path
 from dse.report._caption import caption
 from dse.report._files import JsonFile
 from dse.report._headline import BUDGETS_PP, Headline, cheapest_within
-from dse.report._hypervolume import BASELINE
+from dse.report._hypervolume import BASELINE, hypervolume_unit, reference_text
 from dse.report._profiles import ProfilesInfo, profiles_text
 from dse.report._run import RunData
 from dse.report._text import markdown, method_label, number, plain
@@ -66,7 +66,6 @@ def summary_text(run: RunData, results: Headline) -> str:
 
 
 def _headline_parts(run: RunData, results: Headline) -> list[str]:
-    energy, loss = run.reference
     hypervolume = _table(
         ["method", "hypervolume, search", "hypervolume, test", "evaluations", f"had the {_REACHED} after"],
         (
@@ -97,7 +96,8 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
     return [
         "## Results",
         "Losses are in percentage points against the exact quantised network on the same images.",
-        f"Hypervolume in relative energy × pp, reference point: relative energy {energy:g}, loss {loss:g} pp.",
+        f"Hypervolume in {markdown(hypervolume_unit(run))}, {markdown(reference_text(run))}.",
+        *_bound_parts(run),
         hypervolume,
         "The methods see search images only. On test images every front falls back, the more the harder it was searched: "
         "part of what looks good on a few hundred images is luck. Compare methods over several seeds.",
@@ -105,6 +105,12 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
         choices,
         *_design_parts(run),
     ]
+
+
+def _bound_parts(run: RunData) -> list[str]:
+    if run.max_loss_pp is None:
+        return []
+    return [f"No front holds a design that loses more than the run's bound, {run.max_loss_pp:g} pp on the search images."]
 
 
 def _design_parts(run: RunData) -> list[str]:

@@ -14,6 +14,8 @@ from dse.exceptions import InputError, one_line, unknown_name
 from dse.space import SearchSpace
 from dse.types import FAILED, Objectives, Population
 
+_LOSS = "accuracy_loss_pp"  # attribute of a trial: Optuna asks for constraints before it has stored the values
+
 
 class OptunaSearch:
     """Lets an Optuna sampler choose each layer's multiplier.
@@ -21,7 +23,8 @@ class OptunaSearch:
     A layer is one integer parameter: the rank of its multiplier by energy among those it allows, so that neighbours cost
     about the same, and samplers that know only numbers can take part. Designs that the space does not permit are repaired
     and the sampler is told what the repaired design scores. The first design is the exact one (where the energy bound
-    permits it); the number of objectives is known after it. Failed designs are told as failed trials.
+    permits it); the number of objectives is known after it. Failed designs are told as failed trials. The space's
+    `max_loss_pp` is a constraint for the samplers that take any (TPE, NSGA-II, NSGA-III, GP); the others go without.
 
     Samplers take longer the more trials they know; 10,000 are too many for most.
 
@@ -68,6 +71,7 @@ class OptunaSearch:
                 self._study = self._optuna.create_study(directions=["minimize"] * objectives.shape[1], sampler=self._sampler)
                 self._trials = [self._first_trial(population[0])]
             for trial, values in zip(self._trials, objectives, strict=True):
+                trial.set_user_attr(_LOSS, float(values[1]))
                 if (values >= FAILED).any():
                     self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                 else:
@@ -88,7 +92,10 @@ class OptunaSearch:
         if name not in known:
             raise unknown_name("method", f"optuna:{name}", [f"optuna:{n}" for n in known])
         made = getattr(samplers, name)
-        arguments = {"seed": seed} if "seed" in inspect.signature(made).parameters else {}
+        taken, bound = inspect.signature(made).parameters, self._space.max_loss_pp
+        arguments: dict[str, Any] = {"seed": seed} if "seed" in taken else {}
+        if bound is not None and "constraints_func" in taken:
+            arguments["constraints_func"] = lambda trial: (trial.user_attrs[_LOSS] - bound,)  # kept where not above 0
         try:
             return made(**arguments)
         except (TypeError, ValueError, ImportError) as error:

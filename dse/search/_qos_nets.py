@@ -11,7 +11,7 @@ from dse.exceptions import InputError
 from dse.search._guidance import Guidance
 from dse.search._spread import spread_order
 from dse.space import SearchSpace
-from dse.types import Assignment, Floats, Objectives, Population
+from dse.types import FAILED, Assignment, Floats, Objectives, Population
 
 _MOST_SCALES = 500
 _ROUNDS = 20  # of k-means: layers are few
@@ -25,11 +25,13 @@ class QosNets:
     many clusters as the tile limit admits; a cluster gets the cheapest multiplier that its centre bears (coordinate at most
     1). A centre is a mean, so that single layers may get more than they bear. The paper clusters three operating points
     together; here each scale is one point, and the scales are those at which some layer begins to bear some multiplier,
-    visited so that any budget spreads over them. Forbidden multipliers and the energy bound are repaired afterwards.
+    visited so that any budget spreads over them; once a design has lost more than is of interest, bolder scales wait until
+    all others have been visited. Forbidden multipliers and the energy bound are repaired afterwards.
 
     Args:
         space: The search space; its tile limit is the number of clusters.
-        guidance: `tolerance`, the errors relative to what each layer bears.
+        guidance: `tolerance`, the errors relative to what each layer bears, and the loss beyond which a design is of no
+            interest.
         population: Designs in a batch.
         seed: Seed of k-means.
 
@@ -49,21 +51,31 @@ class QosNets:
         scales = np.unique(self._tolerance[self._tolerance > 0])
         scales = scales[np.linspace(0, len(scales) - 1, min(len(scales), _MOST_SCALES)).round().astype(int)]
         scales = scales if len(scales) else np.ones(1)
-        self._scales = iter(scales[spread_order(np.arange(len(scales), dtype=np.float64))].tolist())
+        self._scales = scales  # cautious to bold
+        self._waiting: list[int] = spread_order(np.arange(len(scales), dtype=np.float64)).tolist()
+        self._limit = guidance.loss_limit(space)
+        self._beyond = len(scales)  # the most cautious scale whose design was found to lose too much
+        self._asked: list[int] = []  # scales of the last batch
         self._known: set[bytes] = set()
 
     def ask(self) -> Population:
         """Propose the designs of the next scales that are new `(P, L)` int64, no rows at the end."""
         asked: list[Assignment] = []
-        while len(asked) < self._size and (scale := next(self._scales, None)) is not None:
-            design = self._space.repair(self._clustered(self._tolerance / scale)[None])[0]
+        self._asked = []
+        while len(asked) < self._size and self._waiting:
+            scale = next((s for s in self._waiting if s < self._beyond), self._waiting[0])
+            self._waiting.remove(scale)
+            design = self._space.repair(self._clustered(self._tolerance / self._scales[scale])[None])[0]
             if design.tobytes() not in self._known:
                 self._known.add(design.tobytes())
                 asked.append(design)
+                self._asked.append(scale)
         return np.array(asked, dtype=np.int64).reshape(-1, len(self._space.layers))
 
     def tell(self, population: Population, objectives: Objectives) -> None:
-        """Learn nothing."""
+        """Take the objectives `(P, K)` of the designs asked last."""
+        lost = zip(self._asked, objectives[:, 1].tolist(), strict=True)
+        self._beyond = min([self._beyond, *(scale for scale, loss in lost if self._limit < loss < FAILED)])
 
     def _clustered(self, relative: Floats) -> Assignment:
         """Return the assignment `(L,)` for errors relative to the tolerances `(L, M)`."""

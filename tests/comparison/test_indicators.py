@@ -59,6 +59,19 @@ def test_a_series_without_a_design_counts_as_the_reference_point(tmp_path: Path)
     assert none.figures["epsilon"] == pytest.approx(1.0)  # the reference front has the ideal value in each objective
 
 
+def test_designs_beyond_the_bound_on_the_loss_count_nowhere(tmp_path: Path) -> None:
+    points = [[0.5, 1.0], [0.25, 2.0], [0.1, 5.0]]
+    series = {("some", 0): points, ("none", 0): points[2:]}
+    ended = {"some": "exhausted", "none": "exhausted"}
+    run = write_run(tmp_path / "run", series, budget=3, stopped=ended)
+    bounded = write_run(tmp_path / "b", series, budget=3, stopped=ended, metrics={"max_accuracy_loss_pp": 2})
+    volumes = [{m.series.method: m.volume for m in compare_runs([path]).measured} for path in (run, bounded)]
+    some = 0.5 * 9 + 0.25 * 8
+    assert volumes[0] == pytest.approx({"some": some + 0.15 * 5, "none": 0.9 * 5})
+    assert volumes[1] == pytest.approx({"some": some, "none": 0})
+    assert compare_runs([bounded]).problems[0].front.tolist() == [[0.25, 2.0], [0.5, 1.0]]
+
+
 @pytest.mark.parametrize("k", [3, 4])
 def test_more_objectives(tmp_path: Path, k: int) -> None:
     columns = ["rel_energy", "accuracy_loss_pp", *(f"extra{i}" for i in range(k - 2))]

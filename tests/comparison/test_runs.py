@@ -74,6 +74,7 @@ UNEQUAL: list[tuple[dict[str, Any], str]] = [
     ({"manifest": {"hashes": {"energy_table": "ff"}}}, "y: hashes.energy_table is ff, but x has dd44"),
     ({"manifest": {"versions": {"dse": "0.2.0"}}}, "y: versions.dse is 0.2.0, but x has 0.1.0"),
     ({"space": {}}, "y: space.tiles is none, but x has 4"),
+    ({"space": {"tiles": 4, "constraints": "{max_rel_energy = 2}"}}, 'y: space.constraints is {"max_rel_energy": 2}'),
     ({"manifest": {"hashes": {"library": "ff"}}}, "y: hashes.library is ff, but x has cc33"),
     ({"manifest": {"format": "u8"}}, "y: format is u8, but x has sm8"),
     ({"manifest": {"hashes": {"data": "ff"}}}, "hashes.data is ff, but x has bb22: two problems, and method"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.path import Path as Path2D
 
 from dse.report import load_run
 from dse.report._assignments import assignment_info, draw_assignments
@@ -106,6 +107,41 @@ def test_no_level_without_the_baseline_and_none_to_reach_at_zero(run: RunData) -
 def test_shares_of_the_multiplications(run: RunData) -> None:
     info = robustness_info(dataclasses.replace(run, op_counts=np.array([1.0, 2.0, 5.0])))
     assert info.share.tolist() == [12.5, 25.0, 62.5]
+
+
+@pytest.mark.parametrize(("smallest", "scale"), [(0.2, "linear"), (0.01, "log"), (0.0, "linear")])
+def test_small_bars_are_not_hidden_by_large_ones(run: RunData, smallest: float, scale: str) -> None:
+    info = robustness_info(dataclasses.replace(run, sigma=np.array([smallest, 0.4, 0.5])))
+    upper = draw_robustness(info).axes[0]
+    assert upper.get_yscale() == scale and ("log scale" in upper.get_ylabel()) == (scale == "log")
+    assert [text.get_text() for text in upper.texts] == [f"{smallest:.2g}", "0.4", "0.5"]
+    low, high = upper.get_ylim()
+    assert all(low < value < high for value in info.sigma if value > 0)
+
+
+def test_lines_strike_through_no_name_and_the_legend_covers_no_panel(tmp_path: Path) -> None:
+    methods = ("nsga2", "nsga2-unseeded", "alwann", "matching", "additive", "greedy", "random")
+    figure = draw_fronts(front_info(load_run(make_run(tmp_path / "run", methods=methods, multipliers=12, layers=6))))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    for axes in figure.axes:
+        assert not legend.get_window_extent().overlaps(axes.bbox)
+        drawn = [line.get_xydata() for line in axes.lines if line.get_linestyle() != "None"]
+        corners = [axes.transData.transform(points) for points in drawn if len(points) > 2]
+        for text in axes.texts:
+            assert not any(Path2D(line).intersects_bbox(text.get_window_extent(), filled=False) for line in corners)
+
+
+def test_seven_methods_differ_by_marker_or_line_in_grey() -> None:
+    methods = ("nsga2", "nsga2-unseeded", "alwann", "matching", "additive", "greedy", "random")
+    assert len({(look.marker, look.line) for look in looks(methods).values()}) == len(methods)
+
+
+def test_energies_of_nothing_stay_on_a_linear_axis(run: RunData) -> None:
+    uniforms = Uniforms(("zero",), np.array([0.0]), np.array([5.0]), np.array([5.0]))
+    info = front_info(dataclasses.replace(run, uniforms=uniforms))
+    assert [axes.get_xscale() for axes in draw_fronts(info).axes] == ["linear", "linear"]
+    assert [axes.get_xscale() for axes in draw_fronts(front_info(run)).axes] == ["log", "log"]
 
 
 def test_errors_by_falling_power_with_the_exact_multiplier_masked(run: RunData) -> None:

@@ -137,6 +137,27 @@ def test_a_run_without_any_front(run_folder: Path, edit: Edit) -> None:
     assert [f.stem for f in report.figures] == FIGURES[:-1]
 
 
+def test_hypervolumes_are_in_all_objectives(run_folder: Path, edit: Edit) -> None:
+    header, *body = rows(run_folder / "evaluations.csv")
+    areas = [500.0 if row[0] == "nsga2" else 900.0 for row in body]
+    write_csv(run_folder / "evaluations.csv", ["area_um2", *header], [[a, *row] for a, row in zip(areas, body, strict=True)])
+    two = {c.method: c.hypervolume[-1] for c in hypervolume_info(load_run(run_folder)).curves}
+    objectives = ["rel_energy", "accuracy_loss_pp", "area_um2"]
+    point = dict(zip(objectives, (1, 10, 1000), strict=True))
+    edit("metrics.json", lambda m: m.update(objectives=objectives, reference_point=point))
+    three = {c.method: c.hypervolume[-1] for c in hypervolume_info(load_run(run_folder)).curves}
+    assert three == pytest.approx({m: v * (500 if m == "nsga2" else 100) for m, v in two.items()})
+    said = (run_folder / write_report(run_folder).tables).read_text()
+    assert "in relative energy × pp × area_um2, reference point: relative energy 1, loss 10 pp, area_um2 1000." in said
+
+
+def test_a_bound_on_the_loss_is_said_and_kept(run_folder: Path, edit: Edit) -> None:
+    edit("metrics.json", lambda m: m.update(max_accuracy_loss_pp=2.0))
+    assert "the run's bound, 2 pp" in (run_folder / write_report(run_folder).tables).read_text()
+    losses = np.concatenate([e.objectives[:, 1] for e in load_run(run_folder).evaluations.values()])
+    assert 0 < len(losses) and losses.max() <= 2.0
+
+
 def test_odd_names_reach_the_files_safely(tmp_path: Path) -> None:
     names = ["exact", "a|b\x1b[31m", "$x$ $", "乘" * 3, "n" * 300]
     report = write_report(make_run(tmp_path / "run", names=names, methods=("x|$y$", "_z")))

@@ -10,8 +10,8 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.objectives import RelativeEnergy
-from dse.pareto import non_dominated
-from dse.search import METHODS, History, make_search, run_search
+from dse.pareto import non_dominated, reportable
+from dse.search import METHODS, Guidance, History, make_search, run_search
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objectives, Population, Search
 from tests.small import AdditiveLoss, guidance, toy
@@ -157,6 +157,23 @@ def test_five_runs_of_one_seed_are_one(
             assert_designs(flat.reshape(-1, len(space.layers)), space)
             assert len(flat) or not designs_of(space)
     assert len(runs) == 1
+
+
+BLIND = {"random", "exhaustive"}  # learn nothing, so that a bound on the loss does not steer them
+
+
+def test_a_bound_on_the_loss_steers_and_no_front_holds_what_exceeds_it(method: str) -> None:
+    space, energy, loss = toy(6, 8)
+    matched = np.array([(loss.cost <= scale).sum(axis=1) - 1 for scale in np.unique(loss.cost)])  # costs are sorted
+    informed = Guidance(seeds=matched, cost=loss.cost, max_loss=10.0, tolerance=loss.cost)
+    within = []
+    for made in (space, replace(space, max_loss_pp=1.0)):
+        search = make_search(method, made, informed, population=4, seed=0)
+        history = run_search(search, [energy, loss], 24 if method in LISTS else 64)
+        kept = history.objectives[reportable(history.objectives, made.max_loss_pp)]
+        assert len(kept) == sum(made.max_loss_pp is None or lost <= 1.0 for _, lost in history.objectives.tolist())
+        within.append(int((history.objectives[:, 1] <= 1.0).sum()))
+    assert within[1] == within[0] if method in BLIND else within[1] > within[0]
 
 
 def test_another_seed_another_history(method: str) -> None:

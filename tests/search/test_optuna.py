@@ -58,6 +58,20 @@ def test_the_study_holds_what_was_told(optuna: Any) -> None:
     assert [list(trial.params.values()) for trial in trials[1:]] == designs.tolist()  # energies fall with the index
 
 
+@pytest.mark.parametrize("sampler", ["TPESampler", "NSGAIISampler", "NSGAIIISampler"])
+def test_a_bound_on_the_loss_is_a_constraint(optuna: Any, sampler: str) -> None:
+    made, energy, loss = toy(8, 8)
+    within = []
+    for bound in (None, 1.0):
+        bounded = replace(made, max_loss_pp=bound)
+        search = make_search(f"optuna:{sampler}", bounded, guidance(made), population=10, seed=0)
+        within.append((run_search(search, [energy, loss], 200).objectives[:, 1] <= 1.0).mean())
+    assert within[1] > within[0]
+    constraints = [trial.system_attrs["constraints"] for trial in search._study.trials[:10]]  # type: ignore[attr-defined]
+    losses = [trial.values[1] for trial in search._study.trials[:10]]  # type: ignore[attr-defined]
+    assert [c[0] for c in constraints] == pytest.approx([lost - 1.0 for lost in losses])
+
+
 def test_is_silent_and_leaves_the_log_as_it_was(optuna: Any, capfd: pytest.CaptureFixture[str]) -> None:
     made, energy, loss = toy(4, 4)
     before = optuna.logging.get_verbosity()

@@ -22,6 +22,16 @@ def test_csv_and_json_lines_keep_every_digit() -> None:
         assert float(row["finished"]) == line["finished"] == e.finished and int(row["attempt"]) == e.attempt
 
 
+def test_multipliers_by_name() -> None:
+    layers, multipliers = ("conv", "error"), ("exact", "=cheap")
+    with StudyFile.create(":memory:", {}, {}) as study:
+        study.settle([Evaluation((1, 0), "lut", EVALUATOR, {"accuracy": 0.5}, finished=0.0)])
+        (row,) = csv.DictReader(to_csv(study, layers=layers, multipliers=multipliers))
+        (line,) = map(json.loads, to_json_lines(study, layers=layers, multipliers=multipliers))
+    assert (row["conv"], row["error (layer)"], row["error"], row["assignment"]) == ("'=cheap", "exact", "", "1 0")
+    assert line["layers"] == {"conv": "=cheap", "error": "exact"} and line["assignment"] == [1, 0]
+
+
 def test_a_table_holds_no_formulas() -> None:
     with StudyFile.create(":memory:", {}, {}) as study:
         study.settle([Evaluation((1,), "=1+1", EVALUATOR, {"@x": -1.0}, worker="+2", finished=0.0)])
