@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -33,7 +33,7 @@ from dse.search import Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, join, kept_guidance, record, reopen
+from dse.study import begin, check_place, join, kept_guidance, record, reopen, take_over
 from dse.workload import load_factory
 
 _DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
@@ -46,10 +46,12 @@ class Execution:
     Args:
         jobs: Designs at a time, each in a process of its own when more than one.
         scheduler: Address of a Dask scheduler whose workers evaluate (extra `[dask]`), instead of `jobs`.
+        known: Folders of other runs. What they have evaluated on an equal network, data and library is taken over.
     """
 
     jobs: int = 1
     scheduler: str | None = None
+    known: Sequence[str | Path] = ()
 
 
 def run(
@@ -147,6 +149,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     config, parts = inputs.config, workload.parts
     known_by = identity(prepared)
     record(study, known_by)
+    for folder in execution.known:
+        take_over(study, Path(folder), prepared.evaluator)
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)

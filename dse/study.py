@@ -133,6 +133,16 @@ def record(study: StudyFile, identity: Mapping[str, Any]) -> None:
         )
 
 
+def take_over(study: StudyFile, folder: Path, evaluator: str) -> None:
+    """Copy into a study what the run in `folder` has evaluated with an equal evaluator; its failures are tried again.
+
+    Raises:
+        InputError: There is no study in `folder`, or it is damaged.
+    """
+    with open_study(folder) as other:
+        study.settle(e for e in other.evaluations() if e.evaluator == evaluator and e.error is None)
+
+
 def kept_guidance(study: StudyFile, guidance: Guidance) -> Guidance:
     """Return the guidance that the study's searches began with, this one where none has begun.
 

@@ -35,8 +35,8 @@ def main() -> None:
     for seed in range(arguments.seeds):
         config = dse.load_config(arguments.config, overrides=arguments.overrides, seed=seed)
         runs.append(Path("runs") / f"{config.name}-seed{seed}")
-        with ProgressDisplay() as display:
-            dse.run(config, out=runs[-1], go_on=True, execution=Execution(jobs=arguments.jobs), display=display)
+        execution = Execution(jobs=arguments.jobs, known=runs[:-1])  # what does not depend on the seed is evaluated once
+        dse.run(config, out=runs[-1], go_on=True, execution=execution, display=ProgressDisplay())
     comparison = compare_runs(runs, baseline="alwann")
     print(summary(comparison))
     write_comparison(comparison, arguments.out)

@@ -227,6 +227,30 @@ def test_two_processes_begin_and_share_one_run(here: Path) -> None:
     assert same_tables(here / "shared", here / "done")
 
 
+def test_what_another_run_has_evaluated_is_taken_over(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = ("--set", "fixed_seed=0", "--set", "search.evaluations=3", "--seed", 1)
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "alone", *other) == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "knowing", *other, "--known", "done") == 0
+    assert same_tables(here / "alone", here / "knowing")
+    tallies = []
+    for name in ("done", "alone", "knowing"):
+        with StudyFile.open(here / name / STUDY) as study:
+            tallies.append({(e.fidelity, e.assignment): e.finished for e in study.evaluations()})
+    done, alone, knowing = tallies
+    assert set(knowing) == set(done) | set(alone) and all(knowing[key] == done[key] for key in done)
+
+    changed = (*other, "--set", "space.dataset.search_images=41")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "stranger", *changed, "--known", "done") == 0
+    with StudyFile.open(here / "stranger" / STUDY) as study:  # nothing of other images
+        assert not {e.finished for e in study.evaluations()} & set(done.values())
+
+    capsys.readouterr()
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "never", "--known", "nowhere") == 2
+    assert "nowhere: no study there" in capsys.readouterr().err and not (here / "never").exists()
+
+
 def test_a_failing_objective_is_a_row_and_in_no_front(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dse.evaluator import Evaluator
 
