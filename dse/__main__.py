@@ -36,8 +36,13 @@ def _config_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--scheduler", metavar="ADDRESS", help="Evaluate on a Dask scheduler's workers (tcp://...).")(command)
-    known = {"type": click.Path(path_type=Path), "multiple": True, "metavar": "RUN"}
-    command = click.option("--known", **known, help="Take over what that run has evaluated on equal inputs.")(command)
+    command = click.option(
+        "--known",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="RUN",
+        help="Take over what that run has evaluated on equal inputs.",
+    )(command)
     return click.option(
         "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Designs evaluated at a time."
     )(command)
