@@ -110,6 +110,13 @@ def test_relative_paths_count_from_their_file(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, INLINE)).space.multipliers.library == "builtin"
 
 
+@pytest.mark.parametrize(
+    "methods", [[], ["bias"], ["affine", "moments"], ["moments", "affine"], ["affine", "moments", "batch-norm"]]
+)
+def test_methods_of_compensation_that_go_together(tmp_path: Path, methods: list[str]) -> None:
+    assert load_config(write(tmp_path, f"compensation.methods = {methods}\n{INLINE}")).compensation.methods == methods
+
+
 def test_resolved_configuration_loads_again_from_anywhere(tmp_path: Path, elsewhere: Path) -> None:
     text = """
     seed = 4
@@ -183,6 +190,10 @@ def test_space_of_a_file_can_be_overridden_in_part(tmp_path: Path) -> None:
         ("search.population = 'many'", "search.population: Input should be a valid integer"),
         ("search.population = 2.5", "search.population: Input should be a valid integer"),
         ("search.methods = []", "search.methods: "),
+        ("compensation.methods = ['bias', 'affine']", "compensation.methods: expected one of bias and affine"),
+        ("compensation.methods = ['moments', 'moments']", "compensation.methods: expected each method once"),
+        ("compensation.methods = ['tuning']", "compensation.methods.0: Input should be 'bias', 'affine', 'moments' or"),
+        ("compensation.images = 0", "compensation.images: Input should be greater than or equal to 1, got 0"),
         ("search.methods = 'random'", "search.methods: Input should be a valid list"),
         ("search.evaluations = 0", "search.evaluations: "),
         ("seed = -1", "seed: Input should be greater than or equal to 0, got -1"),

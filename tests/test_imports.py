@@ -21,6 +21,7 @@ ORDER = (
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
     ("nn", "comparison"),
     ("workload", "error_model", "robustness"),
+    ("compensation",),
     ("matching", "objectives"),
     ("fidelity",),
     ("search", "evaluator"),

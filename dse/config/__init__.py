@@ -7,6 +7,7 @@ Relative paths count from the folder of the file they stand in.
 from dse.config._load import load_config, parse_config, read_toml, space_folders
 from dse.config._schema import (
     PACKAGED,
+    CompensationConfig,
     ConstraintsConfig,
     DatasetConfig,
     EnergyConfig,
@@ -26,6 +27,7 @@ from dse.config._schema import (
 
 __all__ = [
     "PACKAGED",
+    "CompensationConfig",
     "ConstraintsConfig",
     "DatasetConfig",
     "EnergyConfig",

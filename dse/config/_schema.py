@@ -161,6 +161,22 @@ class ErrorModelConfig(Table):
     truth_images: int = Field(default=256, ge=1)  # of the search part
 
 
+class CompensationConfig(Table):
+    """How designs are compensated without retraining, one and all; see `dse.compensation`. By default they are not."""
+
+    methods: list[Literal["bias", "affine", "moments", "batch-norm"]] = []
+    images: int = Field(default=512, ge=1)  # of the calibration part, in one batch, for moments and batch-norm
+
+    @field_validator("methods")
+    @classmethod
+    def _applicable(cls, methods: list[str]) -> list[str]:
+        if len(set(methods)) < len(methods):
+            raise ValueError("expected each method once")
+        if {"bias", "affine"} <= set(methods):
+            raise ValueError("expected one of bias and affine, not both: affine takes the mean off as well")
+        return methods
+
+
 class EnergyConfig(Table):
     """What counts as energy; see `dse.objectives.product_energy`."""
 
@@ -209,6 +225,7 @@ class RunConfig(Table):
     space: SpaceConfig = SpaceConfig()
     robustness: RobustnessConfig = RobustnessConfig()
     error_model: ErrorModelConfig = ErrorModelConfig()
+    compensation: CompensationConfig = CompensationConfig()
     energy: EnergyConfig = EnergyConfig()
     search: SearchConfig = SearchConfig()
     ladder: LadderConfig = LadderConfig()

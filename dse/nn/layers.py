@@ -2,13 +2,14 @@
 
 A layer knows its geometry: how codes become patches `(R, G, K)` (R output positions of the whole batch, G groups, K fan-in),
 how its weight becomes matrices `(G, K, N)`, and how sums `(R, G, N)` become the output. The arithmetic (`dse.nn.arithmetic`)
-knows how the products are formed. The bias is added last, in real numbers.
+knows how the products are formed. The bias is added last, in real numbers; before it a correction, where there is one.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from torch.nn import functional as F
 from dse.exceptions import InputError
 from dse.kernels import Geometry, NativeLayer
 from dse.nn.quantizers import ActivationQuantizer, WeightQuantizer
+
+_CORRECTION = ("correction_scale", "correction_offset")  # buffers of a layer
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,23 @@ class WeightMatrices:
     zero_point: Tensor  # (G, N) int32
 
 
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What is folded into a layer's requantisation: its output before the bias becomes `scale * y + offset`, by channel.
+
+    In hardware the scale multiplies the channel's requantisation factor `s_x * s_w` and the offset adds to the bias: a
+    corrected layer costs no operation more.
+    """
+
+    scale: Tensor  # (C,) float32
+    offset: Tensor  # (C,) float32, real units
+
+
 class ApproxLayer(nn.Module, ABC):
     """A quantised layer. Parameters keep the names `weight` and `bias` of the layer it replaces.
+
+    Whatever the arithmetic, its output may be corrected by channel (`correction`, None at first). A correction is part of
+    the layer's state: it is copied, moved and saved with it, and a state that is loaded brings its own or none.
 
     Args:
         original: The layer to replace; its parameters are shared, not copied.
@@ -40,6 +58,9 @@ class ApproxLayer(nn.Module, ABC):
         approximable: Whether a search may choose this layer's multiplier; otherwise it stays exact.
         position: Rank of the layer in forward order.
     """
+
+    correction_scale: Tensor | None
+    correction_offset: Tensor | None
 
     def __init__(
         self,
@@ -61,10 +82,29 @@ class ApproxLayer(nn.Module, ABC):
         self.position = position
         self.groups = 1
         self.arithmetic = arithmetic
+        for name in _CORRECTION:
+            self.register_buffer(name, None)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.arithmetic(self, x)
-        return y if self.bias is None else y + self.bias.view(-1, *([1] * self.trailing_dims))
+        correction = self.correction  # asked for after the arithmetic: a hook on it may set the correction
+        if correction is None:
+            return y if self.bias is None else y + self._by_channel(self.bias)
+        shift = correction.offset if self.bias is None else correction.offset + self.bias
+        return torch.addcmul(self._by_channel(shift), y, self._by_channel(correction.scale))  # one pass, as a bias alone
+
+    @property
+    def correction(self) -> Correction | None:
+        """The correction of the output before the bias; InputError if one is set that does not fit or is not finite."""
+        if self.correction_scale is None or self.correction_offset is None:
+            return None
+        return Correction(self.correction_scale, self.correction_offset)
+
+    @correction.setter
+    def correction(self, given: Correction | None) -> None:
+        values = [None, None] if given is None else [self._own(given.scale), self._own(given.offset)]
+        for name, value in zip(_CORRECTION, values, strict=True):
+            setattr(self, name, value)
 
     @property
     def fan_in(self) -> int:
@@ -79,6 +119,29 @@ class ApproxLayer(nn.Module, ABC):
         codes = torch.remainder(values, 2**self.operands.w_bits).to(torch.int16)
         shape = (self.groups, -1)
         return WeightMatrices(codes, values, quantized.scale.reshape(shape), quantized.zero_point.reshape(shape))
+
+    def _own(self, values: Tensor) -> Tensor:
+        """Return a copy of per-channel values that later passes may train through, also if made in inference mode."""
+        channels = len(self.weight)
+        if tuple(values.shape) != (channels,) or not values.isfinite().all():
+            raise InputError(
+                f"correction: expected scale and offset ({channels},), one finite value per output channel, got shape "
+                f"{tuple(values.shape)}{'' if values.isfinite().all() else ' with nan or inf'}"
+            )
+        with torch.inference_mode(False):
+            return values.detach().to(self.weight.device, torch.float32, copy=True)
+
+    def _by_channel(self, values: Tensor) -> Tensor:
+        """View `(C,)` so that it broadcasts over the output."""
+        return values.view(-1, *([1] * self.trailing_dims))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Make room for the correction that comes with a whole state of the layer, and for none where there is none."""
+        if prefix + "weight" in state_dict:
+            corrected = any(prefix + name in state_dict for name in _CORRECTION)
+            for name in _CORRECTION:
+                setattr(self, name, self.weight.new_empty(len(self.weight)) if corrected else None)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     @abstractmethod
