@@ -14,7 +14,7 @@ from torch import nn
 import dse
 from dse.config import RunConfig
 from dse.exceptions import InputError
-from dse.inputs import load_inputs, open_library
+from dse.inputs import load_inputs, open_choices
 from dse.nn.datasets import load_dataset
 from dse.nn.models import build_model
 from dse.pareto import hypervolume, non_dominated
@@ -326,4 +326,4 @@ def test_an_existing_folder_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
 def test_unsigned_multipliers_do_not_serve_signed_weights_in_sm8() -> None:
     config = smoke(space__multipliers={"signed": True, "include": ["*"]}).space
     with pytest.raises(InputError, match="signed"):
-        open_library(config.multipliers, "sm8")
+        open_choices(config.multipliers, "sm8")

@@ -22,6 +22,7 @@ from dse.config._schema import (
     SearchConfig,
     SpaceConfig,
     TrainingConfig,
+    VariantsConfig,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SearchConfig",
     "SpaceConfig",
     "TrainingConfig",
+    "VariantsConfig",
     "load_config",
     "parse_config",
     "read_toml",
