@@ -70,18 +70,22 @@ def _stored(table: Table, choice: Choice, operands: OperandFormat, histograms: F
     """Return the codes that each layer stores `(L, 2^Bw)`, None where the choice is not tuned for the layer."""
     if choice.tuning is None:
         return None
-    w_codes = _by_magnitude(operands.w_values, operands.w_low, operands.w_high)
+    # a sign applied outside to products that are >= 0: only magnitudes are tuned, which no other sign could better
+    outside = operands.x_low >= 0 > operands.w_low
+    w_codes = _by_magnitude(operands.w_values, 0 if outside else operands.w_low, operands.w_high)
     x_codes = _by_magnitude(operands.x_values, operands.x_low, operands.x_high)
     x, w = operands.x_values[x_codes], operands.w_values[w_codes]
-    part = table[np.ix_(x_codes, w_codes)]
+    part = np.ascontiguousarray(table[np.ix_(x_codes, w_codes)])
     if choice.tuning == "uniform":
-        once = tune_weights(part, np.multiply.outer(x, w))
-        columns = np.broadcast_to(once, (len(histograms), len(once)))
+        columns = tune_weights(part, np.multiply.outer(x, w))[None].repeat(len(histograms), axis=0)
     else:
         columns = np.array([fit_weights(part, x, w, histogram[x_codes]) for histogram in histograms])
-    stored = np.tile(np.arange(len(operands.w_values), dtype=np.int16), (len(histograms), 1))
+    stored = np.tile(np.arange(len(operands.w_values)), (len(histograms), 1))
     stored[:, w_codes] = w_codes[columns]
-    return stored
+    if outside:  # the code of -w is that of w, negated
+        levels = len(operands.w_values)
+        stored[:, -w_codes % levels] = -w_codes[columns] % levels
+    return stored.astype(np.int16)
 
 
 def _by_magnitude(values: NDArray[np.int64], low: int, high: int) -> NDArray[np.int64]:
