@@ -156,21 +156,20 @@ def constrained_space(
 
 
 def _allowed(limits: ConstraintsConfig, layers: tuple[str, ...], choices: Choices) -> NDArray[np.bool_] | None:
-    """Return which choices layers may get `(L, M)`; where a dropped choice is allowed, what computes the same is."""
+    """Return which choices layers may get `(L, M)`, None where all.
+
+    Patterns may name choices that were dropped: where one is allowed, so is its twin; forbidding it forbids nothing.
+    """
     if not (limits.allowed or limits.forbidden or limits.exact_first or limits.exact_last):
         return None
+    names = (*choices.library.names, *(name for name, _ in choices.twins))
     allowed = allowed_multipliers(
-        layers,
-        (*choices.library.names, *(name for name, _ in choices.twins)),
-        limits.allowed,
-        forbidden=limits.forbidden,
-        exact_first=limits.exact_first,
-        exact_last=limits.exact_last,
+        layers, names, limits.allowed, exact_first=limits.exact_first, exact_last=limits.exact_last
     )
-    left, dropped = allowed[:, : len(choices)], allowed[:, len(choices) :]
-    for (_, twin), column in zip(choices.twins, dropped.T, strict=True):
-        left[:, twin] |= column
-    return np.ascontiguousarray(left)
+    for (_, twin), column in zip(choices.twins, allowed.T[len(choices) :], strict=True):
+        allowed[:, twin] |= column
+    allowed &= allowed_multipliers(layers, names, forbidden=limits.forbidden)
+    return np.ascontiguousarray(allowed[:, : len(choices)])
 
 
 def open_energy(config: EnergyConfig) -> EnergyTable:

@@ -374,7 +374,10 @@ def test_a_run_without_variants_writes_nothing_of_them(tmp_path: Path) -> None:
 
 
 def test_constraints_may_name_a_variant_that_is_dropped_as_a_twin() -> None:
-    limits = {"allowed": {"a": ["loba1_k4u.histogram"]}, "forbidden": {"b": ["booth_t3u*"]}}
+    limits = {
+        "allowed": {"a": ["loba1_k4u.histogram"]},
+        "forbidden": {"b": ["booth_t3u*", "*.histogram"], "c": ["loba1_k4u"]},
+    }
     config = smoke(space__multipliers=VARIED, space__constraints=limits)
     asked = open_choices(config.space.multipliers, "sm8")
     dropped = [m for m, choice in enumerate(asked.items) if choice.multiplier.name == "loba1_k4u.histogram"]
@@ -382,11 +385,12 @@ def test_constraints_may_name_a_variant_that_is_dropped_as_a_twin() -> None:
     items = tuple(choice for m, choice in enumerate(asked.items) if m not in dropped)
     left = replace(asked, items=items, twins=(("loba1_k4u.histogram", twin),))
     assert isinstance(left, Choices)
-    space = constrained_space(config, left, ("a", "b"), np.array([1, 1]))
+    space = constrained_space(config, left, ("a", "b", "c"), np.array([1, 1, 1]))
     allowed = [{space.multipliers[m] for m in np.flatnonzero(row)} for row in space.choices]
     assert allowed[0] == {space.multipliers[0], "loba1_k4u"}
-    assert allowed[1] == {name for name in space.multipliers if not name.startswith("booth_t3u")}
-    assert space.circuits is not None and space.tile_limit == 2
+    assert allowed[1] == {n for n in space.multipliers if not n.startswith("booth_t3u") and not n.endswith(".histogram")}
+    assert "loba1_k4u" in allowed[1] and allowed[2] == set(space.multipliers) - {"loba1_k4u"}
+    assert space.circuits is not None and space.tile_limit == 3
 
 
 def test_a_pattern_of_no_variant_is_refused() -> None:

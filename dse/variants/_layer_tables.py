@@ -71,12 +71,6 @@ class LayerTables:
         table, codes = self.tables[self.circuit[choice]], self.codes(layer, choice)
         return table if table is None or codes is None else np.ascontiguousarray(table[:, codes])
 
-    def only(self, choices: Sequence[int]) -> LayerTables:
-        """Return the same of some of the choices, in the order given."""
-        used, circuit = np.unique(self.circuit[list(choices)], return_inverse=True)
-        tables = tuple(self.tables[i] for i in used)
-        return LayerTables(tables, circuit.reshape(-1).astype(np.int64), tuple(self.stored[m] for m in choices))
-
     def content(self) -> Iterator[bytes]:
         """Yield all that decides what choices compute, for a hash; without variants the tables in order and nothing else."""
         for table in self.tables:

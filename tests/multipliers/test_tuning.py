@@ -60,7 +60,8 @@ def test_least_squares_are_brute_force(seed: int) -> None:
     for value, kept in zip(w.tolist(), range(11), strict=True):
         cost = []
         for column in range(11):
-            cost.append(sum(int(p) * (int(a) * value - int(b)) ** 2 for p, a, b in zip(share, x, table[:, column])))
+            rows = zip(share.tolist(), x.tolist(), table[:, column].tolist(), strict=True)
+            cost.append(sum(p * (a * value - b) ** 2 for p, a, b in rows))
         expected.append(kept if cost[kept] == min(cost) else cost.index(min(cost)))
     found = fit_weights(table, x, w, share.astype(float))
     assert found.dtype == np.int64 and found.tolist() == expected

@@ -41,7 +41,7 @@ def test_a_circuit_that_is_tuned_once_for_all_is_tuned_in_its_own_order() -> Non
     choices = expand(made, order=True, tuning=["histogram"], weight_tuning=True).library
     assert np.array_equal(choices["noisy"].table, tuned(made["noisy"]).table)
     assert np.array_equal(choices["noisy.swap"].table, tuned(swapped(made["noisy"])).table)
-    assert np.array_equal(choices["noisy.histogram"].table, made["noisy"].table)  # the layers' tuning starts from the circuit
+    assert np.array_equal(choices["noisy.histogram"].table, made["noisy"].table)  # layers tune the circuit as it is
 
 
 def test_a_name_that_is_taken() -> None:

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+import dse.objectives._simulation as simulation
 from dse.error_model import measure_errors, predict_errors
 from dse.exceptions import InputError
 from dse.multipliers import Multiplier, MultiplierLibrary, load_library
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import approximable_layers, simulate
+from dse.nn.datasets import Part
 from dse.nn.tracing import layer_inputs, trace
+from dse.nn.training import logits
+from dse.objectives import Simulator
 from dse.operands import FORMATS
 from dse.types import Floats
 from dse.variants import Choices, LayerTables, choice_tables, described, expand
@@ -176,8 +180,30 @@ def test_predicted_and_measured_errors_are_those_of_the_layers_tables() -> None:
         assert (found.std[:, m] < found.std[:, left.library.index("noisy")]).all()
     measured = measure_errors(model, images(), seen, left.library, tables=tables)
     assert (measured.std[:, m] < measured.std[:, left.library.index("noisy")]).all()
-    with pytest.raises(InputError, match=f"tables: expected those of {len(left)} multipliers, got {len(left) - 1}"):
-        predict_errors(seen, left.library, tables=tables.only(range(len(left) - 1)))
+    with pytest.raises(InputError, match=f"tables: expected those of {len(left)} multipliers, got 1"):
+        predict_errors(seen, left.library, tables=LayerTables.of([None]))
+
+
+@pytest.mark.parametrize("cache_bytes", [2**30, 0])
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+def test_designs_are_those_of_fresh_networks_with_the_layers_tables(
+    monkeypatch: pytest.MonkeyPatch, format: str, cache_bytes: int
+) -> None:
+    monkeypatch.setattr(simulation, "_TABLE_BYTES", cache_bytes)
+    model = network(format)
+    seen = trace(model, images(), patches=8)
+    choices = expand(library(signed=format == "s8"), order=True, tuning=["uniform", "histogram"])
+    _, tables = choice_tables(choices, seen.operands, seen.x_histograms)
+    x = torch.randn(20, *images(1).shape[1:], generator=torch.Generator().manual_seed(3))
+    simulator = Simulator(model, Part(x, torch.arange(20) % 5), tables)
+    designs = np.random.default_rng(0).integers(0, len(tables), (6, 3))
+    found = simulator.evaluate(designs)
+    for row, accuracy in zip(designs, found.accuracy, strict=True):
+        fresh = network(format)
+        made = {name: tables.table(l, int(m)) for l, (name, m) in enumerate(zip(seen.names, row, strict=True))}
+        simulate(fresh, {name: table for name, table in made.items() if table is not None})
+        assert simulator.accuracy(row) == accuracy
+        assert logits(model, x).numpy().tobytes() == logits(fresh, x).numpy().tobytes()
 
 
 def test_stored_codes_refused() -> None:
