@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.exceptions import InputError
 from dse.multipliers import Multiplier, MultiplierLibrary, is_symmetric, swapped, tuned
 
 Tuning = Literal["uniform", "histogram"]
@@ -40,10 +41,18 @@ class Choices:
     Args:
         items: The choices.
         twins: Names of choices that were dropped because one that stayed computes the same, and the index of that one.
+
+    Raises:
+        InputError: Two have one name, or the exact multiplier is not the first.
     """
 
     items: tuple[Choice, ...]
     twins: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = tuple(choice.multiplier.name for choice in self.items)
+        if self.library.names != names:
+            raise InputError(f"choices: expected '{self.library.names[0]}' (exact) first, got '{names[0]}'")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -84,9 +93,7 @@ def expand(
         InputError: A variant has the name of another multiplier.
     """
     items = [choice for circuit in library for choice in _variants(circuit, order, tuning, weight_tuning)]
-    choices = Choices(tuple(items))
-    assert choices.library.names == tuple(choice.multiplier.name for choice in items)  # the exact one was first already
-    return choices
+    return Choices(tuple(items))
 
 
 def _variants(circuit: Multiplier, order: bool, tuning: Sequence[Tuning], weight_tuning: bool) -> Iterator[Choice]:

@@ -7,7 +7,7 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.multipliers import Multiplier, MultiplierLibrary, builtin, swapped, tuned
-from dse.variants import expand
+from dse.variants import Choices, expand
 from tests.small import library
 
 
@@ -63,3 +63,9 @@ def test_energies_are_the_circuits() -> None:
     choices = expand(builtin(), order=True, tuning=["uniform"])
     for choice, energy in zip(choices, choices.library.rel_energy, strict=True):
         assert energy == builtin().rel_energy[builtin().index(choice.circuit)]
+
+
+def test_the_exact_multiplier_comes_first() -> None:
+    items = expand(library()).items
+    with pytest.raises(InputError, match=r"choices: expected '.*' \(exact\) first, got 'noisy'"):
+        Choices((items[1], items[0]))
