@@ -16,7 +16,7 @@ Three grades predict, one measures:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dse.exceptions import InputError, unknown_name
-from dse.kernels import LutProduct
+from dse.kernels import LutProduct, LutTable
 from dse.multipliers import MultiplierLibrary
 from dse.nn.convert import approximable_layers
 from dse.nn.tracing import LayerTrace, Trace, layer_inputs
 from dse.types import Floats, Table
+from dse.variants import LayerTables, plain_tables
 
 Grade = Literal["global", "multi-distribution", "direct"]
 
@@ -61,22 +62,24 @@ class ErrorTable:
         return np.hypot(self.mean, self.std)
 
 
-def predict_errors(trace: Trace, library: MultiplierLibrary, *, grade: Grade = "direct") -> ErrorTable:
+def predict_errors(
+    trace: Trace, library: MultiplierLibrary, *, grade: Grade = "direct", tables: LayerTables | None = None
+) -> ErrorTable:
     """Predict every multiplier's error in every layer.
 
     Args:
         trace: The layers as seen on calibration images.
         library: The multipliers; each must serve the trace's operand format.
         grade: Which model.
+        tables: What each multiplier computes in each layer, where that is more than its table (`dse.variants`).
 
     Raises:
-        InputError: If the grade is unknown or a multiplier does not fit the format.
+        InputError: If the grade is unknown, a multiplier does not fit the format, or the tables belong to other multipliers.
     """
     if grade not in _MODELS:
         raise unknown_name("error model", grade, _MODELS)
-    exact = trace.operands.exact
-    errors = [trace.operands.table(m) - exact for m in library]
-    cells = [_MODELS[grade](layer, errors, exact) for layer in trace.layers]
+    products = _products(trace, library, tables)
+    cells = [_MODELS[grade](layer, products.of(l)) for l, layer in enumerate(trace.layers)]
     output_std = np.array([[layer.output_std] for layer in trace.layers])
     return ErrorTable(
         layers=trace.names,
@@ -88,23 +91,25 @@ def predict_errors(trace: Trace, library: MultiplierLibrary, *, grade: Grade = "
     )
 
 
-def measure_errors(model: nn.Module, images: Tensor, trace: Trace, library: MultiplierLibrary) -> ErrorTable:
+def measure_errors(
+    model: nn.Module, images: Tensor, trace: Trace, library: MultiplierLibrary, *, tables: LayerTables | None = None
+) -> ErrorTable:
     """Measure the same errors on all outputs of `images` `(N, ...)`, each layer fed with the exact network's inputs.
 
     Raises:
-        InputError: If there is no image.
+        InputError: If there is no image, or as for `predict_errors`.
     """
     if len(images) == 0:
         raise InputError("measure_errors: expected at least one image, got none")
     inputs = layer_inputs(model, images)
     layers = approximable_layers(model)
-    errors = [trace.operands.table(m) - trace.operands.exact for m in library]
+    products = _products(trace, library, tables)
     mean, std = np.zeros((len(layers), len(library))), np.zeros((len(layers), len(library)))
     for l, layer in enumerate(trace.layers):
         rows = torch.cat([layers[layer.name].patches(codes) for codes in inputs[layer.name]])
-        for m, error in enumerate(errors):
-            if error.any():
-                outputs = _scaled_sums(layer, error, rows)
+        exact = products.exact_sums(layer, rows)
+        for m, outputs in enumerate(products.of(l).drifts(layer, rows, exact)):
+            if outputs is not None:
                 mean[l, m], std[l, m] = float(outputs.mean()), float(outputs.std(correction=0))
         mean[l] /= layer.output_std
         std[l] /= layer.output_std
@@ -150,9 +155,64 @@ class _Cell:
     channels: ChannelErrors | None = None  # rows of one multiplier, direct model only
 
 
-def _global(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+class _Products:
+    """What choices compute, and what they should: tables are shared by all layers, errors made one at a time."""
+
+    def __init__(self, tables: LayerTables, exact: Table, layer: int = 0) -> None:
+        self._tables = tables
+        self._exact = exact
+        self._layer = layer
+        self._luts: dict[int, LutTable] = {}  # by place in the tables; -1: exact products
+
+    def of(self, layer: int) -> _Products:
+        """Return the same for a layer by position."""
+        one = _Products(self._tables, self._exact, layer)
+        one._luts = self._luts
+        return one
+
+    @property
+    def w_values(self) -> NDArray[np.int64]:
+        """The value of every weight code `(2^Bw,)`: its product with 1."""
+        return self._exact[1].astype(np.int64)
+
+    def errors(self) -> Iterator[Table]:
+        """Yield the error table `(256, 2^Bw)` of each choice."""
+        for m in range(len(self._tables)):
+            table = self._tables.table(self._layer, m)
+            yield np.zeros_like(self._exact) if table is None else table - self._exact
+
+    def exact_sums(self, layer: LayerTrace, patches: Tensor) -> Tensor:
+        """Return the sums of exact products: patches `(R, G, K)` -> `(R, G, N)` int64."""
+        return self._sums(-1, self._exact, layer.w_codes, patches)
+
+    def drifts(self, layer: LayerTrace, patches: Tensor, exact: Tensor) -> Iterator[Tensor | None]:
+        """Yield the error of all outputs in real units, `(R, G, N)` float64, for each choice; None: no error at all."""
+        scale = torch.from_numpy(layer.scale)
+        for m in range(len(self._tables)):
+            place = int(self._tables.circuit[m])
+            table, codes = self._tables.tables[place], self._tables.codes(self._layer, m)
+            if table is None:
+                yield None
+                continue
+            sums = self._sums(place, table, layer.w_codes if codes is None else codes[layer.w_codes], patches)
+            yield sums.sub_(exact) * scale
+
+    def _sums(self, place: int, table: Table, w_codes: NDArray[np.int16], patches: Tensor) -> Tensor:
+        if place not in self._luts:
+            self._luts[place] = LutTable(torch.from_numpy(table.copy()))
+        return LutProduct(torch.from_numpy(w_codes), self._luts[place])(patches).long()
+
+
+def _products(trace: Trace, library: MultiplierLibrary, tables: LayerTables | None) -> _Products:
+    tables = plain_tables(library, trace.operands) if tables is None else tables
+    if len(tables) != len(library):
+        raise InputError(f"tables: expected those of {len(library)} multipliers, got {len(tables)}")
+    return _Products(tables, trace.operands.exact)
+
+
+def _global(layer: LayerTrace, products: _Products) -> list[_Cell]:
     cells = []
-    for error in errors:
+    for error in products.errors():
         first, second = _weight_moments(layer, error)
         mu = layer.x_histogram @ first
         variance = max(float(layer.x_histogram @ second - mu**2), 0.0)
@@ -160,10 +220,10 @@ def _global(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_C
     return cells
 
 
-def _multi_distribution(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+def _multi_distribution(layer: LayerTrace, products: _Products) -> list[_Cell]:
     fields = _field_histograms(layer.patches)
     cells = []
-    for error in errors:
+    for error in products.errors():
         first, second = _weight_moments(layer, error)
         mu = fields @ first
         variance = np.maximum(fields @ second - mu**2, 0.0)
@@ -172,19 +232,20 @@ def _multi_distribution(layer: LayerTrace, errors: Sequence[Table], exact: Table
     return cells
 
 
-def _direct(layer: LayerTrace, errors: Sequence[Table], exact: Table) -> list[_Cell]:
+def _direct(layer: LayerTrace, products: _Products) -> list[_Cell]:
     patches = torch.from_numpy(layer.patches)
-    outputs = _exact_outputs(layer, exact)
+    sums = products.exact_sums(layer, patches)
+    outputs = _exact_outputs(layer, sums.numpy(), products.w_values)
     cells = []
-    for error in errors:
-        drift = _scaled_sums(layer, error, patches).flatten(1).numpy()
+    for found in products.drifts(layer, patches, sums):
+        drift = np.zeros_like(outputs) if found is None else found.flatten(1).numpy()
         slope, offset = _regress(outputs, outputs + drift)
         channels = ChannelErrors(drift.mean(0) / layer.output_std, slope, offset / layer.output_std)
         cells.append(_Cell(float(drift.mean()), float(drift.std()), channels))
     return cells
 
 
-_MODELS: dict[str, Callable[[LayerTrace, Sequence[Table], Table], list[_Cell]]] = {
+_MODELS: dict[str, Callable[[LayerTrace, _Products], list[_Cell]]] = {
     "global": _global,
     "multi-distribution": _multi_distribution,
     "direct": _direct,
@@ -218,18 +279,10 @@ def _field_histograms(patches: NDArray[np.uint8]) -> Floats:
     return np.bincount(flat.ravel(), minlength=256 * len(rows)).reshape(-1, 256) / rows.shape[1]
 
 
-def _scaled_sums(layer: LayerTrace, error: Table, patches: Tensor) -> Tensor:
-    """Return the errors of all outputs in real units: patches `(R, G, K)` -> `(R, G, N)` float64."""
-    product = LutProduct(torch.from_numpy(layer.w_codes), torch.from_numpy(error))
-    return product(patches) * torch.from_numpy(layer.scale)
-
-
-def _exact_outputs(layer: LayerTrace, exact: Table) -> Floats:
+def _exact_outputs(layer: LayerTrace, sums: NDArray[np.int64], w_values: NDArray[np.int64]) -> Floats:
     """Return the exact real outputs `(S, C)` of the sampled receptive fields, zero points taken out."""
     x_sum = layer.patches.sum(-1, dtype=np.int64)[:, :, None]
-    w_value = exact[1].astype(np.int64)  # the product with 1 is the weight's value
-    w_sum = w_value[layer.w_codes].sum(1)
-    sums = LutProduct(torch.from_numpy(layer.w_codes), torch.from_numpy(exact))(torch.from_numpy(layer.patches)).numpy()
+    w_sum = w_values[layer.w_codes].sum(1)
     constant = layer.x_zero_point * (layer.fan_in * layer.w_zero_point - w_sum)
     return ((sums - layer.w_zero_point * x_sum + constant) * layer.scale).reshape(len(sums), -1)
 

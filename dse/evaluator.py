@@ -1,4 +1,4 @@
-"""What scores designs: one quantised network, the library's tables, and the images of every fidelity.
+"""What scores designs: one quantised network, the choices' tables, and the images of every fidelity.
 
 A fidelity is a text that says how a design is scored: `lut` by bit-exact simulation on all search images, `lut-250` on 250
 of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` by simulation on the test images.
@@ -7,11 +7,9 @@ of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` by sim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from torch import nn
 
 from dse.error_model import ErrorTable
@@ -19,7 +17,8 @@ from dse.fidelity import Ladder, NoiseSimulator
 from dse.nn.datasets import Part
 from dse.nn.tracing import Trace
 from dse.objectives import DesignScorer, Figures, Simulator
-from dse.types import Population, Table
+from dse.types import Population
+from dse.variants import LayerTables
 from dse.workload import model_hash
 
 TEST = "test"
@@ -40,7 +39,7 @@ class EvaluatorFactory:
     Args:
         model: A quantised model.
         search, test: Images and labels.
-        tables: Layer tables of the library `(M)` in library order; None for exact products.
+        tables: What each choice computes in each layer.
         trace, errors: What predicted noise is made from.
         seed: Of that noise.
     """
@@ -48,7 +47,7 @@ class EvaluatorFactory:
     model: nn.Module
     search: Part
     test: Part
-    tables: Sequence[Table | None]
+    tables: LayerTables
     trace: Trace
     errors: ErrorTable
     seed: int = 0
@@ -66,8 +65,8 @@ class EvaluatorFactory:
         """
         digest = hashlib.sha256(f"{settings} {model_hash(self.model)}".encode())
         digest.update(f"{self.search.content_hash} {self.test.content_hash} {self.seed}".encode())
-        for table in self.tables:
-            digest.update(b"exact" if table is None else np.ascontiguousarray(table).tobytes())
+        for part in self.tables.content():
+            digest.update(part)
         return digest.hexdigest()
 
 

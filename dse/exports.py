@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dse.exceptions import InputError
-from dse.report import load_run
+from dse.report import load_run, read_json
+from dse.run_folder import VARIANTS
 from dse.space import SearchSpace
 from dse.status import open_study
 from dse.store import Evaluation, to_csv, to_json_lines
@@ -31,7 +32,8 @@ def table(folder: Path, kind: str) -> Iterator[str]:
 def design(folder: Path, method: str, number: int) -> dict[str, Any]:
     """Return design `number` (from 0, by rising energy) of a method's front as plain data.
 
-    Layers with their multiplier, multipliers with the SHA-256 of their tables, and the design's figures.
+    Layers with their multiplier, multipliers with the SHA-256 of their tables, and the design's figures. Where circuits have
+    variants, also `layers`: what each layer is built of, as `dse.variants.described` says it.
 
     Raises:
         InputError: The run is not finished, or has no such method or design.
@@ -43,6 +45,8 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
     if not 0 <= number < len(front.population):
         raise InputError(f"--design {number}: the front of {method} has designs 0 to {len(front.population) - 1}")
     chosen = [run.multipliers[m] for m in front.population[number]]
+    built = read_json(folder / VARIANTS) if (folder / VARIANTS).exists() else None
+    layers = [] if built is None else [(l, built.table(l, name)) for l, name in zip(run.layers, chosen, strict=True)]
     return {
         "run": run.manifest.text("name"),
         "method": method,
@@ -54,6 +58,7 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
         "test_loss_pp": float(front.test_loss_pp[number]),
         "model": run.manifest.text("hashes", "model"),
         "format": run.manifest.text("format"),
+        **({"layers": dict(layers)} if layers else {}),
     }
 
 

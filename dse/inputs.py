@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dse.config import EnergyConfig, MultipliersConfig, RunConfig
+from dse.config import ConstraintsConfig, EnergyConfig, MultipliersConfig, RunConfig, VariantsConfig
 from dse.exceptions import InputError, under
 from dse.fidelity import parse_fidelity
 from dse.kernels import LutProduct, LutTable, engine_name
 from dse.layer_rules import allowed_multipliers
-from dse.multipliers import PACKAGED, MultiplierLibrary, load_library, tuned
+from dse.multipliers import PACKAGED, MultiplierLibrary, load_library
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
 from dse.nn.quantizers import QuantizationSettings
@@ -33,6 +33,7 @@ from dse.operands import operand_format
 from dse.run_folder import DESIGN_COLUMNS
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
+from dse.variants import Choices, expand
 from dse.workload import Untrained, Workload, load_factory, open_workload
 
 
@@ -42,10 +43,15 @@ class Inputs:
 
     config: RunConfig
     untrained: Untrained
-    library: MultiplierLibrary
+    choices: Choices  # all that were asked for: twins are dropped once the network has been traced
     energy_table: EnergyTable
     layers: tuple[str, ...]  # qualified names of the approximable layers, in forward order
     float_layers: tuple[str, ...]  # layers that multiply and are not quantised: neither searched nor counted
+
+    @property
+    def library(self) -> MultiplierLibrary:
+        """The choices as multipliers, in order."""
+        return self.choices.library
 
 
 def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: Dataset | None = None) -> Inputs:
@@ -62,17 +68,17 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
         raise InputError(f"search.methods: expected each method once, got {config.search.methods}")
     energy_table = open_energy(config.energy)
     with under("space.multipliers: "):
-        library = open_library(config.space.multipliers, config.space.quantisation.format)
-    simulation_engines(library, config.space.quantisation.format)
+        choices = open_choices(config.space.multipliers, config.space.quantisation.format)
+    simulation_engines(choices.library, config.space.quantisation.format)
     untrained = open_workload(config.space, seed=config.space_seed, model=model, dataset=dataset)
     network = quantized(config, untrained.workload)
     layers = tuple(approximable_layers(network))
     _check_layer_names(layers)
-    _check_methods(config, layers, library)
+    _check_methods(config, layers, choices)
     if config.space.constraints.max_rel_energy is not None:
-        _check_energy_bound(config, network, untrained.workload, library, energy_table)
-    _check_objectives(config, library)
-    return Inputs(config, untrained, library, energy_table, layers, float_layers(network))
+        _check_energy_bound(config, network, untrained.workload, choices, energy_table)
+    _check_objectives(config, choices.library)
+    return Inputs(config, untrained, choices, energy_table, layers, float_layers(network))
 
 
 def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str, str]:
@@ -97,10 +103,10 @@ def _check_layer_names(layers: tuple[str, ...]) -> None:
         raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
 
 
-def _check_methods(config: RunConfig, layers: tuple[str, ...], library: MultiplierLibrary) -> None:
+def _check_methods(config: RunConfig, layers: tuple[str, ...], choices: Choices) -> None:
     """Build every method once, on a space of the right size, so that what it refuses is refused now."""
-    space = constrained_space(config, library, layers, np.ones(len(layers), dtype=np.int64), bounded=False)
-    ones = np.ones((len(layers), len(library)))
+    space = constrained_space(config, choices, layers, np.ones(len(layers), dtype=np.int64), bounded=False)
+    ones = np.ones((len(layers), len(choices)))
     guidance = Guidance(space.uniform(), ones, max_loss=1.0, tolerance=ones)
     for method in config.search.methods:
         with under("search.methods: "):
@@ -108,13 +114,13 @@ def _check_methods(config: RunConfig, layers: tuple[str, ...], library: Multipli
 
 
 def _check_energy_bound(
-    config: RunConfig, network: nn.Module, workload: Workload, library: MultiplierLibrary, table: EnergyTable
+    config: RunConfig, network: nn.Module, workload: Workload, choices: Choices, table: EnergyTable
 ) -> None:
     """Refuse now a bound on the energy that no design keeps: one image tells how often each layer multiplies."""
     seen = trace(network, workload.parts.calibration.x[:1], patches=2)
     overhead = network_energy(seen, table).overhead(config.energy.level)
     constrained_space(
-        config, library, seen.names, seen.op_counts, fixed_op_count=seen.fixed_op_count, overhead=overhead
+        config, choices, seen.names, seen.op_counts, fixed_op_count=seen.fixed_op_count, overhead=overhead
     )
 
 
@@ -134,7 +140,7 @@ def _check_objectives(config: RunConfig, library: MultiplierLibrary) -> None:
 
 def constrained_space(
     config: RunConfig,
-    library: MultiplierLibrary,
+    choices: Choices,
     layers: tuple[str, ...],
     op_counts: NDArray[np.int64],
     *,
@@ -147,9 +153,8 @@ def constrained_space(
     Raises:
         InputError: Constraints name what is not there, or no design keeps to them.
     """
-    limits = config.space.constraints
+    limits, library = config.space.constraints, choices.library
     with under("space.constraints: "):
-        rules = limits.allowed or limits.forbidden or limits.exact_first or limits.exact_last
         return SearchSpace(
             layers=layers,
             multipliers=library.names,
@@ -158,19 +163,28 @@ def constrained_space(
             fixed_op_count=fixed_op_count,
             tiles=config.space.tiles,
             overhead=overhead,
-            allowed=allowed_multipliers(
-                layers,
-                library.names,
-                limits.allowed,
-                forbidden=limits.forbidden,
-                exact_first=limits.exact_first,
-                exact_last=limits.exact_last,
-            )
-            if rules
-            else None,
+            allowed=_allowed(limits, layers, choices),
             max_rel_energy=limits.max_rel_energy if bounded else None,
             max_loss_pp=limits.max_accuracy_loss_pp,
+            circuits=choices.circuits if choices.varied else None,
         )
+
+
+def _allowed(limits: ConstraintsConfig, layers: tuple[str, ...], choices: Choices) -> NDArray[np.bool_] | None:
+    """Return which choices layers may get `(L, M)`, None where all.
+
+    Patterns may name choices that were dropped: where one is allowed, so is its twin; forbidding it forbids nothing.
+    """
+    if not (limits.allowed or limits.forbidden or limits.exact_first or limits.exact_last):
+        return None
+    names = (*choices.library.names, *(name for name, _ in choices.twins))
+    allowed = allowed_multipliers(
+        layers, names, limits.allowed, exact_first=limits.exact_first, exact_last=limits.exact_last
+    )
+    for (_, twin), column in zip(choices.twins, allowed.T[len(choices) :], strict=True):
+        allowed[:, twin] |= column
+    allowed &= allowed_multipliers(layers, names, forbidden=limits.forbidden)
+    return np.ascontiguousarray(allowed[:, : len(choices)])
 
 
 def open_energy(config: EnergyConfig) -> EnergyTable:
@@ -181,8 +195,8 @@ def open_energy(config: EnergyConfig) -> EnergyTable:
         return DEFAULT_ENERGY_TABLE if config.table is None else load_energy_table(config.table)
 
 
-def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibrary:
-    """Load the library, pick from it, and tune its weights where asked; checks that it serves the operand format."""
+def open_choices(config: MultipliersConfig, format_name: str) -> Choices:
+    """Load the library, pick from it, and make the variants asked for; checks that it serves the operand format."""
     signed = format_name == "s8" if config.signed is None else config.signed
     packaged = PACKAGED.get(config.library)
     library = load_library(config.library, signed=config.signed) if packaged is None else packaged(signed=signed)
@@ -190,7 +204,8 @@ def open_library(config: MultipliersConfig, format_name: str) -> MultiplierLibra
     operands = operand_format(format_name)
     for multiplier in library:
         operands.table(multiplier)
-    return MultiplierLibrary([tuned(m) for m in library]) if config.weight_tuning else library
+    variants = config.variants if config.variants is not None else VariantsConfig()
+    return expand(library, order=variants.order, tuning=variants.tuning, weight_tuning=config.weight_tuning)
 
 
 def quantized(config: RunConfig, workload: Workload) -> nn.Module:

@@ -17,11 +17,13 @@ from dse.nn.tracing import Trace
 from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.robustness import RobustnessProfile, profile_table
-from dse.run_folder import CONFIG, DESIGN_COLUMNS, write_csv, write_json, write_toml
+from dse.run_folder import CONFIG, DESIGN_COLUMNS, VARIANTS, write_csv, write_json, write_toml
 from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
 from dse.study import as_plain
+from dse.types import Population
+from dse.variants import Choices, LayerTables, described
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Outcome:
     """The result of a run."""
 
     config: RunConfig
-    library: MultiplierLibrary
+    choices: Choices
+    tables: LayerTables  # what they compute in each layer
     space: SearchSpace
     trace: Trace
     energy: NetworkEnergy  # what the exact network spends at every level
@@ -46,6 +49,11 @@ class Outcome:
     manifest: Mapping[str, Any]
     folder: Path | None = None  # where it is written; None while it is not
     report: Report | None = None  # its figures and tables there
+
+    @property
+    def library(self) -> MultiplierLibrary:
+        """The choices as multipliers, in order."""
+        return self.choices.library
 
     def __repr__(self) -> str:
         """Say what was found in one line; the arrays would fill pages."""
@@ -75,8 +83,23 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     _write_errors(outcome, folder / "errors.csv")
     _write_energy(outcome, folder / "energy.csv")
     write_csv(folder / "profiles.csv", *profile_table(outcome.profiles, outcome.trace.op_counts))
+    if outcome.choices.varied:
+        write_json(folder / VARIANTS, _variants(outcome))
     if outcome.ladder:
         write_csv(folder / "ladder.csv", LADDER_COLUMNS, ladder_table(outcome.ladder))
+
+
+def _variants(outcome: Outcome) -> dict[str, Any]:
+    """Return what the designs of the fronts are made of: layer -> choice -> circuit, wiring, stored weights, table."""
+    fronts: Population = np.vstack([front.population for front in outcome.fronts.values()])
+    operands, library = outcome.trace.operands, outcome.library
+    return {
+        layer: {
+            library.names[m]: described(outcome.choices.items[m], outcome.tables, operands, layer=l, choice=m)
+            for m in np.unique(fronts[:, l]).tolist()
+        }
+        for l, layer in enumerate(outcome.space.layers)
+    }
 
 
 def _names(space: SearchSpace, row: np.ndarray) -> list[str]:

@@ -173,7 +173,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     }
     return Outcome(
         config=config,
-        library=inputs.library,
+        choices=inputs.choices,
+        tables=prepared.tables,
         space=space,
         trace=prepared.trace,
         energy=prepared.energy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import get_args
 
@@ -21,6 +21,7 @@ from dse.progress import ProgressDisplay
 from dse.robustness import RobustnessProfile, RobustnessSettings, profile_by_name
 from dse.search import Guidance
 from dse.space import SearchSpace
+from dse.variants import LayerTables, choice_tables
 from dse.workload import Workload, train_workload
 
 
@@ -28,7 +29,7 @@ from dse.workload import Workload, train_workload
 class Prepared:
     """What searches need, and what their reports say of where it came from."""
 
-    inputs: Inputs
+    inputs: Inputs  # without choices that are twins of others
     workload: Workload
     trace: Trace
     profile: RobustnessProfile  # the one that guides the searches
@@ -39,6 +40,11 @@ class Prepared:
     space: SearchSpace
     guidance: Guidance
     factory: EvaluatorFactory  # scores designs
+
+    @property
+    def tables(self) -> LayerTables:
+        """What each choice computes in each layer."""
+        return self.factory.tables
 
     @property
     def errors(self) -> ErrorTable:
@@ -54,7 +60,7 @@ class Prepared:
 
 def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     """Train, quantise, trace, learn the robustness and predict the errors."""
-    config, library = inputs.config, inputs.library
+    config = inputs.config
     display.start("train")
     workload = train_workload(inputs.untrained, progress=display.update)
     parts = workload.parts
@@ -80,13 +86,15 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     if config.robustness.profile == "agn" and settings.train == "all":  # the noise has moved the weights
         seen = _traced(model, config, workload)
     display.start("predict errors")
-    predictions = {grade: predict_errors(seen, library, grade=grade) for grade in get_args(Grade)}
+    choices, tables = choice_tables(inputs.choices, seen.operands, seen.x_histograms)
+    library = choices.library
+    predictions = {grade: predict_errors(seen, library, grade=grade, tables=tables) for grade in get_args(Grade)}
     errors = predictions[config.error_model.grade]
-    measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library)
+    measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library, tables=tables)
     energy = network_energy(seen, inputs.energy_table)
     space = constrained_space(
         config,
-        library,
+        choices,
         seen.names,
         seen.op_counts,
         fixed_op_count=seen.fixed_op_count,
@@ -98,9 +106,8 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         max_loss=config.search.reference.accuracy_loss_pp,
         tolerance=tolerances(profile, errors),
     )
-    tables = [None if m.is_exact else seen.operands.table(m) for m in library]
     return Prepared(
-        inputs=inputs,
+        inputs=replace(inputs, choices=choices),
         workload=workload,
         trace=seen,
         profile=profile,

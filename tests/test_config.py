@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dse.config import RunConfig, load_config, parse_config, space_folders
+from dse.config import RunConfig, VariantsConfig, load_config, parse_config, space_folders
 from dse.exceptions import InputError
 from dse.run_folder import write_toml
 
@@ -217,6 +217,28 @@ def test_faults_in_a_key(tmp_path: Path, line: str, message: str) -> None:
     key = line.partition(" = ")[0]
     base = [one for one in ("space.model.name = 'a'", "space.dataset.name = 'b'") if not one.startswith(key + ".")]
     assert message in refused(tmp_path, "\n".join([line, *base]))
+
+
+VARIANTS = "[space.multipliers]\nweight_tuning = {}\n[space.multipliers.variants]\n{}\n"
+
+
+def test_variants(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, INLINE)).space.multipliers.variants is None
+    given = load_config(write(tmp_path, INLINE + VARIANTS.format("true", 'order = true\ntuning = ["histogram"]')))
+    assert given.space.multipliers.variants == VariantsConfig(order=True, tuning=["histogram"])
+
+
+@pytest.mark.parametrize(
+    ("weight_tuning", "line", "message"),
+    [
+        ("false", 'tuning = ["unifrom"]', "space.multipliers.variants.tuning"),
+        ("false", 'tuning = ["uniform", "uniform"]', "expected each tuning once"),
+        ("false", "swap = true", "unknown key 'swap'; valid: order, tuning in space.multipliers.variants"),
+        ("true", 'tuning = ["uniform"]', "weight_tuning = true tunes every multiplier uniformly: set it to false"),
+    ],
+)
+def test_variants_refused(tmp_path: Path, weight_tuning: str, line: str, message: str) -> None:
+    assert message in refused(tmp_path, INLINE + VARIANTS.format(weight_tuning, line))
 
 
 def test_the_first_of_several_faults_and_their_number(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ORDER = (
     ("pareto", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
+    ("variants",),
     ("nn", "comparison"),
     ("workload", "error_model", "robustness"),
     ("compensation",),
@@ -53,6 +54,7 @@ WITHOUT_TORCH = (
     "report",
     "comparison",
     "operands",
+    "variants",
     "exceptions",
     "types",
     "store",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,12 +18,14 @@ import dse
 from dse.comparison import compare_runs
 from dse.config import RunConfig
 from dse.exceptions import InputError
-from dse.exports import to_optuna
-from dse.inputs import load_inputs, open_library
+from dse.exports import design, to_optuna
+from dse.inputs import constrained_space, load_inputs, open_choices
 from dse.nn.datasets import load_dataset
 from dse.nn.models import build_model
 from dse.pareto import hypervolume, non_dominated
 from dse.search import METHODS
+from dse.variants import Choices
+from dse.verification import verify
 
 FIGURES = ("fronts", "hypervolume", "robustness", "errors", "assignments")
 
@@ -354,4 +357,74 @@ def test_an_existing_folder_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
 def test_unsigned_multipliers_do_not_serve_signed_weights_in_sm8() -> None:
     config = smoke(space__multipliers={"signed": True, "include": ["*"]}).space
     with pytest.raises(InputError, match="signed"):
-        open_library(config.multipliers, "sm8")
+        open_choices(config.multipliers, "sm8")
+
+
+VARIED = {
+    "library": "catalogue",
+    "include": ["booth_t3u", "loba1_k4u"],
+    "weight_tuning": False,
+    "variants": {"order": True, "tuning": ["uniform", "histogram"]},
+}
+
+
+def test_variants_are_choices_like_any_other_and_can_be_built_from_what_is_exported(tmp_path: Path) -> None:
+    plain = dse.run(smoke(space__multipliers={**VARIED, "variants": None}))
+    found = dse.run(smoke(space__multipliers=VARIED, space__tiles=2), out=tmp_path / "run")
+    assert {"booth_t3u.swap.histogram", "loba1_k4u.swap", *plain.space.multipliers} < set(found.space.multipliers)
+    energies = dict(zip(found.space.multipliers, found.space.rel_energy, strict=True))
+    for name, energy in energies.items():
+        assert energy == plain.library.rel_energy[plain.library.index(name.partition(".")[0])]
+    assert found.manifest["evaluator"] != plain.manifest["evaluator"]
+    for history in found.histories.values():
+        for row in history.population:
+            circuits = {found.space.multipliers[m].partition(".")[0] for m in row}
+            assert len(circuits) <= 2
+    chosen = np.unique(np.vstack([front.population for front in found.fronts.values()]))
+    assert any("." in found.space.multipliers[m] for m in chosen)
+    for method in found.fronts:
+        exported = design(tmp_path / "run", method, 0)
+        for layer, name in exported["assignment"].items():
+            built = exported["layers"][layer]
+            assert built["circuit"] == name.partition(".")[0] and len(built["table_sha256"]) == 64
+            assert (built["first_operand"] == "weight") == (".swap" in name)
+            assert built["tuning"] == next((kind for kind in ("uniform", "histogram") if name.endswith(kind)), "none")
+    checked = verify(tmp_path / "run", designs=4)
+    assert [v.verdict for v in checked.designs] == ["identical"] * len(checked.designs)
+
+
+def test_a_run_without_variants_writes_nothing_of_them(tmp_path: Path) -> None:
+    dse.run(smoke(), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "variants.json").exists()
+    assert "layers" not in design(tmp_path / "run", "nsga2", 0)
+    assert "variants" not in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_constraints_may_name_a_variant_that_is_dropped_as_a_twin() -> None:
+    limits = {
+        "allowed": {"a": ["loba1_k4u.histogram"]},
+        "forbidden": {"b": ["booth_t3u*", "*.histogram"], "c": ["loba1_k4u"]},
+    }
+    config = smoke(space__multipliers=VARIED, space__constraints=limits)
+    asked = open_choices(config.space.multipliers, "sm8")
+    dropped = [m for m, choice in enumerate(asked.items) if choice.multiplier.name == "loba1_k4u.histogram"]
+    twin = [choice.multiplier.name for choice in asked].index("loba1_k4u")
+    items = tuple(choice for m, choice in enumerate(asked.items) if m not in dropped)
+    left = replace(asked, items=items, twins=(("loba1_k4u.histogram", twin),))
+    assert isinstance(left, Choices)
+    space = constrained_space(config, left, ("a", "b", "c"), np.array([1, 1, 1]))
+    allowed = [{space.multipliers[m] for m in np.flatnonzero(row)} for row in space.choices]
+    assert allowed[0] == {space.multipliers[0], "loba1_k4u"}
+    assert allowed[1] == {n for n in space.multipliers if not n.startswith("booth_t3u") and not n.endswith(".histogram")}
+    assert "loba1_k4u" in allowed[1] and allowed[2] == set(space.multipliers) - {"loba1_k4u"}
+    assert space.circuits is not None and space.tile_limit == 3
+
+
+def test_a_pattern_of_no_variant_is_refused() -> None:
+    with pytest.raises(InputError, match=r"space.constraints: .*unknown multiplier 'loba1_k4u.histogran'"):
+        load_inputs(
+            smoke(
+                space__multipliers=VARIED,
+                space__constraints={"forbidden": {"*": ["loba1_k4u.histogran"]}},
+            )
+        )

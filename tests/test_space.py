@@ -152,6 +152,65 @@ def test_bounds_leave_uniform_designs_alone() -> None:
     assert replace(space(3, 3), max_rel_energy=0.2).uniform().tolist() == space(3, 3).uniform().tolist()
 
 
+def varied(layers: int, tiles: int | None, seed: int, *, forbid: bool = True) -> SearchSpace:
+    """Return a space of an exact circuit and three others in 1, 3 and 2 variants, listed in no good order."""
+    circuits = np.array([0, 1, 2, 1, 3, 3, 1])
+    energy = np.array([1.0, 0.6, 0.6, 0.2])[circuits]
+    made = forbidding(layers, len(circuits), tiles, seed)
+    return replace(made, rel_energy=energy, circuits=circuits, allowed=made.allowed if forbid else None)
+
+
+def within(made: SearchSpace) -> Population:
+    """Return all designs that are allowed and hold to the tiles, of which variants of one circuit need one."""
+    rows = [np.flatnonzero(row) for row in made.choices]
+    assert made.circuits is not None
+    return np.array([d for d in product(*rows) if len({int(made.circuits[m]) for m in d}) <= made.tile_limit])
+
+
+@pytest.mark.parametrize("forbid", [True, False])
+@pytest.mark.parametrize("case", [(4, tiles, seed) for tiles in (None, 1, 2, 3) for seed in range(3)] + [(2, 1, 0)])
+def test_variants_of_a_circuit_need_one_tile(case: tuple[int, int | None, int], forbid: bool) -> None:
+    made = varied(*case, forbid=forbid)
+    every = within(made)
+    assert made.tile_limit == min(case[1] or 4, case[0], 4) and made.n_circuits == 4
+    assert made.size() == len(every)
+    energies = made.energy(every)
+    assert made.energy(made.cheapest()[None])[0] == pytest.approx(energies.min())
+    for share in (None, 0.0, 0.3):
+        bound = None if share is None else float(energies.min() + share * np.ptp(energies)) + 1e-12
+        bounded = replace(made, max_rel_energy=bound)
+        good = set(map(tuple, every[energies <= (bound or np.inf)].tolist()))
+        designs = np.random.default_rng(7).integers(0, 7, (200, case[0]))
+        repaired = bounded.repair(designs)
+        for old, new in zip(map(tuple, designs.tolist()), map(tuple, repaired.tolist()), strict=True):
+            assert new in good
+            assert new == old or old not in good
+        assert bounded.permits(designs).tolist() == [tuple(d) in good for d in designs.tolist()]
+
+
+def test_repair_moves_to_a_variant_that_the_design_holds() -> None:
+    made = replace(
+        space(4, 5, tiles=2),
+        rel_energy=np.array([1.0, 0.5, 0.5, 0.5, 0.1]),
+        circuits=np.array([0, 1, 1, 1, 2]),
+    )
+    # 4 serves the least; the next stronger is circuit 1, of which the design holds variants 2 and 3
+    assert made.repair(np.array([[4, 0, 3, 2]])).tolist() == [[2, 0, 3, 2]]
+    assert made.repair(np.array([[1, 2, 3, 4]])).tolist() == [[1, 2, 3, 4]]
+
+
+def test_best_variants_are_the_least_costly_that_are_allowed() -> None:
+    made = replace(
+        space(2, 4),
+        rel_energy=np.array([1.0, 0.5, 0.5, 0.5]),
+        circuits=np.array([0, 1, 2, 1]),
+        allowed=np.array([[1, 1, 1, 1], [1, 1, 0, 0]], dtype=bool),
+    )
+    cost = np.array([[0.0, 3.0, 1.0, 2.0], [0.0, 3.0, 1.0, 2.0]])
+    assert made.best_variants(cost).tolist() == [[0, 3, 2], [0, 1, 2]]
+    assert space(2, 4).best_variants(cost).tolist() == [[0, 1, 2, 3]] * 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -161,6 +220,11 @@ def test_bounds_leave_uniform_designs_alone() -> None:
         ({"max_rel_energy": 0.0}, "max_rel_energy: expected a finite number above 0, got 0.0"),
         ({"max_rel_energy": np.nan}, "finite number above 0, got nan"),
         ({"max_rel_energy": 0.05}, "space.max_rel_energy: expected at least 0.1, the energy of the cheapest"),
+        ({"circuits": np.array([0])}, r"space.circuits: expected \(2,\) int64, one for each multiplier, got \(1,\)"),
+        ({"circuits": np.array([0.0, 1.0])}, "got .* float64"),
+        ({"circuits": np.array([1, 0])}, "expected numbers from 0 in the order of their first"),
+        ({"circuits": np.array([0, 2])}, "expected numbers from 0"),
+        ({"circuits": np.array([0, 0])}, "'m1' and 'm0' are one circuit; expected one energy, got two"),
         ({"max_loss_pp": np.inf}, "space.max_loss_pp: expected a finite number, got inf"),
     ],
 )

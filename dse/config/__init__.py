@@ -23,6 +23,7 @@ from dse.config._schema import (
     SearchConfig,
     SpaceConfig,
     TrainingConfig,
+    VariantsConfig,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "SearchConfig",
     "SpaceConfig",
     "TrainingConfig",
+    "VariantsConfig",
     "load_config",
     "parse_config",
     "read_toml",

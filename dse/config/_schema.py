@@ -93,6 +93,19 @@ class QuantisationConfig(Table):
 PACKAGED = ("builtin", "catalogue")  # libraries that are no files
 
 
+class VariantsConfig(Table):
+    """Variants of every circuit that layers may choose beside it, at the same energy; see `dse.variants.expand`."""
+
+    order: bool = False  # NAME.swap: the first operand is the weight; where that changes a product
+    tuning: list[Literal["uniform", "histogram"]] = []  # NAME.uniform, NAME.histogram: weights tuned layer by layer
+
+    @model_validator(mode="after")
+    def _each_once(self) -> VariantsConfig:
+        if len(set(self.tuning)) < len(self.tuning):
+            raise ValueError(f"expected each tuning once, got {self.tuning}")
+        return self
+
+
 class MultipliersConfig(Table):
     """The library: one of `PACKAGED`, or a folder or .npz file read by `dse.multipliers.load_library`."""
 
@@ -101,6 +114,16 @@ class MultipliersConfig(Table):
     include: list[str] = Field(default=["*"], min_length=1)
     exclude: list[str] = []
     weight_tuning: bool = True  # ALWANN's weight mapping (ICCAD 2019), the same for all layers and all methods
+    variants: VariantsConfig | None = None  # None: each circuit is one choice
+
+    @model_validator(mode="after")
+    def _tuned_once(self) -> MultipliersConfig:
+        if self.weight_tuning and self.variants is not None and "uniform" in self.variants.tuning:
+            raise ValueError(
+                "weight_tuning = true tunes every multiplier uniformly: set it to false to have both, or leave 'uniform' "
+                "out of variants.tuning"
+            )
+        return self
 
 
 class LayersConfig(Table):
@@ -125,7 +148,7 @@ class SpaceConfig(Table):
     """What is explored."""
 
     name: str = "unnamed"
-    tiles: int | None = Field(default=None, ge=1)  # at most so many distinct multipliers in a design
+    tiles: int | None = Field(default=None, ge=1)  # at most so many distinct circuits in a design; variants of one share it
     model: ModelConfig = ModelConfig()  # neither name nor factory: the caller hands the object to `dse.run`
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig | None = None

@@ -13,7 +13,8 @@ from dse.multipliers._operands import operand_values
 from dse.multipliers._rank import MOST_RANK, error_rank
 from dse.multipliers._reader import load_library
 from dse.multipliers._self_check import check, twins
-from dse.multipliers._tuning import tune_weights, tuned
+from dse.multipliers._swap import is_symmetric, swapped
+from dse.multipliers._tuning import fit_weights, tune_weights, tuned
 from dse.multipliers.readers._callable import from_callable
 
 __all__ = [
@@ -35,13 +36,16 @@ __all__ = [
     "evolved",
     "evolved_source",
     "figure_comments",
+    "fit_weights",
     "from_callable",
     "from_netlist",
     "generate",
     "import_library",
+    "is_symmetric",
     "load_library",
     "measured_entries",
     "operand_values",
+    "swapped",
     "tune_weights",
     "tuned",
     "twins",

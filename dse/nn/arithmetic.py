@@ -5,6 +5,7 @@ An arithmetic maps (layer, input) to the layer's output before the bias. Layers 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -52,14 +53,22 @@ class IntegerArithmetic(nn.Module):
     Args:
         layer: The layer it will serve.
         table: The layer's table `(256, 2^Bw)` int32 (a `LutTable` where several share it), or None for exact products.
+        stored: Tuned weights: the code to look up for every weight code `(2^Bw,)` int16; None: itself. Zero points are
+            taken out with the weights that are meant (ALWANN's correction).
         engine: Engine of the products, see `dse.kernels.LutProduct`; all give the same bits.
 
     Raises:
-        InputError: If the table's shape or dtype is not that of the layer's format, or the engine cannot be used.
+        InputError: If the table's or the codes' shape or dtype is not that of the layer's format, codes come without a
+            table, or the engine cannot be used.
     """
 
     def __init__(
-        self, layer: ApproxLayer, table: Tensor | LutTable | None = None, *, engine: str | None = None
+        self,
+        layer: ApproxLayer,
+        table: Tensor | LutTable | None = None,
+        *,
+        stored: Tensor | None = None,
+        engine: str | None = None,
     ) -> None:
         super().__init__()
         lut = table.lut if isinstance(table, LutTable) else table
@@ -69,7 +78,11 @@ class IntegerArithmetic(nn.Module):
                 f"table: expected {shape} int32, got {tuple(lut.shape)} {lut.dtype}; "
                 f"take it from OperandFormat.table of format '{layer.operands.name}'"
             )
+        if stored is not None and (lut is None or tuple(stored.shape) != shape[1:] or stored.dtype != torch.int16):
+            got = "no table" if lut is None else f"{tuple(stored.shape)} {stored.dtype}"
+            raise InputError(f"stored: expected {shape[1:]} int16 and a table, got {got}")
         self.table = LutTable(table) if isinstance(table, Tensor) else table
+        self._stored = stored
         self._engine = engine
         self._product: LutProduct | None = None  # made when sums are asked for: the compiled engine does without
         self._prepare(layer)
@@ -104,7 +117,10 @@ class IntegerArithmetic(nn.Module):
     def _prepare(self, layer: ApproxLayer) -> None:
         # Compared by value: a version count misses `.data` and new parameters, and starts anew in a deep copy.
         self._source = tuple(tensor.detach().clone() for tensor in _source(layer))
-        self._weight = weight = layer.matrices()
+        weight = layer.matrices()
+        if self._stored is not None:
+            weight = replace(weight, codes=self._stored.to(weight.codes.device)[weight.codes.long()])
+        self._weight = weight
         self._product = None
         self._x_zero = int(layer.x_quantizer.zero_point)
         self._x_signed = layer.operands.x_low < 0

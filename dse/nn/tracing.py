@@ -71,6 +71,11 @@ class Trace:
         return np.array([layer.op_count for layer in self.layers], dtype=np.int64)
 
     @property
+    def x_histograms(self) -> NDArray[np.float64]:
+        """Share of each activation code in each layer, `(L, 256)`."""
+        return np.array([layer.x_histogram for layer in self.layers])
+
+    @property
     def fixed_op_count(self) -> int:
         """Multiplications for one image in layers that stay exact."""
         names = set(self.names)

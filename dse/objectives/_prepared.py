@@ -6,13 +6,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 
 from dse.kernels import LutTable
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.layers import ApproxLayer
-from dse.types import Assignment, Population, Table
+from dse.types import Assignment, Population
+from dse.variants import LayerTables
 
 _Key = tuple[int, int]  # position of the layer, choice
 
@@ -22,14 +22,15 @@ class PreparedLayers:
 
     Args:
         layers: The approximable layers `(L,)`.
-        tables: Layer tables of the library `(M)` in library order, each `(256, 2^Bw)` int32; None for exact products.
+        tables: What each choice computes in each of the layers.
         limit: Bytes kept, the least recently used go first; the last design is kept in any case.
     """
 
-    def __init__(self, layers: Sequence[ApproxLayer], tables: Sequence[Table | None], limit: int) -> None:
+    def __init__(self, layers: Sequence[ApproxLayer], tables: LayerTables, limit: int) -> None:
         device = layers[0].weight.device
         self._layers = layers
-        self._tables = [None if t is None else LutTable(torch.from_numpy(np.array(t)).to(device)) for t in tables]
+        self._tables = tables
+        self._luts = [None if t is None else LutTable(torch.from_numpy(t.copy()).to(device)) for t in tables.tables]
         self._limit = limit
         self._kept: OrderedDict[_Key, IntegerArithmetic] = OrderedDict()
         self._sizes: dict[_Key, int] = {}  # of what is kept, when it was last looked at
@@ -48,7 +49,7 @@ class PreparedLayers:
         self._measure()
         for layer, key in zip(self._layers, enumerate(assignment.tolist()), strict=True):
             if key not in self._kept:
-                self._kept[key] = IntegerArithmetic(layer, self._table(key))
+                self._kept[key] = self._made(layer, key)
             self._kept.move_to_end(key)
             self._sizes[key] = self._kept[key].nbytes
             layer.arithmetic = self._kept[key]
@@ -69,13 +70,15 @@ class PreparedLayers:
             sizes = both
         yield slice(start, len(rows))
 
-    def _table(self, key: _Key) -> LutTable | None:
-        return self._tables[key[1]]
+    def _made(self, layer: ApproxLayer, key: _Key) -> IntegerArithmetic:
+        codes = self._tables.codes(*key)
+        table = self._luts[self._tables.circuit[key[1]]]
+        return IntegerArithmetic(layer, table, stored=None if codes is None else torch.from_numpy(codes.copy()))
 
     def _expected(self, designs: Population) -> dict[_Key, float]:
         """Return the size of each arithmetic that designs use, as far as it can be told before they are used."""
         keys = {key for row in designs.tolist() for key in enumerate(row)}
-        return {key: 0 if self._table(key) is None else self._size_at(key[0]) for key in keys}
+        return {key: 0 if self._tables.is_exact(key[1]) else self._size_at(key[0]) for key in keys}
 
     def _size_at(self, position: int) -> float:
         """Return the size known for a position, or what other layers suggest; infinity when none has been used."""
@@ -88,7 +91,7 @@ class PreparedLayers:
         """Look at the last design again: engines prepare some of what they need when they are first used."""
         for key in list(self._kept)[-len(self._layers) :]:
             self._sizes[key] = self._kept[key].nbytes
-            if self._table(key) is not None:
+            if not self._tables.is_exact(key[1]):
                 self._largest[key[0]] = max(self._largest.get(key[0], 0), self._sizes[key])
         self._shrink()
 

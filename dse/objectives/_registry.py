@@ -132,8 +132,12 @@ def _divergence(_: Study) -> Score:
 
 
 def _area(study: Study) -> Score:
-    areas = _known(study.library, "area_um2")
-    return lambda population, _: np.array([areas[np.unique(row)].sum() for row in population], dtype=np.float64)
+    # (C,) of any variant: all are the same hardware
+    areas = _known(study.library, "area_um2")[np.unique(study.space.circuit_of, return_index=True)[1]]
+    circuit_of = study.space.circuit_of
+    return lambda population, _: np.array(
+        [areas[np.unique(circuit_of[row])].sum() for row in population], dtype=np.float64
+    )
 
 
 def _delay(study: Study) -> Score:
@@ -141,8 +145,9 @@ def _delay(study: Study) -> Score:
     return lambda population, _: delays[population].max(axis=1)
 
 
-def _distinct(_: Study) -> Score:
-    return lambda population, _: np.array([len(np.unique(row)) for row in population], dtype=np.float64)
+def _distinct(study: Study) -> Score:
+    circuit_of = study.space.circuit_of
+    return lambda population, _: np.array([len(np.unique(circuit_of[row])) for row in population], dtype=np.float64)
 
 
 def _known(library: MultiplierLibrary, figure: str) -> Floats:
@@ -167,7 +172,7 @@ OBJECTIVES: dict[str, ObjectiveInfo] = {
         "pp", "smallest accuracy of a class: what is lost of it", _loss("worst_class"), ("worst_class",)
     ),
     "kl": ObjectiveInfo("nats", "mean divergence from the exact network's outputs", _divergence, ("kl",)),
-    "area_um2": ObjectiveInfo("um2", "area of the distinct multipliers used, one instance each", _area),
-    "distinct_multipliers": ObjectiveInfo("1", "distinct multipliers used", _distinct),
+    "area_um2": ObjectiveInfo("um2", "area of the distinct circuits used, one instance each", _area),
+    "distinct_multipliers": ObjectiveInfo("1", "distinct circuits used", _distinct),
     "delay_ns": ObjectiveInfo("ns", "delay of the slowest multiplier used", _delay),
 }

@@ -24,6 +24,7 @@ from dse.objectives._prepared import PreparedLayers
 from dse.objectives._resume import ResumedPass, resumed_pass
 from dse.objectives._subset import first_images
 from dse.types import Assignment, Floats, Population, Table
+from dse.variants import LayerTables
 
 _TABLE_BYTES = 2**30  # prepared tables of (layer, multiplier) pairs kept between designs
 _PREFIX_BYTES = 2**30  # outputs of layers kept for the next design, of one batch
@@ -238,13 +239,15 @@ class Simulator(DesignScorer):
     Args:
         model: A quantised model.
         part: Images and labels.
-        tables: Layer tables of the library `(M)` in library order, each `(256, 2^Bw)` int32; None for exact products.
+        tables: What each choice computes in each layer, or where that is the same in all layers: one table
+            `(256, 2^Bw)` int32 for each of M multipliers, None for exact products.
     """
 
     _prepared: PreparedLayers
 
-    def __init__(self, model: nn.Module, part: Part, tables: Sequence[Table | None]) -> None:
+    def __init__(self, model: nn.Module, part: Part, tables: LayerTables | Sequence[Table | None]) -> None:
         simulate(model)
+        tables = LayerTables.of(tables)
         prepared = PreparedLayers(list(approximable_layers(model).values()), tables, _TABLE_BYTES)
         super().__init__(model, part, prepared, len(tables))
 

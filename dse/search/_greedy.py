@@ -15,9 +15,9 @@ class Greedy:
     """Descends from the exact design, one change at a time.
 
     A change gives one layer a cheaper multiplier or, where the tile limit leaves a design no other way, exchanges one of its
-    multipliers for a cheaper one in all layers. At each step the four changes that save most energy per cost of the proxy
-    are simulated, and the one that saved most per measured loss is made; a change that lost nothing beats all that did.
-    Where each of the four loses more than is of interest, the next four are tried; the descent ends when none is left.
+    circuits for a cheaper multiplier in all layers. At each step the four changes that save most energy per cost of the
+    proxy are simulated, and the one that saved most per measured loss is made; a change that lost nothing beats all that
+    did. Where each of the four loses more than is of interest, the next four are tried; the descent ends when none is left.
     Marginal analysis (Fox, Operations Research 14, 1966) with a measured last word. The seed decides nothing.
 
     Below an energy bound the descent starts with the changes that the proxy alone chooses, without simulation.
@@ -71,15 +71,15 @@ class Greedy:
         return changes[by_trade(saved, cost)]
 
     def _neighbours(self) -> Population:
-        """Return designs that differ in one layer, and under a tile limit also in all layers of one multiplier."""
+        """Return designs that differ in one layer, and under a tile limit also in all layers of one circuit."""
         n_layers, n_multipliers = len(self._space.layers), len(self._space.multipliers)
         layer, multiplier = np.nonzero(self._space.choices)
         single = np.repeat(self._design[None], len(layer), axis=0)
         single[np.arange(len(layer)), layer] = multiplier
-        if self._space.tile_limit >= min(n_layers, n_multipliers):
+        if self._space.tile_limit >= min(n_layers, self._space.n_circuits):
             return single
-        used = np.unique(self._design)
-        of_used = (self._design == used[:, None])[:, None, :]  # (U, 1, L)
+        circuits = self._space.circuit_of[self._design]
+        of_used = (circuits == np.unique(circuits)[:, None])[:, None, :]  # (U, 1, L)
         joint = np.where(of_used, np.arange(n_multipliers)[None, :, None], self._design)
         return distinct(np.vstack([single, joint.reshape(-1, n_layers)]))
 

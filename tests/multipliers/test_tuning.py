@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dse.circuits.families import drum
 from dse.exceptions import InputError
-from dse.multipliers import error_metrics, from_netlist, generate, load_library, tune_weights, tuned
+from dse.multipliers import error_metrics, fit_weights, from_netlist, generate, load_library, tune_weights, tuned
 from tests.multipliers.evoapprox import FOLDER, needs_evoapprox
 
 # MAE after tuning and codes moved (methods.md 3.7).
@@ -47,6 +47,34 @@ def test_brute_force(seed: int) -> None:
     assert tune_weights(table, wanted).tolist() == brute_force(table, wanted, [1] * 16)
     found = tune_weights(table, wanted, x_weights=share.astype(float))
     assert found.dtype == np.int64 and found.tolist() == brute_force(table, wanted, share.tolist())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_least_squares_are_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, w = np.arange(-8, 8), rng.permutation(np.arange(-5, 6))
+    table = np.multiply.outer(x, w) + rng.integers(-9, 10, (16, 11)) // 4 * 4
+    table[:, 3] = table[:, 5]  # a tie between columns
+    share = rng.integers(0, 5, 16)
+    expected = []
+    for value, kept in zip(w.tolist(), range(11), strict=True):
+        cost = []
+        for column in range(11):
+            rows = zip(share.tolist(), x.tolist(), table[:, column].tolist(), strict=True)
+            cost.append(sum(p * (a * value - b) ** 2 for p, a, b in rows))
+        expected.append(kept if cost[kept] == min(cost) else cost.index(min(cost)))
+    found = fit_weights(table, x, w, share.astype(float))
+    assert found.dtype == np.int64 and found.tolist() == expected
+    assert fit_weights(table, x, w, share / share.sum()).tolist() == expected
+
+
+def test_ties_of_least_squares_hold_against_rounding() -> None:
+    x, w = np.arange(256), np.arange(256)
+    table = np.multiply.outer(x, w // 8 * 8)  # eight equal columns each
+    share = np.random.default_rng(0).random(256)
+    found = fit_weights(table, x, w, share)
+    assert set(found[w % 8 < 4] - w[w % 8 < 4]) == {0}  # the own column is as good as its equals
+    assert (found[(w % 8 > 4) & (w < 248)] % 8 == 0).all()  # the first of the eight next ones
 
 
 def test_ties() -> None:
@@ -92,3 +120,6 @@ def test_published(name: str) -> None:
 def test_refuses(table: Any, x_weights: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         tune_weights(table, np.zeros((4, 4), dtype=int), x_weights=x_weights)
+    if x_weights is not None:
+        with pytest.raises(InputError, match=message):
+            fit_weights(table, np.arange(4), np.arange(4), x_weights)

@@ -21,6 +21,7 @@ from dse.objectives._prefix import PrefixMemo
 from dse.objectives._prepared import PreparedLayers
 from dse.objectives._resume import ResumedPass
 from dse.operands import operand_format
+from dse.variants import LayerTables
 from tests.small import images, library
 
 TABLES = [None if m.is_exact else operand_format("sm8").table(m) for m in library()]
@@ -146,7 +147,7 @@ class Walk:
         self.model = build(kind, exclude)
         simulate(self.model)
         self.layers = list(approximable_layers(self.model).values())
-        self.prepared = PreparedLayers(self.layers, TABLES, LARGE)
+        self.prepared = PreparedLayers(self.layers, LayerTables.of(TABLES), LARGE)
         self.memo = make(self.model, list(quantized_layers(self.model).values()), limit)
 
     def __call__(self, design: tuple[int, ...], x: Tensor, changing: set[int] = frozenset()) -> Tensor:  # type: ignore[assignment]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 import dse.objectives._prepared as module
 from dse.kernels import LutTable
@@ -12,6 +12,7 @@ from dse.nn.convert import approximable_layers
 from dse.nn.layers import ApproxLayer
 from dse.objectives._prepared import PreparedLayers
 from dse.operands import operand_format
+from dse.variants import LayerTables
 from tests.small import library, network
 
 LARGE = 2**30
@@ -22,7 +23,7 @@ TABLES = [None if m.is_exact else operand_format("sm8").table(m) for m in librar
 class Lazy(nn.Module):
     """Stands for an arithmetic that grows to its full size when it is used."""
 
-    def __init__(self, layer: ApproxLayer, table: LutTable | None) -> None:
+    def __init__(self, layer: ApproxLayer, table: LutTable | None, *, stored: Tensor | None) -> None:
         super().__init__()
         self.nbytes = 1
         self.full = 1 if table is None else SIZE
@@ -33,7 +34,7 @@ class Made:
 
     def __init__(self, limit: int) -> None:
         self.layers = list(approximable_layers(network()).values())
-        self.prepared = PreparedLayers(self.layers, TABLES, limit)
+        self.prepared = PreparedLayers(self.layers, LayerTables.of(TABLES), limit)
 
     def use(self, *designs: list[int]) -> int:
         """Assign and use designs; return how many arithmetics are kept then."""

@@ -59,6 +59,19 @@ def test_by_hand(name: str, expected: list[float]) -> None:
     assert found[:, 0] == pytest.approx(expected)
 
 
+def test_variants_are_one_circuit() -> None:
+    exact = builtin()[0]
+    made = [
+        Multiplier("exact", exact.table, power_mw=1.0, area_um2=700.0),
+        Multiplier("small", exact.table // 2 * 2, power_mw=0.5, area_um2=300.0),
+        Multiplier("small.histogram", exact.table // 2 * 2, power_mw=0.5, area_um2=300.0),
+    ]
+    circuits = MultiplierLibrary(made)
+    space = SearchSpace(("a", "b"), circuits.names, np.ones(2, int), circuits.rel_energy, circuits=np.array([0, 1, 1]))
+    objectives = ObjectiveSet(["area_um2", "distinct_multipliers"], Study(space, circuits, EXACT))
+    assert objectives(np.array([[1, 2], [0, 2], [2, 2]]), FIGURES).tolist() == [[300, 1], [1000, 2], [300, 1]]
+
+
 def test_every_objective_at_once_and_one_by_one() -> None:
     together = ObjectiveSet(list(OBJECTIVES), study())
     assert together.units == tuple(info.unit for info in OBJECTIVES.values())

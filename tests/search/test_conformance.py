@@ -78,6 +78,31 @@ def test_asks_for_designs_of_the_space(method: str, dims: tuple[int, int, int | 
         search.tell(asked, np.stack([energy(asked), loss(asked)], axis=1))
 
 
+@pytest.mark.parametrize("forbid", [False, True])
+@pytest.mark.parametrize("tiles", [None, 1, 2])
+def test_variants_of_a_circuit_share_its_tile(method: str, tiles: int | None, forbid: bool) -> None:
+    circuits = np.array([0, 1, 1, 2, 2, 2])
+    space, _, loss = toy(4, 6, tiles)
+    allowed = np.random.default_rng(2).random((4, 6)) < 2 / 3
+    allowed[:, 0] = True
+    space = replace(
+        space,
+        rel_energy=np.array([1.0, 0.6, 0.2])[circuits],
+        circuits=circuits,
+        allowed=allowed if forbid else None,
+    )
+    # the last variant of each circuit loses least, so that a search has to find it
+    loss.cost = np.tile([0.0, 0.2, 0.1, 0.9, 0.6, 0.3], (4, 1))
+    cost = Guidance(np.array([[0] * 4, [2] * 4, [5] * 4]), loss.cost, max_loss=10.0, tolerance=loss.cost)
+    search = make_search(method, space, cost, population=6, seed=0)
+    history = run_search(search, [RelativeEnergy(space), loss], 60)
+    for design in history.population.tolist():
+        assert len({int(circuits[m]) for m in design}) <= space.tile_limit
+        assert not forbid or all(allowed[layer, m] for layer, m in enumerate(design))
+    if not forbid and method != "exhaustive":
+        assert {2, 5} & set(history.population.ravel().tolist())
+
+
 @pytest.mark.parametrize("dims", SPACES)
 @pytest.mark.parametrize("population", [2, 6])
 def test_ends_and_charges_each_design_once(method: str, dims: tuple[int, int, int | None], population: int) -> None:

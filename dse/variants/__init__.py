@@ -1,0 +1,8 @@
+"""What a layer may be given: circuits in either operand order, their weights stored as they are or tuned for the layer."""
+
+from dse.variants._choices import Choice, Choices, Tuning, expand
+from dse.variants._described import described
+from dse.variants._layer_tables import LayerTables, plain_tables
+from dse.variants._tables import choice_tables
+
+__all__ = ["Choice", "Choices", "LayerTables", "Tuning", "choice_tables", "described", "expand", "plain_tables"]

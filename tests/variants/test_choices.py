@@ -1,0 +1,71 @@
+"""Variants of circuits as choices of a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dse.exceptions import InputError
+from dse.multipliers import Multiplier, MultiplierLibrary, builtin, swapped, tuned
+from dse.variants import Choices, expand
+from tests.small import library
+
+
+def test_without_variants_the_library_is_itself() -> None:
+    choices = expand(library())
+    assert choices.library.content_hash == library().content_hash
+    assert choices.circuits.tolist() == [0, 1, 2, 3] and not choices.varied
+
+
+def test_every_variant_of_every_circuit() -> None:
+    made = library()  # exact, noisy, high, zero: only noisy tells its operands apart
+    choices = expand(made, order=True, tuning=["uniform", "histogram"])
+    exact = made.names[0]
+    noisy = ["noisy", "noisy.uniform", "noisy.histogram", "noisy.swap", "noisy.swap.uniform", "noisy.swap.histogram"]
+    rest = [f"{name}{kind}" for name in ("high", "zero") for kind in ("", ".uniform", ".histogram")]
+    assert choices.library.names == (exact, *noisy, *rest)
+    assert choices.circuits.tolist() == [0] + [1] * 6 + [2] * 3 + [3] * 3 and choices.varied
+    for choice in choices:
+        circuit = made[choice.circuit]
+        table = circuit.table.T if choice.swapped else circuit.table
+        assert np.array_equal(choice.multiplier.table, table)
+        assert choice.multiplier.power_mw == circuit.power_mw
+        assert choice.swapped == (".swap" in choice.multiplier.name)
+        assert choice.tuning is None or choice.multiplier.name.endswith(choice.tuning)
+    assert "weights tuned for the layer (histogram)" in choices.library["noisy.swap.histogram"].origin
+    assert "operands swapped" in choices.library["noisy.swap.histogram"].origin
+
+
+def test_a_circuit_that_is_tuned_once_for_all_is_tuned_in_its_own_order() -> None:
+    made = library()
+    choices = expand(made, order=True, tuning=["histogram"], weight_tuning=True).library
+    assert np.array_equal(choices["noisy"].table, tuned(made["noisy"]).table)
+    assert np.array_equal(choices["noisy.swap"].table, tuned(swapped(made["noisy"])).table)
+    assert np.array_equal(choices["noisy.histogram"].table, made["noisy"].table)  # layers tune the circuit as it is
+
+
+def test_a_name_that_is_taken() -> None:
+    clash = Multiplier("noisy.swap", np.zeros((256, 256), int), power_mw=0.0)
+    with pytest.raises(InputError, match="the name 'noisy.swap' comes 2 times"):
+        expand(MultiplierLibrary([*library(), clash]), order=True)
+
+
+def test_operands_of_two_kinds_are_not_exchanged() -> None:
+    table = np.multiply.outer(np.arange(8), np.arange(4))
+    kinds = [
+        Multiplier("exact", table, x_bits=3, w_bits=2, power_mw=1.0),
+        Multiplier("half", table // 2, x_bits=3, w_bits=2, power_mw=0.5),
+    ]
+    assert expand(MultiplierLibrary(kinds), order=True).library.names == ("exact", "half")
+
+
+def test_energies_are_the_circuits() -> None:
+    choices = expand(builtin(), order=True, tuning=["uniform"])
+    for choice, energy in zip(choices, choices.library.rel_energy, strict=True):
+        assert energy == builtin().rel_energy[builtin().index(choice.circuit)]
+
+
+def test_the_exact_multiplier_comes_first() -> None:
+    items = expand(library()).items
+    with pytest.raises(InputError, match=r"choices: expected '.*' \(exact\) first, got 'noisy'"):
+        Choices((items[1], items[0]))
