@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dse.config import EnergyConfig, MultipliersConfig, RunConfig
-from dse.exceptions import InputError, under
+from dse.config import EnergyConfig, MultipliersConfig, RetrainConfig, RunConfig
+from dse.exceptions import InputError, under, unknown_name
 from dse.fidelity import parse_fidelity
 from dse.kernels import LutProduct, LutTable, engine_name
 from dse.layer_rules import allowed_multipliers
@@ -68,6 +68,8 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     _check_layer_names(layers)
     _check_methods(config, layers, library)
     _check_objectives(config, library)
+    if config.retrain is not None:
+        _check_retraining(config, config.retrain, library, len(untrained.workload.parts.train))
     return Inputs(config, untrained, library, energy_table, layers, float_layers(network))
 
 
@@ -115,6 +117,19 @@ def _check_objectives(config: RunConfig, library: MultiplierLibrary) -> None:
     for rung in config.ladder.rungs:
         with under("ladder.rungs: "):
             parse_fidelity(rung)
+
+
+def _check_retraining(config: RunConfig, wanted: RetrainConfig, library: MultiplierLibrary, images: int) -> None:
+    """Refuse now what the last stage would."""
+    if wanted.method not in config.search.methods:
+        raise InputError(f"retrain.method: {unknown_name('method of this run', wanted.method, config.search.methods)}")
+    for name in wanted.uniform:
+        if name not in ("exact", *library.names):
+            raise InputError(f"retrain.uniform: {unknown_name('multiplier', name, ('exact', *library.names))}")
+    if images < 2 or (wanted.validation_images or 1) >= images:
+        raise InputError(
+            f"retrain.validation_images: expected fewer than the {images} training images, got {wanted.validation_images}"
+        )
 
 
 def constrained_space(

@@ -26,7 +26,7 @@ ORDER = (
     ("search", "evaluator"),
     ("scoring", "inputs", "stored", "study"),
     ("preparation", "exports"),
-    ("climb",),
+    ("climb", "retrain"),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands", "_compare_command"),
     ("verification",),

@@ -28,8 +28,8 @@ _CROP = 4  # pixels of padding that a random crop moves in, as in He et al. 2016
 class Trainer:
     """A training between two epochs: the model, the optimiser's momentum and the random state.
 
-    Float training, quantisation-aware training and retraining through tables differ in the model's forward pass, the loss and
-    the schedule only. Order, augmentation and dropout come from `seed`; the global random state stays as it was.
+    Float training, quantisation-aware training and retraining through tables differ in the model's forward pass, the loss
+    and the schedule only. Order, augmentation and dropout come from `seed`; the global random state stays as it was.
 
     Args:
         model: Trained in place, on the device that it is on: takes (B, C, H, W) float32, gives (B, n_classes).
