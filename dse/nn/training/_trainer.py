@@ -84,7 +84,12 @@ class Trainer:
             for i, index in enumerate(torch.randperm(len(self._part)).tensor_split(steps)):
                 done = (epoch * steps + i + 1) / (self._settings.epochs * steps + 1)
                 x, y = (tensor[index].to(self._device) for tensor in (self._part.x, self._part.y))
-                loss = self._step(x, y, self._rate(done))
+                try:
+                    loss = self._step(x, y, self._rate(done))
+                except InputError:
+                    if self._finite():
+                        raise
+                    loss = torch.tensor(math.nan)  # a quantised layer has refused the weights
                 if not math.isfinite(loss):
                     raise InputError(
                         f"{self._key}.lr: the loss became {float(loss)} in epoch {epoch + 1} with a peak of "
@@ -125,6 +130,9 @@ class Trainer:
         loss.backward()
         self._optimiser.step()
         return loss.detach()
+
+    def _finite(self) -> bool:
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self._model.parameters())
 
     def _cross_entropy(self, x: Tensor, outputs: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(outputs, y, label_smoothing=self._settings.label_smoothing)
