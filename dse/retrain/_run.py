@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from dse.config import RetrainConfig, RunConfig, with_overrides
 from dse.exceptions import InputError, unknown_name
+from dse.exports import open_study
 from dse.inputs import load_inputs
 from dse.nn.datasets import Dataset
 from dse.preparation import Prepared, prepare
@@ -16,7 +18,6 @@ from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.retrain._design import RetrainedDesign, Retrainer, check_place, write_retrained
 from dse.retrain._stage import EXACT, FOLDER, front_name, uniform_design
-from dse.study import as_plain, reopen
 from dse.types import Assignment
 from dse.workload import model_hash
 
@@ -59,9 +60,8 @@ def retrain_run(
     display = display if display is not None else ProgressDisplay.silent()
     run = load_run(folder)
     name, assignment = _design(run, method, design, uniform)
-    known, study = reopen(folder)
-    study.close()
-    config = _with_settings(known, overrides)
+    with open_study(folder) as study:
+        config = _with_settings(study.config, overrides)
     place = out if out is not None else folder / FOLDER / name
     check_place(place, overwrite=overwrite)
     display.start("load")
@@ -88,10 +88,9 @@ def _design(run: RunData, method: str, design: int | None, uniform: str | None) 
     return front_name(method, design), front[design]
 
 
-def _with_settings(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
-    plain = as_plain(config)
-    plain.setdefault("retrain", {})
-    return with_overrides(plain, [f"retrain.{text}" for text in overrides])
+def _with_settings(plain: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """Return a run's configuration with a table `retrain`, its own with some keys replaced."""
+    return with_overrides({"retrain": {}, **plain}, [f"retrain.{text}" for text in overrides])
 
 
 def _require_same(run: RunData, prepared: Prepared) -> None:

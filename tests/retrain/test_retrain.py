@@ -139,9 +139,9 @@ def test_other_images_or_weights_have_another_file(tmp_path: Path) -> None:
     shorter, moved = Part(train.x[:-1], train.y[:-1]), quantised()
     with torch.no_grad():
         next(moved.parameters()).mul_(1.01)
-    for model, part, judge in ((quantised(), train, validation), (quantised(), shorter, validation), (moved, train, validation)):
+    for model, part in ((quantised(), train), (quantised(), shorter), (moved, train)):
         with pytest.raises(Killed):
-            retrain(model, everywhere(), part, judge, QUICK, seed=0, cache_dir=tmp_path, progress=killed_after(1))
+            retrain(model, everywhere(), part, validation, QUICK, seed=0, cache_dir=tmp_path, progress=killed_after(1))
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -181,7 +181,8 @@ def test_distillation_of_weight_0_is_none_and_needs_no_teacher() -> None:
 
 def test_distillation_is_hintons_loss() -> None:
     generator = torch.Generator().manual_seed(3)
-    x, given, y = torch.randn(5, 4, generator=generator), torch.randn(5, 3, generator=generator), torch.tensor([0, 1, 2, 0, 1])
+    x, given = (torch.randn(5, width, generator=generator) for width in (4, 3))
+    y = torch.tensor([0, 1, 2, 0, 1])
     teacher = nn.Linear(4, 3)
     loss = _distillation(teacher, RetrainSettings(distil=0.3, temperature=2.0))(x, given, y)
     expected = 0.0

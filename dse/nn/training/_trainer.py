@@ -74,11 +74,11 @@ class Trainer:
         """Train for one epoch, number `epoch` from 0 of the settings', and return the mean loss of its steps.
 
         Raises:
-            InputError: The loss is not finite any more.
+            InputError: Loss or weights are not finite any more.
         """
         # Batches of nearly one size: a last batch of a single image would break batch normalisation.
         steps = math.ceil(len(self._part) / self._settings.batch_size)
-        total = torch.zeros((), device=self._device)
+        loss = total = torch.zeros((), device=self._device)
         self._model.train()
         with self._own_random_state(), threads_for(self._settings.batch_size * self._part.x[0].numel()):
             for i, index in enumerate(torch.randperm(len(self._part)).tensor_split(steps)):
@@ -89,13 +89,14 @@ class Trainer:
                 except InputError:
                     if self._finite():
                         raise
-                    loss = torch.tensor(math.nan)  # a quantised layer has refused the weights
+                    break  # a quantised layer has refused the weights
                 if not math.isfinite(loss):
-                    raise InputError(
-                        f"{self._key}.lr: the loss became {float(loss)} in epoch {epoch + 1} with a peak of "
-                        f"{self._settings.lr}; lower it"
-                    )
-                total += loss
+                    break
+                total = total + loss
+        last = float(loss) if self._finite() else math.nan
+        if not math.isfinite(last):
+            reached = f"{last} in epoch {epoch + 1} with a peak of {self._settings.lr}"
+            raise InputError(f"{self._key}.lr: the loss became {reached}; lower it")
         return float(total) / steps
 
     def state(self) -> dict[str, Tensor]:
