@@ -214,6 +214,7 @@ class RetrainConfig(Table):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     augment: Literal["none", "flip-crop"] | None = None  # that of the float network's training when absent
+    clip_norm: float = Field(default=1.0, ge=0)  # largest norm of the gradient; 0: none
     schedule: Literal["cosine", "step"] = "cosine"
     warm_up: float = Field(default=0.05, ge=0, lt=1)  # share of all steps
     step_epochs: int = Field(default=4, ge=1)

@@ -102,7 +102,16 @@ def retrain(
         simulate_trainable(model, tables, gradient=settings.gradient, window=settings.window)
     training = _arithmetics(model)
     loss = _distillation(teacher, settings) if teacher is not None and settings.distil else None
-    trainer = Trainer(model, train, settings.training, seed=seed, loss=loss, rate=settings.rate, key="retrain")
+    trainer = Trainer(
+        model,
+        train,
+        settings.training,
+        seed=seed,
+        loss=loss,
+        rate=settings.rate,
+        clip_norm=settings.clip_norm,
+        key="retrain",
+    )
     _give(model, simulated)
     best, log = _begin(trainer, model, validation, file)
     while not _over(log, settings):

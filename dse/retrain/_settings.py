@@ -26,6 +26,7 @@ class RetrainSettings:
         lr: Peak of the learning rate.
         batch_size: Images per step, at most.
         momentum, weight_decay, augment: As in `TrainingSettings`.
+        clip_norm: Largest norm of the gradient, see `dse.nn.training.Trainer`; 0: none.
         schedule: After the warm-up, half a cosine down to 0, or a fall by `step_factor` every `step_epochs` epochs.
         warm_up: Share of all steps in which the rate rises along a line.
         step_epochs, step_factor: Of the schedule `step`.
@@ -46,6 +47,7 @@ class RetrainSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     augment: Augment = "none"
+    clip_norm: float = 1.0
     schedule: Schedule = "cosine"
     warm_up: float = 0.05
     step_epochs: int = 4
@@ -62,6 +64,7 @@ class RetrainSettings:
             if getattr(self, key) not in get_args(names):
                 raise unknown_name(f"retrain.{key}", getattr(self, key), get_args(names))
         for key, ok, expected in (
+            ("clip_norm", self.clip_norm >= 0, "0 or more"),
             ("warm_up", 0 <= self.warm_up < 1, "0 or more, below 1"),
             ("step_epochs", self.step_epochs >= 1, "1 or more"),
             ("step_factor", 0 < self.step_factor <= 1, "above 0, at most 1"),

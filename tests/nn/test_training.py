@@ -287,3 +287,16 @@ def test_loss_and_rate_are_the_callers() -> None:
     parameters = torch.cat([p.detach().flatten() for p in model.parameters()]).double()
     assert torch.equal(parameters, torch.cat([p.flatten() for p in network().parameters()]).double().detach())
     assert not torch.equal(weights(model), before)  # the running statistics
+
+
+def test_a_clipped_gradient_keeps_its_direction_and_has_the_norm() -> None:
+    settings = replace(QUICK, batch_size=33, momentum=0.0, weight_decay=0.0)  # one step
+    moves = []
+    for clip_norm in (0.0, 0.01, 1e6):
+        model = network()
+        start = torch.cat([p.detach().flatten().double() for p in model.parameters()])
+        Trainer(model, part(), settings, seed=0, rate=lambda done: 1.0, clip_norm=clip_norm).run_epoch(0)
+        moves.append(torch.cat([p.detach().flatten().double() for p in model.parameters()]) - start)
+    assert torch.equal(moves[0], moves[2]) and moves[0].norm() > 0.1
+    assert moves[1].norm() == pytest.approx(0.01, rel=1e-3)
+    assert torch.nn.functional.cosine_similarity(moves[0], moves[1], dim=0) == pytest.approx(1, abs=1e-5)

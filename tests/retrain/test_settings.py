@@ -37,6 +37,7 @@ def test_steps_fall_at_the_first_step_of_their_epochs() -> None:
         ("momentum", 1.0),
         ("weight_decay", -1.0),
         ("augment", "flip"),
+        ("clip_norm", -1.0),
         ("schedule", "linear"),
         ("warm_up", 1.0),
         ("step_epochs", 0),

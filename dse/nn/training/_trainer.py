@@ -38,6 +38,8 @@ class Trainer:
         seed: Of everything random.
         loss: What is minimised; cross-entropy with the settings' label smoothing when None.
         rate: The learning rate; `cosine` with the settings' peak when None.
+        clip_norm: Largest norm of the gradient of all parameters together, which is scaled down to it (Pascanu et al., ICML
+            2013, algorithm 1); 0: none.
         key: Where a configuration has the learning rate's peak, for messages.
 
     Raises:
@@ -53,13 +55,14 @@ class Trainer:
         seed: int,
         loss: Loss | None = None,
         rate: Rate | None = None,
+        clip_norm: float = 0.0,
         key: str = "training",
     ) -> None:
         require_fit(model, part)
         self._model, self._part, self._settings = model, part, settings
         self._loss: Loss = loss or self._cross_entropy
         self._rate: Rate = rate or (lambda done: cosine(done, settings.lr))
-        self._key, self._device = key, device_of(model)
+        self._clip_norm, self._key, self._device = clip_norm, key, device_of(model)
         self._optimiser = torch.optim.SGD(
             model.parameters(),
             lr=settings.lr,
@@ -129,6 +132,8 @@ class Trainer:
         loss = self._loss(x, self._model(x), y)
         self._optimiser.zero_grad()
         loss.backward()
+        if self._clip_norm:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
         self._optimiser.step()
         return loss.detach()
 
