@@ -6,7 +6,8 @@ of a prepared run and says what it gained on the test images; `retrain_run` for 
 
 from dse.retrain._choose import designs_within, knee
 from dse.retrain._course import Epoch
-from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_difference, write_retrained
+from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_difference
+from dse.retrain._files import write_retrained
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import retrain_run

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,22 +15,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dse.config import RetrainConfig
-from dse.exceptions import InputError
 from dse.nn.convert import Given, simulate
 from dse.nn.datasets import Part
-from dse.nn.models import load_weights, save_weights
+from dse.nn.models import load_weights
 from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, logits
 from dse.preparation import Prepared
-from dse.retrain._course import Epoch
 from dse.retrain._noise import predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._settings import RetrainSettings
-from dse.run_folder import environment, hardware, write_csv, write_json
+from dse.run_folder import hardware
 from dse.types import Assignment
-from dse.whole_files import writing
 from dse.workload import model_hash
-
-WEIGHTS, LOG, RESULT = "weights.safetensors", "log.csv", "result.json"
 
 
 @dataclass(frozen=True)
@@ -170,58 +163,6 @@ def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Di
     """
     apart = first.astype(np.float64) - second
     return Difference(float(100 * apart.mean()), float(100 * apart.std() / np.sqrt(len(apart))))
-
-
-def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
-    """Write weights, log and result into a folder of their own, which is there whole or not at all; replaces what was there.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    folder = folder.resolve()
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dse-") as scratch:
-            new = Path(scratch) / "new"
-            new.mkdir()
-            save_weights(made.retrained.model, new / WEIGHTS)
-            write_csv(new / LOG, *_log_table(made.retrained.log))
-            write_json(new / RESULT, _result(made))
-            if folder.exists():
-                os.replace(folder, Path(scratch) / "old")
-            os.replace(new, folder)
-    return folder
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise InputError unless a retrained design may be written to `folder`."""
-    if folder.exists() and not (folder / RESULT).is_file():
-        raise InputError(f"{folder}: exists and is no retrained design (no {RESULT}); choose another folder with --out")
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: exists already; --overwrite replaces it, or choose another folder with --out")
-
-
-def _result(made: RetrainedDesign) -> dict[str, Any]:
-    log, best = made.retrained.log, made.retrained.best
-    return {
-        "design": made.name,
-        "assignment": dict(made.assignment),
-        "rel_energy": made.rel_energy,
-        "accuracy": dict(made.accuracy),
-        "gain": asdict(made.gain),
-        "loss_before": asdict(made.loss_before),
-        "loss_after": asdict(made.loss_after),
-        "best_epoch": best.epoch,
-        "epochs": log[-1].epoch,
-        "seconds": round(sum(epoch.seconds for epoch in log), 3),
-        **made.facts,
-        **environment(),
-    }
-
-
-def _log_table(log: Sequence[Epoch]) -> tuple[tuple[str, ...], list[list[Any]]]:
-    rows = [["" if value is None else value for value in asdict(epoch).values()] for epoch in log]
-    return ("epoch", "loss", "validation_accuracy", "validation_loss", "seconds"), rows
 
 
 def _augment(prepared: Prepared) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,16 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dse.exceptions import InputError
-from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import Given, quantized_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.lut_gradient import simulate_trainable
-from dse.nn.training import Loss, Progress, Trainer, device_of, logits
+from dse.nn.training import Loss, Progress, Trainer, logits
 from dse.retrain._course import Epoch, best_of, read_course, write_course
+from dse.retrain._key import content_hash
 from dse.retrain._noise import OutputError, inject
 from dse.retrain._settings import RetrainSettings
 from dse.whole_files import writable_folder
-from dse.workload import model_hash
 
 
 @dataclass(frozen=True)
@@ -81,38 +78,27 @@ def retrain(
         InputError: The model is not quantised, tables or images do not fit it, what the settings need is missing, the loss
             diverged, or the cache folder cannot be written.
     """
-    noisy = settings.forward == "noise"
-    if noisy and noise is None:
-        raise InputError("retrain.forward: 'noise' needs predicted errors; pass noise=")
-    if settings.distil and teacher is None:
-        raise InputError(f"retrain.distil: {settings.distil} needs the float network; pass teacher=")
-    if len(validation) == 0:
-        raise InputError("retrain: expected validation images, got none")
+    _require(settings, noise, teacher, validation)
+    # What the settings do not ask for decides nothing, and is no part of the file's name.
+    noise, teacher = noise if settings.forward == "noise" else None, teacher if settings.distil else None
     model = copy.deepcopy(model)
     simulate(model, tables)
-    simulated = _arithmetics(model)
     file = None
     if cache_dir is not None:
         given = {"seed": seed, "key": dict(key or {}), "settings": asdict(settings)}
-        name = _content_hash(model, train, validation, noise if noisy else None, teacher if settings.distil else None, given)
+        name = content_hash(model, train, validation, noise, teacher, given)
         file = writable_folder(cache_dir) / f"{name}.retrain.safetensors"
-    if noisy:
-        inject(model, noise or {})
-    else:
-        simulate_trainable(model, tables, gradient=settings.gradient, window=settings.window)
-    training = _arithmetics(model)
-    loss = _distillation(teacher, settings) if teacher is not None and settings.distil else None
+    simulated, training = _arithmetics(model), _training_arithmetics(model, tables, noise, settings)
     trainer = Trainer(
         model,
         train,
         settings.training,
         seed=seed,
-        loss=loss,
+        loss=None if teacher is None else _distillation(teacher, settings),
         rate=settings.rate,
         clip_norm=settings.clip_norm,
         key="retrain",
     )
-    _give(model, simulated)
     best, log = _begin(trainer, model, validation, file)
     while not _over(log, settings):
         started = time.perf_counter()
@@ -129,6 +115,18 @@ def retrain(
             progress(log[-1].epoch, settings.epochs, note)
     model.load_state_dict(best)
     return Retrained(model.eval(), log)
+
+
+def _require(
+    settings: RetrainSettings, noise: Mapping[str, OutputError] | None, teacher: nn.Module | None, validation: Part
+) -> None:
+    """Raise InputError where something is missing."""
+    if settings.forward == "noise" and noise is None:
+        raise InputError("retrain.forward: 'noise' needs predicted errors; pass noise=")
+    if settings.distil and teacher is None:
+        raise InputError(f"retrain.distil: {settings.distil} needs the float network; pass teacher=")
+    if len(validation) == 0:
+        raise InputError("retrain: expected validation images, got none")
 
 
 def held_out(part: Part, count: int) -> tuple[Part, Part]:
@@ -189,6 +187,23 @@ def _arithmetics(model: nn.Module) -> list[nn.Module]:
     return [layer.arithmetic for layer in quantized_layers(model).values()]
 
 
+def _training_arithmetics(
+    model: nn.Module,
+    tables: Mapping[str, Given],
+    noise: Mapping[str, OutputError] | None,
+    settings: RetrainSettings,
+) -> list[nn.Module]:
+    """Return what training passes compute with, layer by layer; the model keeps what it has."""
+    simulated = _arithmetics(model)
+    if noise is None:
+        simulate_trainable(model, tables, gradient=settings.gradient, window=settings.window)
+    else:
+        inject(model, noise)
+    training = _arithmetics(model)
+    _give(model, simulated)
+    return training
+
+
 def _give(model: nn.Module, arithmetics: list[nn.Module]) -> None:
     for layer, arithmetic in zip(quantized_layers(model).values(), arithmetics, strict=True):
         layer.arithmetic = arithmetic
@@ -196,29 +211,3 @@ def _give(model: nn.Module, arithmetics: list[nn.Module]) -> None:
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in state.items()}
-
-
-def _content_hash(
-    model: nn.Module,
-    train: Part,
-    validation: Part,
-    noise: Mapping[str, OutputError] | None,
-    teacher: nn.Module | None,
-    given: Mapping[str, object],
-) -> str:
-    """Return the SHA-256 over all that the outcome depends on; the model simulates the design."""
-    text = {
-        **given,
-        "start": model_hash(model),
-        "formats": {name: [q.operands.name, q.w_quantizer.granularity] for name, q in quantized_layers(model).items()},
-        "parts": [train.content_hash, validation.content_hash],
-        "teacher": None if teacher is None else model_hash(teacher),
-        "noise": {name: [error.mean.tolist(), error.std] for name, error in (noise or {}).items()},
-        "device": device_of(model).type,
-        "torch": torch.__version__,
-    }
-    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
-    for layer in quantized_layers(model).values():
-        table = layer.arithmetic.table if isinstance(layer.arithmetic, IntegerArithmetic) else None
-        digest.update(b"exact" if table is None else table.lut.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

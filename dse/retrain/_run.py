@@ -16,7 +16,8 @@ from dse.nn.datasets import Dataset
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
-from dse.retrain._design import RetrainedDesign, Retrainer, check_place, write_retrained
+from dse.retrain._design import RetrainedDesign, Retrainer
+from dse.retrain._files import check_place, write_retrained
 from dse.retrain._stage import EXACT, FOLDER, front_name, uniform_design
 from dse.types import Assignment
 from dse.workload import model_hash

@@ -11,7 +11,8 @@ from dse.config import RetrainConfig
 from dse.preparation import Prepared
 from dse.progress import ProgressDisplay
 from dse.retrain._choose import designs_within, knee
-from dse.retrain._design import RetrainedDesign, Retrainer, write_retrained
+from dse.retrain._design import RetrainedDesign, Retrainer
+from dse.retrain._files import write_retrained
 from dse.run_folder import write_csv
 from dse.scoring import Scored
 from dse.types import Assignment
@@ -54,15 +55,18 @@ def retrain_stage(
 
 
 def uniform_design(multipliers: tuple[str, ...], layers: int, name: str) -> tuple[str, Assignment]:
-    """Return name and assignment `(layers,)` of the design with one multiplier in all layers."""
+    """Return name, fit for a folder, and assignment `(layers,)` of the design with one multiplier in all layers."""
     index = 0 if name == EXACT else multipliers.index(name)
-    return f"uniform-{name}", np.full(layers, index, dtype=np.int64)
+    return _safe(f"uniform-{name}"), np.full(layers, index, dtype=np.int64)
 
 
 def front_name(method: str, number: int) -> str:
     """Return the name of design `number` of a method's front, from 0 by rising energy; fit for a folder."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in method.rpartition("/")[2])
-    return f"{safe}-{number}"
+    return _safe(f"{method.rpartition('/')[2]}-{number}")
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 def _chosen(
