@@ -14,7 +14,7 @@ import click
 
 from dse._compare_command import compare
 from dse._multiplier_commands import multipliers
-from dse._study_commands import export, status, verify
+from dse._study_commands import export, retrain, status, verify
 from dse.exceptions import InputError, RunError, one_line, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
@@ -191,7 +191,7 @@ def doctor(salvage: Path | None, out: Path | None) -> None:
             raise InputError(finding.removeprefix("none: "))
 
 
-for command in (compare, export, multipliers, status, verify):
+for command in (compare, export, multipliers, retrain, status, verify):
     cli.add_command(command)
 
 

@@ -78,3 +78,58 @@ def export(run_folder: Path, kind: str, out: Path | None, method: str, design: i
     else:
         write_whole(out, text.encode())
         click.echo(f"wrote    {out}")
+
+
+@click.command()
+@_run
+@click.option("--design", type=click.IntRange(min=0), help="Which design of the front, from 0 by rising energy.")
+@click.option("--method", default="nsga2", show_default=True, help="Whose front.")
+@click.option("--uniform", metavar="MULTIPLIER", help="Instead: the design with this multiplier everywhere; or `exact`.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the order of the images [default: the run's].")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the configuration's table retrain.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Begin with these weights of the quantised network.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: RUN/retrained/DESIGN].")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier retraining in that folder.")
+def retrain(
+    run_folder: Path,
+    design: int | None,
+    method: str,
+    uniform: str | None,
+    epochs: int | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    weights: Path | None,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """Retrain a design of a finished RUN through its multipliers; accuracies before and after are of the test images.
+
+    Every epoch is kept: the same command goes on after an interruption.
+    """
+    from dse.memory import keep_freed_memory
+    from dse.progress import ProgressDisplay
+    from dse.retrain import retrain_run
+
+    keep_freed_memory()
+    options = [f"{key}={value}" for key, value in (("epochs", epochs), ("seed", seed)) if value is not None]
+    with ProgressDisplay() as display:
+        made, folder = retrain_run(
+            run_folder,
+            method=method,
+            design=design,
+            uniform=uniform,
+            overrides=[*overrides, *options],
+            start=weights,
+            out=out,
+            overwrite=overwrite,
+            display=display,
+        )
+    best, images = made.retrained.best, made.facts["images"]["test"]
+    click.echo(f"{made.name}: {100 * (1 - made.rel_energy):.1f} % saved, {images} test images")
+    for name, accuracy in made.accuracy.items():
+        click.echo(f"{name:<8} {100 * accuracy:.2f} %")
+    after = f"after epoch {best.epoch} of {made.retrained.log[-1].epoch}"
+    click.echo(f"gain     {made.gain.pp:+.2f} +- {made.gain.se_pp:.2f} pp, {after}")
+    click.echo(f"loss     {made.loss_after.pp:.2f} +- {made.loss_after.se_pp:.2f} pp against the exact network as it was")
+    click.echo(f"wrote    {folder}")

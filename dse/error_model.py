@@ -17,7 +17,7 @@ Three grades predict, one measures:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,7 @@ class ChannelErrors:
     mean: Floats  # (M, C) relative to the layer's output std
     slope: Floats  # (M, C) least-squares slope of the exact output on the approximate one: 1 where there is no error
     offset: Floats  # (M, C) its intercept, relative to the layer's output std
+    residual: Floats  # (M, C) std of what this line leaves, of the error itself where the slope is not positive; likewise
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,11 @@ def _direct(layer: LayerTrace, products: _Products) -> list[_Cell]:
     for found in products.drifts(layer, patches, sums):
         drift = np.zeros_like(outputs) if found is None else found.flatten(1).numpy()
         slope, offset = _regress(outputs, outputs + drift)
-        channels = ChannelErrors(drift.mean(0) / layer.output_std, slope, offset / layer.output_std)
+        line = slope * (outputs + drift) + offset
+        residual = np.where(slope > 0, (outputs - line).std(0), drift.std(0))
+        channels = ChannelErrors(
+            drift.mean(0) / layer.output_std, slope, offset / layer.output_std, residual / layer.output_std
+        )
         cells.append(_Cell(float(drift.mean()), float(drift.std()), channels))
     return cells
 
@@ -254,9 +259,7 @@ _MODELS: dict[str, Callable[[LayerTrace, _Products], list[_Cell]]] = {
 
 def _channels(row: Sequence[_Cell]) -> ChannelErrors:
     found = [cell.channels for cell in row if cell.channels is not None]
-    return ChannelErrors(
-        np.array([c.mean for c in found]), np.array([c.slope for c in found]), np.array([c.offset for c in found])
-    )
+    return ChannelErrors(*(np.array([getattr(c, f.name) for c in found]) for f in fields(ChannelErrors)))
 
 
 def _weight_moments(layer: LayerTrace, error: Table) -> tuple[Floats, Floats]:

@@ -6,18 +6,21 @@ of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` by sim
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
 
+from dse.compensation import Compensation
 from dse.error_model import ErrorTable
 from dse.fidelity import Ladder, NoiseSimulator
+from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.tracing import Trace
 from dse.objectives import DesignScorer, Figures, Simulator
-from dse.types import Population
+from dse.types import Assignment, Population, Table
 from dse.variants import LayerTables
 from dse.workload import model_hash
 
@@ -42,6 +45,7 @@ class EvaluatorFactory:
         tables: What each choice computes in each layer.
         trace, errors: What predicted noise is made from.
         seed: Of that noise.
+        compensation: How designs are compensated; None: not at all.
     """
 
     model: nn.Module
@@ -51,11 +55,30 @@ class EvaluatorFactory:
     trace: Trace
     errors: ErrorTable
     seed: int = 0
+    compensation: Compensation | None = None
 
     def __call__(self) -> Evaluator:
-        noise = partial(NoiseSimulator, self.model, self.search, self.trace, self.errors, seed=self.seed)
-        ladder = Ladder(Simulator(self.model, self.search, self.tables), noise)
-        return Evaluator(ladder, Simulator(self.model, self.test, self.tables))
+        model, errors = self.model, self.errors
+        if self.compensation is not None:
+            model, errors = copy.deepcopy(model), self.compensation.remaining  # noise is drawn for the network as it was
+        compensator = None if self.compensation is None else self.compensation.of(model)
+        noise = partial(NoiseSimulator, self.model, self.search, self.trace, errors, seed=self.seed)
+        ladder = Ladder(Simulator(model, self.search, self.tables, compensator=compensator), noise)
+        return Evaluator(ladder, Simulator(model, self.test, self.tables, compensator=compensator))
+
+    def given(self, design: Assignment) -> dict[str, Table]:
+        """Return what the layers of a design `(L,)` multiply with, by name; those that are not named multiply exactly."""
+        chosen = zip(approximable_layers(self.model), enumerate(design.tolist()), strict=True)
+        tables = {name: self.tables.table(layer, choice) for name, (layer, choice) in chosen}
+        return {name: table for name, table in tables.items() if table is not None}
+
+    def network(self, design: Assignment) -> nn.Module:
+        """Return a copy of the network that simulates a design `(L,)`, compensated where designs are."""
+        model = copy.deepcopy(self.model)
+        simulate(model, self.given(design))
+        if self.compensation is not None:
+            self.compensation.of(model).apply(design)
+        return model
 
     def hash(self, settings: str) -> str:
         """Return the SHA-256 of what figures depend on beside design and fidelity.
@@ -66,6 +89,8 @@ class EvaluatorFactory:
         digest = hashlib.sha256(f"{settings} {model_hash(self.model)}".encode())
         digest.update(f"{self.search.content_hash} {self.test.content_hash} {self.seed}".encode())
         for part in self.tables.content():
+            digest.update(part)
+        for part in () if self.compensation is None else self.compensation.content():
             digest.update(part)
         return digest.hexdigest()
 

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dse.config import ConstraintsConfig, EnergyConfig, MultipliersConfig, RunConfig, VariantsConfig
-from dse.exceptions import InputError, under
+from dse.compensation import check_network
+from dse.config import ConstraintsConfig, EnergyConfig, MultipliersConfig, RetrainConfig, RunConfig, VariantsConfig
+from dse.exceptions import InputError, under, unknown_name
 from dse.fidelity import parse_fidelity
 from dse.kernels import LutProduct, LutTable, engine_name
 from dse.layer_rules import allowed_multipliers
@@ -78,6 +79,10 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     if config.space.constraints.max_rel_energy is not None:
         _check_energy_bound(config, network, untrained.workload, choices, energy_table)
     _check_objectives(config, choices.library)
+    if config.compensation.methods:
+        _check_compensation(config, network, len(untrained.workload.parts.calibration))
+    if config.retrain is not None:
+        _check_retraining(config, config.retrain, choices.library, len(untrained.workload.parts.train))
     return Inputs(config, untrained, choices, energy_table, layers, float_layers(network))
 
 
@@ -136,6 +141,27 @@ def _check_objectives(config: RunConfig, library: MultiplierLibrary) -> None:
     for rung in config.ladder.rungs:
         with under("ladder.rungs: "):
             parse_fidelity(rung)
+
+
+def _check_compensation(config: RunConfig, network: nn.Module, images: int) -> None:
+    """Refuse now what compensation cannot work with."""
+    wanted = config.compensation
+    if wanted.images is not None and wanted.images > images:
+        raise InputError(f"compensation.images: expected at most the {images} calibration images, got {wanted.images}")
+    check_network(network, wanted.methods)
+
+
+def _check_retraining(config: RunConfig, wanted: RetrainConfig, library: MultiplierLibrary, images: int) -> None:
+    """Refuse now what the last stage would."""
+    if wanted.method not in config.search.methods:
+        raise InputError(f"retrain.method: {unknown_name('method of this run', wanted.method, config.search.methods)}")
+    for name in wanted.uniform:
+        if name not in ("exact", *library.names):
+            raise InputError(f"retrain.uniform: {unknown_name('multiplier', name, ('exact', *library.names))}")
+    if images < 2 or (wanted.validation_images or 1) >= images:
+        raise InputError(
+            f"retrain.validation_images: expected fewer than the {images} training images, got {wanted.validation_images}"
+        )
 
 
 def constrained_space(

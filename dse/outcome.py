@@ -16,6 +16,7 @@ from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
 from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
+from dse.retrain import RetrainedDesign
 from dse.robustness import RobustnessProfile, profile_table
 from dse.run_folder import CONFIG, DESIGN_COLUMNS, VARIANTS, write_csv, write_json, write_toml
 from dse.scoring import Scored
@@ -47,6 +48,7 @@ class Outcome:
     quantised_search_accuracy: float
     metrics: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    retrained: tuple[RetrainedDesign, ...] = ()  # where the configuration asks for it
     folder: Path | None = None  # where it is written; None while it is not
     report: Report | None = None  # its figures and tables there
 

@@ -27,6 +27,7 @@ from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import write_report
+from dse.retrain import retrain_stage
 from dse.run_folder import written_together
 from dse.scoring import Scorer, summarise
 from dse.search import Checked, History, make_search, run_search
@@ -134,11 +135,14 @@ def resume(
 def _complete(
     inputs: Inputs, study: StudyFile, folder: Path | None, execution: Execution, display: ProgressDisplay
 ) -> Outcome:
-    outcome = explore(prepare(inputs, display), study, execution, display)
+    prepared = prepare(inputs, display)
+    outcome = explore(prepared, study, execution, display)
+    if folder is not None:
+        with written_together(folder) as scratch:
+            write_outcome(outcome, scratch)
+    outcome = replace(outcome, retrained=retrain_stage(prepared, outcome.fronts, folder, display))
     if folder is None:
         return outcome
-    with written_together(folder) as scratch:
-        write_outcome(outcome, scratch)
     study.update_manifest({"finished": inputs.config.search.evaluations})
     return replace(outcome, folder=folder, report=write_report(folder))
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 from torch import nn
 
+from dse.compensation import Compensation
 from dse.config import RunConfig
 from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
 from dse.evaluator import EvaluatorFactory
@@ -90,6 +91,8 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     library = choices.library
     predictions = {grade: predict_errors(seen, library, grade=grade, tables=tables) for grade in get_args(Grade)}
     errors = predictions[config.error_model.grade]
+    compensation = _compensation(config, workload, predictions["direct"], seen)
+    left = errors if compensation is None else compensation.remaining  # what a layer has to bear
     measured = measure_errors(model, parts.search.x[: config.error_model.truth_images], seen, library, tables=tables)
     energy = network_energy(seen, inputs.energy_table)
     space = constrained_space(
@@ -101,10 +104,10 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         overhead=energy.overhead(config.energy.level),
     )
     guidance = Guidance(
-        seeds=matching_sweep(profile, errors, library.rel_energy, allowed=space.allowed),
-        cost=sensitivity(profile, seen.op_counts, errors),
+        seeds=matching_sweep(profile, left, library.rel_energy, allowed=space.allowed),
+        cost=sensitivity(profile, seen.op_counts, left),
         max_loss=config.search.reference.accuracy_loss_pp,
-        tolerance=tolerances(profile, errors),
+        tolerance=tolerances(profile, left),
     )
     return Prepared(
         inputs=replace(inputs, choices=choices),
@@ -117,8 +120,18 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         energy=energy,
         space=space,
         guidance=guidance,
-        factory=EvaluatorFactory(model, parts.search, parts.test, tables, seen, errors, config.space_seed),
+        factory=EvaluatorFactory(
+            model, parts.search, parts.test, tables, seen, errors, config.space_seed, compensation
+        ),
     )
+
+
+def _compensation(
+    config: RunConfig, workload: Workload, errors: ErrorTable, seen: Trace
+) -> Compensation | None:
+    methods = tuple(config.compensation.methods)
+    images = workload.parts.calibration.x[: config.compensation.images]
+    return Compensation(methods, images, errors, seen) if methods else None
 
 
 def _traced(model: nn.Module, config: RunConfig, workload: Workload) -> Trace:

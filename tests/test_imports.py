@@ -28,7 +28,7 @@ ORDER = (
     ("search", "evaluator"),
     ("scoring", "inputs", "stored", "study", "search_progress"),
     ("preparation", "exports"),
-    ("climb", "manifest"),
+    ("climb", "manifest", "retrain"),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands", "_compare_command"),
     ("verification",),

@@ -16,15 +16,17 @@ errors; `Compensator` applies any combination to a network.
 
 from dse.compensation._calibration import SCALE_RANGE, Moments, calibrate, output_moments
 from dse.compensation._closed_form import ClosedForm, Corrections, closed_form
-from dse.compensation._compensator import METHODS, Compensator, check_methods
+from dse.compensation._compensation import Compensation
+from dse.compensation._compensator import METHODS, Compensator, check_methods, check_network
 from dse.compensation._folded import Folded
-from dse.compensation._remaining import remaining_errors, residual_std
+from dse.compensation._remaining import remaining_errors
 from dse.nn.layers import Correction
 
 __all__ = [
     "METHODS",
     "SCALE_RANGE",
     "ClosedForm",
+    "Compensation",
     "Compensator",
     "Correction",
     "Corrections",
@@ -32,8 +34,8 @@ __all__ = [
     "Moments",
     "calibrate",
     "check_methods",
+    "check_network",
     "closed_form",
     "output_moments",
     "remaining_errors",
-    "residual_std",
 ]

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dse.compensation._folded import statistics
 from dse.exceptions import InputError
+from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import quantized_layers
 from dse.nn.layers import ApproxLayer, Correction
-from dse.nn.training import device_of, evaluating
+from dse.nn.training import device_of, evaluating, threads_for
 
 SCALE_RANGE = (0.125, 8.0)  # of moment matching: a std that is off by more says that a channel is broken, not stretched
 _CONSTANT = 1e-6  # a std this small relative to the mean is rounding
@@ -53,7 +55,8 @@ def calibrate(
     """Adjust a simulated network to what it computes, layer by layer in the course of one forward pass.
 
     A layer is adjusted when the pass reaches it, from the whole batch, and passes on its adjusted output. So the layers
-    before it are final by then, and it depends on their choices and its own, on no later one.
+    before it are final by then, and it depends on their choices and its own, on no later one. What comes before the first
+    approximate layer computes what the exact network computes and stays as it is, in the exact design all.
 
     With `targets`, each layer gets the scale and offset that give its output before the bias these means and stds: the
     empirical bias correction of Nagel et al. (ICCV 2019), which meets the means, for the std as well. A channel that does
@@ -70,13 +73,22 @@ def calibrate(
         InputError: If there is no image.
     """
     names = {layer: name for name, layer in quantized_layers(model).items()}
+    begun = False
 
     def match(layer: ApproxLayer, y: Tensor) -> None:
-        if targets is not None and names[layer] in targets:
+        nonlocal begun
+        begun = begun or _approximates(layer)
+        if begun and targets is not None and names[layer] in targets:
             layer.correction = _matching(_moments(y, -1 - layer.trailing_dims), targets[names[layer]])
 
-    with _watching(model, match), _estimating(model if batch_norm else nn.Module()):
+    with _watching(model, match), _estimating(model if batch_norm else nn.Module(), lambda: begun):
         _pass(model, images)
+
+
+def _approximates(layer: ApproxLayer) -> bool:
+    """Return whether a layer multiplies through a table that is not that of exact products."""
+    table = layer.arithmetic.table if isinstance(layer.arithmetic, IntegerArithmetic) else None
+    return table is not None and not np.array_equal(table.lut.cpu().numpy(), layer.operands.exact)
 
 
 def _matching(found: Moments, target: Moments) -> Correction:
@@ -89,14 +101,16 @@ def _matching(found: Moments, target: Moments) -> Correction:
 def _moments(y: Tensor, dim: int) -> Moments:
     """Return the moments of `y` along all dimensions but `dim`.
 
-    One channel at a time, for float64 copies are large; `torch.var_mean` takes three times as long.
+    One channel at a time, for float64 copies are large; `torch.var_mean` takes three times as long. In one thread, since the
+    last bits of a sum depend on their number.
     """
     means, variances = [], []
-    for channel in y.detach().unbind(dim):
-        values = channel.double().flatten()
-        means.append(values.mean())
-        centred = values - means[-1]
-        variances.append(centred.dot(centred) / len(centred))
+    with threads_for(0):
+        for channel in y.detach().unbind(dim):
+            values = channel.double().flatten()
+            means.append(values.mean())
+            centred = values - means[-1]
+            variances.append(centred.dot(centred) / len(centred))
     return Moments(torch.stack(means), torch.stack(variances).sqrt())
 
 
@@ -126,13 +140,15 @@ def _watching(model: nn.Module, see: Callable[[ApproxLayer, Tensor], None]) -> I
 
 
 @contextmanager
-def _estimating(model: nn.Module) -> Iterator[None]:
-    """Give each BatchNorm the statistics of what it is first called with."""
+def _estimating(model: nn.Module, begun: Callable[[], bool]) -> Iterator[None]:
+    """Give each BatchNorm the statistics of what it is first called with, once there is something to compensate."""
     waiting = {model.get_submodule(name): buffers for name, buffers in statistics(model).items()}
 
     def hook(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         if norm in waiting:
             mean, variance = waiting.pop(norm)
+            if not begun():
+                return
             found = _moments(inputs[0], 1)
             mean.copy_(found.mean)
             variance.copy_(found.std**2)

@@ -52,10 +52,7 @@ class Compensator:
         trace: Trace | None = None,
     ) -> None:
         check_methods(methods)
-        if not quantized_layers(model):
-            raise InputError("compensation: expected a quantised model, got one without such layers; call quantize first")
-        if "batch-norm" in methods and not statistics(model):
-            raise InputError("compensation: expected a network with BatchNorm for 'batch-norm', got one without")
+        check_network(model, methods)
         self._model = model
         self._methods = frozenset(methods)
         self._images = _needed(images, methods)
@@ -109,6 +106,14 @@ def check_methods(methods: Sequence[str]) -> None:
         raise InputError(f"compensation: expected each method once, got {', '.join(methods)}")
     if set(get_args(ClosedForm)) <= set(methods):
         raise InputError("compensation: expected one of 'bias' and 'affine', got both; 'affine' takes the mean off as well")
+
+
+def check_network(model: nn.Module, methods: Sequence[str]) -> None:
+    """Raise InputError unless `methods` find in a model what they adjust."""
+    if not quantized_layers(model):
+        raise InputError("compensation: expected a quantised model, got one without such layers; call quantize first")
+    if "batch-norm" in methods and not statistics(model):
+        raise InputError("compensation: expected a network with BatchNorm for 'batch-norm', got one without")
 
 
 def _corrections(errors: ErrorTable | None, trace: Trace | None, methods: Sequence[str]) -> Corrections | None:

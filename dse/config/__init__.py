@@ -4,7 +4,7 @@
 Relative paths count from the folder of the file they stand in.
 """
 
-from dse.config._load import load_config, parse_config, read_toml, space_folders
+from dse.config._load import load_config, parse_config, read_toml, space_folders, with_overrides
 from dse.config._schema import (
     PACKAGED,
     CompensationConfig,
@@ -18,6 +18,7 @@ from dse.config._schema import (
     MultipliersConfig,
     QuantisationConfig,
     ReferenceConfig,
+    RetrainConfig,
     RobustnessConfig,
     RunConfig,
     SearchConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "MultipliersConfig",
     "QuantisationConfig",
     "ReferenceConfig",
+    "RetrainConfig",
     "RobustnessConfig",
     "RunConfig",
     "SearchConfig",
@@ -49,4 +51,5 @@ __all__ = [
     "parse_config",
     "read_toml",
     "space_folders",
+    "with_overrides",
 ]

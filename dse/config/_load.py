@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,14 @@ def parse_config(data: Mapping[str, Any], where: str = "configuration") -> RunCo
         return RunConfig.model_validate(data)
     except ValidationError as error:
         raise InputError(f"{where}: {_first_fault(error)}") from None
+
+
+def with_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """Return the configuration that nested tables describe once texts `key=value` have replaced values of theirs."""
+    changed = copy.deepcopy(dict(data))
+    for override in overrides:
+        _override(changed, override)
+    return parse_config(changed)
 
 
 def space_folders(beside: Path | None = None) -> list[Path]:

@@ -188,7 +188,7 @@ class CompensationConfig(Table):
     """How designs are compensated without retraining, one and all; see `dse.compensation`. By default they are not."""
 
     methods: list[Literal["bias", "affine", "moments", "batch-norm"]] = []
-    images: int = Field(default=512, ge=1)  # of the calibration part, in one batch, for moments and batch-norm
+    images: int | None = Field(default=None, ge=1)  # for moments, batch-norm; absent: the calibration part
 
     @field_validator("methods")
     @classmethod
@@ -239,6 +239,33 @@ class SearchConfig(Table):
         return names
 
 
+class RetrainConfig(Table):
+    """Retraining of designs of a front as a run's last stage, and by `dse retrain`; see `dse.retrain.RetrainSettings`."""
+
+    designs: Literal["knee"] | list[Annotated[float, Field(ge=0)]] = "knee"  # or the cheapest within each search loss, pp
+    method: str = "nsga2"  # whose front
+    uniform: list[str] = []  # multipliers whose uniform designs are retrained as well; "exact" names the exact one
+    validation_images: int | None = Field(default=None, ge=1)  # of the training part; a tenth of it when absent
+    seed: int | None = Field(default=None, ge=0)  # of order and augmentation; the run's seed when absent
+    epochs: int = Field(default=10, ge=1)
+    lr: float = Field(default=5e-3, gt=0)
+    batch_size: int = Field(default=128, ge=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    augment: Literal["none", "flip-crop"] | None = None  # that of the float network's training when absent
+    clip_norm: float = Field(default=1.0, ge=0)  # largest norm of the gradient; 0: none
+    schedule: Literal["cosine", "step"] = "cosine"
+    warm_up: float = Field(default=0.05, ge=0, lt=1)  # share of all steps
+    step_epochs: int = Field(default=4, ge=1)
+    step_factor: float = Field(default=0.1, gt=0, le=1)
+    forward: Literal["tables", "noise"] = "tables"  # what training passes go through; figures always come from tables
+    gradient: Literal["straight-through", "table-1d", "table-2d"] = "straight-through"
+    window: int = Field(default=16, ge=1)  # codes on each side over which gradients smooth the tables
+    distil: float = Field(default=0.0, ge=0, le=1)  # share of the loss that is distillation from the float network
+    temperature: float = Field(default=4.0, gt=0)
+    patience: int | None = Field(default=None, ge=1)  # epochs without a better validation accuracy that end the training
+
+
 class RunConfig(Table):
     """One run."""
 
@@ -252,6 +279,7 @@ class RunConfig(Table):
     energy: EnergyConfig = EnergyConfig()
     search: SearchConfig = SearchConfig()
     ladder: LadderConfig = LadderConfig()
+    retrain: RetrainConfig | None = None  # absent: nothing is retrained
 
     @property
     def space_seed(self) -> int:

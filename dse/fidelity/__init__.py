@@ -16,7 +16,7 @@ from dse.fidelity._ladder import (
     timed_figures,
     timed_proxy,
 )
-from dse.fidelity._noise import NoiseSimulator
+from dse.fidelity._noise import NoiseSimulator, error_moments
 from dse.fidelity._proxy import Proxy, proxy
 from dse.fidelity._rungs import NOISE_IMAGES, TOP, Ladder, parse_fidelity
 
@@ -31,6 +31,7 @@ __all__ = [
     "Proxy",
     "RungScores",
     "correlation",
+    "error_moments",
     "ladder_rows",
     "ladder_table",
     "near_front",

@@ -56,7 +56,7 @@ class _PredictedErrors:
         self._made: list[list[nn.Module]] = []
         for l, (layer, start) in enumerate(zip(layers, starts, strict=True)):
             eps = twice[start : start + _BLOCK]
-            means, stds = _moments(errors, l, len(layer.weight))
+            means, stds = error_moments(errors, l, len(layer.weight))
             scale = trace.layers[l].output_std
             self._made.append(
                 [
@@ -116,7 +116,7 @@ class NoiseSimulator(DesignScorer):
         fake_quantized(self._model)
 
 
-def _moments(errors: ErrorTable, position: int, channels: int) -> tuple[Floats, Floats]:
+def error_moments(errors: ErrorTable, position: int, channels: int) -> tuple[Floats, Floats]:
     """Return mean by channel `(M, C)` and std within channels `(M,)` of a layer's errors, relative to its output std."""
     std = errors.std[position]
     if not errors.channels:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dse.compensation import Compensator
 from dse.exceptions import InputError
 from dse.nn.convert import approximable_layers, quantized_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.divergence import log_probabilities
 from dse.nn.training import device_of, evaluating, logits
+from dse.objectives._compensated import CompensatedLayers
 from dse.objectives._early_stop import EarlyStop
 from dse.objectives._figures import Figures, FigureSums
 from dse.objectives._prefix import PrefixMemo
@@ -241,17 +243,32 @@ class Simulator(DesignScorer):
         part: Images and labels.
         tables: What each choice computes in each layer, or where that is the same in all layers: one table
             `(256, 2^Bw)` int32 for each of M multipliers, None for exact products.
+        compensator: Of the model; every design but the exact one is compensated. None: none is.
     """
 
     _prepared: PreparedLayers
 
-    def __init__(self, model: nn.Module, part: Part, tables: LayerTables | Sequence[Table | None]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        part: Part,
+        tables: LayerTables | Sequence[Table | None],
+        *,
+        compensator: Compensator | None = None,
+    ) -> None:
         simulate(model)
-        tables = LayerTables.of(tables)
-        prepared = PreparedLayers(list(approximable_layers(model).values()), tables, _TABLE_BYTES)
+        tables, layers = LayerTables.of(tables), list(approximable_layers(model).values())
+        prepared = (
+            PreparedLayers(layers, tables, _TABLE_BYTES)
+            if compensator is None
+            else CompensatedLayers(layers, tables, _TABLE_BYTES, model=model, compensator=compensator)
+        )
+        self._compensator = compensator
         super().__init__(model, part, prepared, len(tables))
 
     def _make_exact(self) -> None:
+        if self._compensator is not None:
+            self._compensator.undo()
         simulate(self._model)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dse.compensation import closed_form, remaining_errors, residual_std
+from dse.compensation import closed_form, remaining_errors
 from dse.error_model import predict_errors
 from dse.exceptions import InputError
 from dse.multipliers import MultiplierLibrary
@@ -25,9 +25,8 @@ def test_remaining_errors_are_those_of_corrected_outputs_pooled_over_channels(fo
     multipliers = library(signed=format == "s8")
     seen = trace(network(format), images(), patches=40, seed=4)
     errors, exact = predict_errors(seen, multipliers), seen.operands.exact
-    residual = residual_std(errors, seen, multipliers)
-    for method, given in (("bias", None), ("affine", residual)):
-        left = remaining_errors(errors, seen, method, given)  # type: ignore[arg-type]
+    for method in ("bias", "affine"):
+        left = remaining_errors(errors, seen, method)  # type: ignore[arg-type]
         corrections = closed_form(errors, seen, method)  # type: ignore[arg-type]
         assert (left.mean == 0).all() and left.channels == () and left.grade == "direct"
         for l, layer in enumerate(seen.layers):
@@ -39,7 +38,7 @@ def test_remaining_errors_are_those_of_corrected_outputs_pooled_over_channels(fo
                 error = (y - target) / layer.output_std
                 assert left.std[l, m] == pytest.approx(error.std(), rel=1e-4, abs=1e-6)
                 if method == "affine":
-                    assert np.allclose(residual[l][m], error.std(axis=0), rtol=1e-4, atol=1e-6)
+                    assert np.allclose(errors.channels[l].residual[m], error.std(axis=0), rtol=1e-4, atol=1e-6)
     assert (left.std <= errors.std + 1e-9).all() and (left.std[:, 1] < 0.9 * errors.std[:, 1]).any()
 
 
@@ -67,7 +66,7 @@ def test_they_are_what_simulation_shows(name: str, method: str) -> None:
     model, multipliers, x = network(), library(), images(64)
     seen = trace(model, x, patches=30_000)
     errors = predict_errors(seen, multipliers)
-    left = remaining_errors(errors, seen, method, residual_std(errors, seen, multipliers))  # type: ignore[arg-type]
+    left = remaining_errors(errors, seen, method)  # type: ignore[arg-type]
     corrections = closed_form(errors, seen, method)  # type: ignore[arg-type]
     l = seen.names.index(name)
     for m in (1, 2):
@@ -80,9 +79,7 @@ def test_they_are_what_simulation_shows(name: str, method: str) -> None:
 def test_bad_input() -> None:
     seen = trace(network(), images(), patches=10)
     errors = predict_errors(seen, library())
-    with pytest.raises(InputError, match="residual: expected those of residual_std"):
-        remaining_errors(errors, seen, "affine")
-    with pytest.raises(InputError, match="library: expected the multipliers of the predictions"):
-        residual_std(replace(errors, multipliers=("a", "b", "c", "d")), seen, library())
+    with pytest.raises(InputError, match="expected predictions of the layers"):
+        remaining_errors(replace(errors, layers=("a", "b", "c", "d")), seen, "affine")
     with pytest.raises(InputError, match="expected predictions by channel"):
         remaining_errors(predict_errors(seen, library(), grade="global"), seen, "bias")

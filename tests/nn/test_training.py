@@ -16,14 +16,16 @@ from dse.nn.datasets import Part, load_dataset, split_dataset
 from dse.nn.models import MODELS, build_model, load_weights
 from dse.nn.training import (
     DEFAULT_SETTINGS,
+    Trainer,
     TrainingSettings,
     accuracy,
     cached_training,
+    cosine,
     default_cache_dir,
     logits,
     train,
 )
-from dse.nn.training._train import _flip_crop, _rate
+from dse.nn.training._trainer import flip_crop
 
 QUICK = TrainingSettings(epochs=2, batch_size=16, lr=0.05, weight_decay=1e-4)
 
@@ -110,8 +112,10 @@ def test_training_learns_reports_and_ends_in_evaluation_mode() -> None:
 def test_threads_are_put_back() -> None:
     seen: list[int] = []
     torch.set_num_threads(2)
-    train(network(), part(), QUICK, seed=0, progress=lambda done, total, note: seen.append(torch.get_num_threads()))
-    assert seen == [1, 1] and torch.get_num_threads() == 2
+    model = network()
+    model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()) if model.training else None)
+    train(model, part(), QUICK, seed=0)
+    assert len(seen) == 2 * 3 and set(seen) == {1} and torch.get_num_threads() == 2
 
 
 def test_a_left_over_image_does_not_break_batch_normalisation() -> None:
@@ -120,7 +124,7 @@ def test_a_left_over_image_does_not_break_batch_normalisation() -> None:
 
 
 def test_learning_rate_rises_and_falls() -> None:
-    rates = [_rate(i / 100, 0.1) for i in range(101)]
+    rates = [cosine(i / 100, 0.1) for i in range(101)]
     assert rates[0] == 0 and max(rates) == rates[20] == pytest.approx(0.1)
     assert rates[60] == pytest.approx(0.05) and rates[100] == pytest.approx(0)
 
@@ -129,7 +133,7 @@ def test_flip_crop_shows_shifted_or_mirrored_images() -> None:
     x = torch.arange(1.0, 51).reshape(1, 2, 5, 5).expand(40, 2, 5, 5)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        changed = _flip_crop(x)
+        changed = flip_crop(x)
     padded = torch.nn.functional.pad(x[0], (4, 4, 4, 4))
     windows = [padded[:, i : i + 5, j : j + 5] for i in range(9) for j in range(9)]
     windows += [window.flip(2) for window in windows]
@@ -250,3 +254,49 @@ def test_default_cache_dir_follows_the_environment(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_cache_dir() == tmp_path / "home" / ".cache" / "dse"
+
+
+def test_a_training_taken_up_from_its_state_is_the_one_that_was_not_put_down() -> None:
+    settings = replace(QUICK, epochs=3, augment="flip-crop")
+    one, other = (Trainer(network(seed), part(), settings, seed=7) for seed in (0, 0))
+    losses = [one.run_epoch(epoch) for epoch in range(3)]
+    assert other.run_epoch(0) == losses[0]
+    state = {name: tensor.clone() for name, tensor in other.state().items()}
+    other.run_epoch(1)  # goes on, and is forgotten
+    taken_up = Trainer(network(1), part(), settings, seed=8)
+    taken_up.load_state(state)
+    torch.rand(5)
+    assert [taken_up.run_epoch(epoch) for epoch in (1, 2)] == losses[1:]
+    left, right = one.state(), taken_up.state()
+    assert left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_loss_and_rate_are_the_callers() -> None:
+    asked: list[float] = []
+    model = network()
+    before = weights(model)
+    trainer = Trainer(
+        model,
+        part(),
+        replace(QUICK, weight_decay=0.0),
+        seed=0,
+        loss=lambda x, outputs, y: (outputs * 0).sum() + 3,
+        rate=lambda done: asked.append(done) or 0.5,  # type: ignore[func-returns-value]
+    )
+    assert trainer.run_epoch(0) == 3 and asked == [1 / 7, 2 / 7, 3 / 7]
+    parameters = torch.cat([p.detach().flatten() for p in model.parameters()]).double()
+    assert torch.equal(parameters, torch.cat([p.flatten() for p in network().parameters()]).double().detach())
+    assert not torch.equal(weights(model), before)  # the running statistics
+
+
+def test_a_clipped_gradient_keeps_its_direction_and_has_the_norm() -> None:
+    settings = replace(QUICK, batch_size=33, momentum=0.0, weight_decay=0.0)  # one step
+    moves = []
+    for clip_norm in (0.0, 0.01, 1e6):
+        model = network()
+        start = torch.cat([p.detach().flatten().double() for p in model.parameters()])
+        Trainer(model, part(), settings, seed=0, rate=lambda done: 1.0, clip_norm=clip_norm).run_epoch(0)
+        moves.append(torch.cat([p.detach().flatten().double() for p in model.parameters()]) - start)
+    assert torch.equal(moves[0], moves[2]) and moves[0].norm() > 0.1
+    assert moves[1].norm() == pytest.approx(0.01, rel=1e-3)
+    assert torch.nn.functional.cosine_similarity(moves[0], moves[1], dim=0) == pytest.approx(1, abs=1e-5)

@@ -2,16 +2,22 @@
 
 from dse.nn.training._cache import cached_training, default_cache_dir
 from dse.nn.training._evaluate import accuracy, device_of, evaluating, logits
-from dse.nn.training._settings import DEFAULT_SETTINGS, TrainingSettings
+from dse.nn.training._settings import DEFAULT_SETTINGS, Augment, TrainingSettings
 from dse.nn.training._threads import threads_for
-from dse.nn.training._train import Progress, require_fit, train
+from dse.nn.training._train import Progress, train
+from dse.nn.training._trainer import Loss, Rate, Trainer, cosine, require_fit
 
 __all__ = [
+    "Augment",
     "DEFAULT_SETTINGS",
+    "Loss",
     "Progress",
+    "Rate",
+    "Trainer",
     "TrainingSettings",
     "accuracy",
     "cached_training",
+    "cosine",
     "default_cache_dir",
     "device_of",
     "evaluating",

@@ -1,0 +1,36 @@
+"""Approximate retraining: the weights of a quantised network learn to live with the multipliers of a design.
+
+`retrain` trains a network through a design's tables, or with predicted noise in their place; `Retrainer` does so for designs
+of a prepared run and says what it gained on the test images; `retrain_run` for one design of a finished run's folder.
+"""
+
+from dse.retrain._choose import designs_within, knee
+from dse.retrain._course import Epoch
+from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_difference
+from dse.retrain._files import write_retrained
+from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
+from dse.retrain._retrain import Retrained, held_out, retrain
+from dse.retrain._run import retrain_run
+from dse.retrain._settings import RetrainSettings
+from dse.retrain._stage import retrain_stage
+
+__all__ = [
+    "Difference",
+    "Epoch",
+    "InjectedError",
+    "OutputError",
+    "RetrainSettings",
+    "Retrained",
+    "RetrainedDesign",
+    "Retrainer",
+    "designs_within",
+    "held_out",
+    "inject",
+    "knee",
+    "paired_difference",
+    "predicted_errors",
+    "retrain",
+    "retrain_run",
+    "retrain_stage",
+    "write_retrained",
+]

@@ -1,0 +1,175 @@
+"""Retrain designs of a prepared run, and say on its test images what that gained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dse.config import RetrainConfig
+from dse.nn.convert import Given
+from dse.nn.datasets import Part
+from dse.nn.models import load_weights
+from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, logits
+from dse.preparation import Prepared
+from dse.retrain._noise import predicted_errors
+from dse.retrain._retrain import Retrained, held_out, retrain
+from dse.retrain._settings import RetrainSettings
+from dse.run_folder import hardware
+from dse.types import Assignment
+from dse.workload import model_hash
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two accuracies on the same images."""
+
+    pp: float
+    se_pp: float  # paired standard error
+
+
+@dataclass(frozen=True)
+class RetrainedDesign:
+    """A design before and after retraining; accuracies are fractions of the test images, simulated bit-exactly."""
+
+    name: str
+    retrained: Retrained
+    assignment: Mapping[str, str]  # layer -> multiplier
+    rel_energy: float
+    accuracy: Mapping[str, float]  # float; exact (8 bits, not retrained); before; after
+    gain: Difference  # after against before
+    loss_before: Difference  # exact against before
+    loss_after: Difference  # exact against after
+    facts: Mapping[str, Any]  # seed, settings, images, hashes
+
+
+class Retrainer:
+    """Retrains designs of a prepared run. Training and validation images are of the run's training part.
+
+    Args:
+        prepared: The run.
+        config: How.
+
+    Raises:
+        InputError: A setting out of its range, or too few training images.
+    """
+
+    def __init__(self, prepared: Prepared, config: RetrainConfig) -> None:
+        run = prepared.inputs.config
+        self._prepared, self._test = prepared, prepared.workload.parts.test
+        self._seed = run.seed if config.seed is None else config.seed
+        what = {"designs", "method", "uniform", "validation_images", "seed"}  # and not how
+        settings = config.model_dump(exclude=what, exclude_none=True)
+        self._settings = RetrainSettings(**{"augment": _augment(prepared), **settings})
+        train = prepared.workload.parts.train
+        wanted = config.validation_images
+        self._train, self._validation = held_out(train, max(1, len(train) // 10) if wanted is None else wanted)
+
+    def __call__(
+        self, name: str, assignment: Assignment, *, start: Path | None = None, progress: Progress | None = None
+    ) -> RetrainedDesign:
+        """Retrain the design `assignment` (L,).
+
+        Args:
+            name: Of the design, for its folder.
+            assignment: Index of each layer's multiplier.
+            start: File with weights of the quantised network to begin with, instead of the run's.
+            progress: Called after every epoch.
+
+        Raises:
+            InputError: As `retrain`; or the file is not of this network.
+        """
+        prepared = self._prepared
+        model, tables = design_network(prepared, assignment)
+        if start is not None:
+            load_weights(model, start)
+        made = retrain(
+            model,
+            tables,
+            self._train,
+            self._validation,
+            self._settings,
+            seed=self._seed,
+            noise=predicted_errors(prepared.errors, assignment),
+            teacher=prepared.workload.model,
+            cache_dir=default_cache_dir(),
+            key={"model": prepared.workload.model_name},
+            progress=progress,
+        )
+        before, after = _right(model, self._test), _right(made.model, self._test)
+        names = [prepared.space.multipliers[choice] for choice in assignment]
+        accuracies = {"float": self._float, "exact": self._exact, "before": before, "after": after}
+        return RetrainedDesign(
+            name=name,
+            retrained=made,
+            assignment=dict(zip(prepared.space.layers, names, strict=True)),
+            rel_energy=float(prepared.space.energy(assignment[None])[0]),
+            accuracy={kind: float(right.mean()) for kind, right in accuracies.items()},
+            gain=paired_difference(after, before),
+            loss_before=paired_difference(self._exact, before),
+            loss_after=paired_difference(self._exact, after),
+            facts=self._facts(model, made, names),
+        )
+
+    @cached_property
+    def _exact(self) -> NDArray[np.bool_]:
+        layers = len(self._prepared.space.layers)
+        return _right(design_network(self._prepared, np.zeros(layers, dtype=np.int64))[0], self._test)
+
+    @cached_property
+    def _float(self) -> NDArray[np.bool_]:
+        return _right(self._prepared.workload.model, self._test)
+
+    def _facts(self, start: nn.Module, made: Retrained, names: Sequence[str]) -> dict[str, Any]:
+        """Return what the outcome depends on."""
+        library = {multiplier.name: multiplier for multiplier in self._prepared.inputs.library}
+        parts = {"train": self._train, "validation": self._validation, "test": self._test}
+        return {
+            "seed": self._seed,
+            "settings": asdict(self._settings),
+            "images": {name: len(part) for name, part in parts.items()},
+            "hashes": {
+                "float_model": model_hash(self._prepared.workload.model),
+                "start": model_hash(start),
+                "weights": model_hash(made.model),
+                "tables": {name: library[name].table_hash for name in dict.fromkeys(names)},
+                **{name: part.content_hash for name, part in parts.items()},
+            },
+            "hardware": {**hardware(), "threads": torch.get_num_threads()},
+        }
+
+
+def design_network(prepared: Prepared, assignment: Assignment) -> tuple[nn.Module, dict[str, Given]]:
+    """Return a copy of the run's network that simulates a design, and what each of its layers multiplies with."""
+    return prepared.factory.network(assignment), dict(prepared.factory.given(assignment))
+
+
+def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference:
+    """Return accuracy of `first` less that of `second`, right answers `(N,)` to the same images.
+
+    The standard error is that of the mean of the N differences -1, 0, 1: what both get right or wrong does not count.
+    """
+    apart = first.astype(np.float64) - second
+    return Difference(float(100 * apart.mean()), float(100 * apart.std() / np.sqrt(len(apart))))
+
+
+def _augment(prepared: Prepared) -> str:
+    """Return how the float network's training augments, its own or that of the network known by its name."""
+    space = prepared.inputs.config.space
+    if space.training is not None and space.training.augment is not None:
+        return space.training.augment
+    known = DEFAULT_SETTINGS.get(space.model.name or "")
+    return "none" if known is None else known.augment
+
+
+def _right(model: nn.Module, part: Part) -> NDArray[np.bool_]:
+    """Return which images a model classifies right, `(N,)`."""
+    right: NDArray[np.bool_] = (logits(model, part.x).argmax(dim=1) == part.y.cpu()).numpy()
+    return right

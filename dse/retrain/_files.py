@@ -1,0 +1,71 @@
+"""The folder of a retrained design: weights, log and result, there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dse.exceptions import InputError
+from dse.nn.models import save_weights
+from dse.retrain._course import Epoch
+from dse.retrain._design import RetrainedDesign
+from dse.run_folder import environment, write_csv, write_json
+from dse.whole_files import writing
+
+WEIGHTS, LOG, RESULT = "weights.safetensors", "log.csv", "result.json"
+
+
+def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
+    """Write weights, log and result into a folder of their own, which is there whole or not at all; replaces what was there.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    folder = folder.resolve()
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dse-") as scratch:
+            new = Path(scratch) / "new"
+            new.mkdir()
+            save_weights(made.retrained.model, new / WEIGHTS)
+            write_csv(new / LOG, *_log_table(made.retrained.log))
+            write_json(new / RESULT, _result(made))
+            if folder.exists():
+                os.replace(folder, Path(scratch) / "old")
+            os.replace(new, folder)
+    return folder
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise InputError unless a retrained design may be written to `folder`."""
+    if folder.exists() and not (folder / RESULT).is_file():
+        raise InputError(f"{folder}: exists and is no retrained design (no {RESULT}); choose another folder with --out")
+    if folder.exists() and not overwrite:
+        raise InputError(f"{folder}: exists already; --overwrite replaces it, or choose another folder with --out")
+
+
+def _result(made: RetrainedDesign) -> dict[str, Any]:
+    log, best = made.retrained.log, made.retrained.best
+    return {
+        "design": made.name,
+        "assignment": dict(made.assignment),
+        "rel_energy": made.rel_energy,
+        "accuracy": dict(made.accuracy),
+        "gain": asdict(made.gain),
+        "loss_before": asdict(made.loss_before),
+        "loss_after": asdict(made.loss_after),
+        "best_epoch": best.epoch,
+        "epochs": log[-1].epoch,
+        "seconds": round(sum(epoch.seconds for epoch in log), 3),
+        **made.facts,
+        **environment(),
+    }
+
+
+def _log_table(log: Sequence[Epoch]) -> tuple[tuple[str, ...], list[list[Any]]]:
+    rows = [["" if value is None else value for value in asdict(epoch).values()] for epoch in log]
+    return ("epoch", "loss", "validation_accuracy", "validation_loss", "seconds"), rows

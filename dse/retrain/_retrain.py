@@ -1,0 +1,213 @@
+"""Train a quantised network through the multipliers of a design, and keep the best epoch."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dse.exceptions import InputError
+from dse.nn.convert import Given, quantized_layers, simulate
+from dse.nn.datasets import Part
+from dse.nn.lut_gradient import simulate_trainable
+from dse.nn.training import Loss, Progress, Trainer, logits
+from dse.retrain._course import Epoch, best_of, read_course, write_course
+from dse.retrain._key import content_hash
+from dse.retrain._noise import OutputError, inject
+from dse.retrain._settings import RetrainSettings
+from dse.whole_files import writable_folder
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A network with the weights of its best epoch, and how it came to them."""
+
+    model: nn.Module  # quantised, simulating the design bit-exactly
+    log: tuple[Epoch, ...]  # from epoch 0, the network before training
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights the model has: the best on validation images, which may be none."""
+        return best_of(self.log)
+
+
+def retrain(
+    model: nn.Module,
+    tables: Mapping[str, Given],
+    train: Part,
+    validation: Part,
+    settings: RetrainSettings,
+    *,
+    seed: int,
+    noise: Mapping[str, OutputError] | None = None,
+    teacher: nn.Module | None = None,
+    cache_dir: Path | None = None,
+    key: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Retrained:
+    """Retrain a copy of `model`, a quantised network with whatever corrections its layers have, for one design.
+
+    With distillation the loss is `(1 - a) CE(y, labels) + a T^2 KL(softmax(t / T) || softmax(y / T))` for the outputs `y` of
+    the network and `t` of the teacher for the same (augmented) images, `a` the share and `T` the temperature (Hinton et al.,
+    arXiv 1503.02531, section 2, whose two cross-entropies differ from this by a constant).
+
+    On one machine with one number of threads the same arguments give the same weights. In a cache folder every epoch is kept
+    in a file that is named by a hash over all that the outcome depends on: a training that was killed goes on where it was,
+    with the weights that it would have come to, and a finished one is read.
+
+    Args:
+        model: The quantised network to start from.
+        tables: Layer -> multiplier, as for `dse.nn.convert.simulate`; layers that it does not name are exact.
+        train: Images to train with.
+        validation: Images that choose the epoch; none that scores designs or results.
+        settings: How.
+        seed: Of everything random.
+        noise: Predicted errors by layer, for `settings.forward = "noise"`.
+        teacher: The float network, for `settings.distil` above 0.
+        cache_dir: Folder of the files, made when missing; None keeps nothing.
+        key: What else the outcome depends on and the model's state does not show, such as its name.
+        progress: Called after every epoch.
+
+    Raises:
+        InputError: The model is not quantised, tables or images do not fit it, what the settings need is missing, the loss
+            diverged, or the cache folder cannot be written.
+    """
+    _require(settings, noise, teacher, validation)
+    # What the settings do not ask for decides nothing, and is no part of the file's name.
+    noise, teacher = noise if settings.forward == "noise" else None, teacher if settings.distil else None
+    model = copy.deepcopy(model)
+    simulate(model, tables)
+    file = None
+    if cache_dir is not None:
+        given = {"seed": seed, "key": dict(key or {}), "settings": asdict(settings)}
+        name = content_hash(model, train, validation, noise, teacher, given)
+        file = writable_folder(cache_dir) / f"{name}.retrain.safetensors"
+    simulated, training = _arithmetics(model), _training_arithmetics(model, tables, noise, settings)
+    trainer = Trainer(
+        model,
+        train,
+        settings.training,
+        seed=seed,
+        loss=None if teacher is None else _distillation(teacher, settings),
+        rate=settings.rate,
+        clip_norm=settings.clip_norm,
+        key="retrain",
+    )
+    best, log = _begin(trainer, model, validation, file)
+    while not _over(log, settings):
+        started = time.perf_counter()
+        _give(model, training)
+        mean_loss = trainer.run_epoch(log[-1].epoch)
+        _give(model, simulated)
+        log = (*log, _measured(model, validation, log[-1].epoch + 1, mean_loss, started))
+        if best_of(log) is log[-1]:
+            best = _copied(model.state_dict())
+        if file is not None:
+            write_course(file, {**trainer.state(), **{f"best.{name}": t for name, t in best.items()}}, log)
+        if progress is not None:
+            note = f"loss {mean_loss:.4f}, validation {100 * log[-1].accuracy:.2f} %"
+            progress(log[-1].epoch, settings.epochs, note)
+    model.load_state_dict(best)
+    return Retrained(model.eval(), log)
+
+
+def _require(
+    settings: RetrainSettings, noise: Mapping[str, OutputError] | None, teacher: nn.Module | None, validation: Part
+) -> None:
+    """Raise InputError where something is missing."""
+    if settings.forward == "noise" and noise is None:
+        raise InputError("retrain.forward: 'noise' needs predicted errors; pass noise=")
+    if settings.distil and teacher is None:
+        raise InputError(f"retrain.distil: {settings.distil} needs the float network; pass teacher=")
+    if len(validation) == 0:
+        raise InputError("retrain: expected validation images, got none")
+
+
+def held_out(part: Part, count: int) -> tuple[Part, Part]:
+    """Return a part without its last `count` images, and these: images to train with, and to validate on.
+
+    Raises:
+        InputError: One of the two would be empty.
+    """
+    if not 1 <= count < len(part):
+        raise InputError(
+            f"retrain.validation_images: expected 1 or more and fewer than the {len(part)} training images, got {count}"
+        )
+    return Part(part.x[:-count], part.y[:-count]), Part(part.x[-count:], part.y[-count:])
+
+
+def _begin(
+    trainer: Trainer, model: nn.Module, validation: Part, file: Path | None
+) -> tuple[dict[str, Tensor], tuple[Epoch, ...]]:
+    """Take up the training that a file keeps, or look at the network before it; return the best weights and the log."""
+    kept = None if file is None else read_course(file)
+    if kept is None:
+        return _copied(model.state_dict()), (_measured(model, validation, 0, None, time.perf_counter()),)
+    state, log = kept
+    trainer.load_state({name: tensor for name, tensor in state.items() if not name.startswith("best.")})
+    return {name.removeprefix("best."): t for name, t in state.items() if name.startswith("best.")}, log
+
+
+def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
+    done = log[-1].epoch
+    return done >= settings.epochs or (
+        settings.patience is not None and done - best_of(log).epoch >= settings.patience
+    )
+
+
+def _measured(model: nn.Module, validation: Part, epoch: int, loss: float | None, started: float) -> Epoch:
+    outputs, y = logits(model, validation.x), validation.y.cpu()
+    accuracy = float((outputs.argmax(dim=1) == y).double().mean())
+    cross_entropy = float(F.cross_entropy(outputs.double(), y))
+    return Epoch(epoch, loss, accuracy, cross_entropy, round(time.perf_counter() - started, 3))
+
+
+def _distillation(teacher: nn.Module, settings: RetrainSettings) -> Loss:
+    """Return the loss of `retrain` with distillation."""
+    share, temperature = settings.distil, settings.temperature
+    teacher = copy.deepcopy(teacher).eval()
+
+    def loss(x: Tensor, outputs: Tensor, y: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = F.log_softmax(teacher(x) / temperature, dim=1)
+        given = F.log_softmax(outputs / temperature, dim=1)
+        apart = F.kl_div(given, wanted, reduction="batchmean", log_target=True)
+        return (1 - share) * F.cross_entropy(outputs, y) + share * temperature**2 * apart
+
+    return loss
+
+
+def _arithmetics(model: nn.Module) -> list[nn.Module]:
+    return [layer.arithmetic for layer in quantized_layers(model).values()]
+
+
+def _training_arithmetics(
+    model: nn.Module,
+    tables: Mapping[str, Given],
+    noise: Mapping[str, OutputError] | None,
+    settings: RetrainSettings,
+) -> list[nn.Module]:
+    """Return what training passes compute with, layer by layer; the model keeps what it has."""
+    simulated = _arithmetics(model)
+    if noise is None:
+        simulate_trainable(model, tables, gradient=settings.gradient, window=settings.window)
+    else:
+        inject(model, noise)
+    training = _arithmetics(model)
+    _give(model, simulated)
+    return training
+
+
+def _give(model: nn.Module, arithmetics: list[nn.Module]) -> None:
+    for layer, arithmetic in zip(quantized_layers(model).values(), arithmetics, strict=True):
+        layer.arithmetic = arithmetic
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in state.items()}

@@ -1,0 +1,92 @@
+"""Retraining as the last stage of a run: some designs of its front, and uniform ones beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dse.config import RetrainConfig
+from dse.preparation import Prepared
+from dse.progress import ProgressDisplay
+from dse.retrain._choose import designs_within, knee
+from dse.retrain._design import RetrainedDesign, Retrainer
+from dse.retrain._files import write_retrained
+from dse.run_folder import write_csv
+from dse.scoring import Scored
+from dse.types import Assignment
+
+FOLDER, TABLE = "retrained", "retrained.csv"
+EXACT = "exact"  # names the exact multiplier in `uniform`, whatever the library calls it
+_COLUMNS = (
+    *("design", "rel_energy", "accuracy_before", "accuracy_after", "gain_pp", "gain_se_pp"),
+    *("loss_before_pp", "loss_before_se_pp", "loss_after_pp", "loss_after_se_pp", "best_epoch", "epochs"),
+)
+
+
+def retrain_stage(
+    prepared: Prepared, fronts: Mapping[str, Scored], folder: Path | None, display: ProgressDisplay
+) -> tuple[RetrainedDesign, ...]:
+    """Retrain the designs that the run's configuration chooses, each into a folder of its own, and write their table.
+
+    Args:
+        prepared: The run, whose configuration has a table `retrain`.
+        fronts: By method.
+        folder: The run's; None writes nothing.
+        display: Shows progress.
+
+    Raises:
+        InputError: As `retrain`.
+    """
+    config = prepared.inputs.config.retrain
+    if config is None:
+        return ()
+    retrainer, made = Retrainer(prepared, config), []
+    for name, assignment in _chosen(prepared, fronts, config):
+        display.start(f"retrain {name}")
+        made.append(retrainer(name, assignment, progress=display.update))
+        if folder is not None:
+            write_retrained(made[-1], folder / FOLDER / name)
+    display.finish()
+    if folder is not None:
+        write_csv(folder / TABLE, _COLUMNS, map(_row, made))
+    return tuple(made)
+
+
+def uniform_design(multipliers: tuple[str, ...], layers: int, name: str) -> tuple[str, Assignment]:
+    """Return name, fit for a folder, and assignment `(layers,)` of the design with one multiplier in all layers."""
+    index = 0 if name == EXACT else multipliers.index(name)
+    return _safe(f"uniform-{name}"), np.full(layers, index, dtype=np.int64)
+
+
+def front_name(method: str, number: int) -> str:
+    """Return the name of design `number` of a method's front, from 0 by rising energy; fit for a folder."""
+    return _safe(f"{method.rpartition('/')[2]}-{number}")
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+def _chosen(
+    prepared: Prepared, fronts: Mapping[str, Scored], config: RetrainConfig
+) -> Iterator[tuple[str, Assignment]]:
+    """Yield names and assignments; designs of the front are numbered as `dse export` does."""
+    front = fronts[config.method]
+    order = np.argsort(front.rel_energy, kind="stable")
+    energy, loss = front.rel_energy[order], front.search_loss_pp[order]
+    if config.designs == "knee":
+        numbers = knee(energy, loss, prepared.inputs.config.search.reference.accuracy_loss_pp)
+    else:
+        numbers = designs_within(energy, loss, config.designs)
+    for number in numbers:
+        yield front_name(config.method, number), front.population[order[number]]
+    for name in config.uniform:
+        yield uniform_design(prepared.space.multipliers, len(prepared.space.layers), name)
+
+
+def _row(made: RetrainedDesign) -> list[float | int | str]:
+    design: list[float | int | str] = [made.name, made.rel_energy, made.accuracy["before"], made.accuracy["after"]]
+    differences = [value for d in (made.gain, made.loss_before, made.loss_after) for value in (d.pp, d.se_pp)]
+    return [*design, *differences, made.retrained.best.epoch, made.retrained.log[-1].epoch]
