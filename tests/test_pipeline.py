@@ -330,6 +330,7 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
         ({"space__model": {}}, "space.model"),
+        ({"compensation__methods": ["moments"], "compensation__images": 10_000}, "compensation.images: expected at most the"),
         (
             {"space__quantisation": {"format": "s8"}, "space__multipliers": {"signed": False, "include": ["drum9u"]}},
             "drum",
@@ -358,6 +359,22 @@ def test_unsigned_multipliers_do_not_serve_signed_weights_in_sm8() -> None:
     config = smoke(space__multipliers={"signed": True, "include": ["*"]}).space
     with pytest.raises(InputError, match="signed"):
         open_choices(config.multipliers, "sm8")
+
+
+def test_compensation_changes_losses_and_neither_energy_nor_the_exact_network(tmp_path: Path) -> None:
+    plain = dse.run(smoke())
+    wanted = {"compensation__methods": ["affine", "moments"], "compensation__images": 32}
+    config = smoke(**wanted)
+    outcome = dse.run(config, out=tmp_path / "run")
+    parallel = dse.run(config, out=tmp_path / "parallel", execution=dse.pipeline.Execution(jobs=2))
+    assert outcome.metrics["baselines"] == plain.metrics["baselines"]
+    uniform, before = outcome.uniform, plain.uniform
+    assert (uniform.rel_energy == before.rel_energy).all()
+    assert (uniform.search_loss_pp != before.search_loss_pp).any() and uniform.search_loss_pp[0] == 0
+    for name in ("front.csv", "evaluations.csv", "uniform.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "parallel" / name).read_bytes()
+    assert parallel.manifest["evaluator"] == outcome.manifest["evaluator"] != plain.manifest["evaluator"]
+    assert {design.verdict for design in verify(tmp_path / "run", designs=3).designs} == {"identical"}
 
 
 VARIED = {
