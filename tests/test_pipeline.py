@@ -330,7 +330,7 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
         ({"space__model": {}}, "space.model"),
-        ({"compensation__methods": ["moments"], "compensation__images": 10_000}, "compensation.images: expected at most the"),
+        ({"compensation__methods": ["moments"], "compensation__images": 10_000}, "compensation.images: expected at most"),
         (
             {"space__quantisation": {"format": "s8"}, "space__multipliers": {"signed": False, "include": ["drum9u"]}},
             "drum",
