@@ -23,6 +23,7 @@ results: install  ## Make the committed results again (10 to 15 minutes)
 
 comparison: install  ## Compare seven methods on thirteen seeds, into results/seeded_vs_alwann (15 minutes)
 	$(BIN)/python experiments/seeded_vs_alwann.py
+	$(BIN)/python experiments/readme_tables.py
 
 catalogue: install  ## Estimate the figures of all built-in circuits again, into the package and results/multipliers (a minute)
 	$(BIN)/dse multipliers catalogue --measure --out results/multipliers
