@@ -44,7 +44,7 @@ class Outcome:
     measured_errors: ErrorTable
     histories: Mapping[str, History]  # method -> every design it evaluated
     fronts: Mapping[str, Scored]  # method -> its front, re-scored on the test images
-    uniform: Scored  # one design per multiplier, in library order
+    uniform: Scored  # one design per circuit, in library order
     quantised_search_accuracy: float
     metrics: Mapping[str, Any]
     manifest: Mapping[str, Any]

@@ -163,7 +163,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         ladder = climb(prepared, histories, figures, display)
         display.start("score on test images")
         fronts = {name: scorer.front(history) for name, history in histories.items()}
-        uniform = scorer.score(space.uniform(), np.arange(len(space.multipliers)))
+        uniform = scorer.uniform(space)
     display.finish()
     agreements = {grade: agreement(table, prepared.measured_errors) for grade, table in prepared.predictions.items()}
     metrics = {

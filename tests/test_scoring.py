@@ -71,6 +71,32 @@ def test_other_objectives_have_columns_of_their_own() -> None:
     assert found.search[:, 2].tolist() == found.test[:, 2].tolist() == [1, 2]
 
 
+def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
+    assert scorer().uniform(SPACE).evaluation.tolist() == [0, 1, 2]
+    seen: list[Population] = []
+
+    def test(population: Population) -> list[dict[str, float] | None]:
+        seen.append(population)
+        return Accuracy(0.02)(population)
+
+    energy = np.array([1.0, 0.5, 0.5, 0.1])
+    varied = SearchSpace(("a", "b"), ("e", "x", "x.swap", "y"), np.array([1, 2]), energy, circuits=np.array([0, 1, 1, 2]))
+    library = MultiplierLibrary(
+        [from_callable(lambda x, w: x * w, name=n, power_mw=p) for n, p in zip(varied.multipliers, energy, strict=True)]
+    )
+
+    def search(population: Population) -> list[dict[str, float] | None]:
+        accuracy = {0: 0.9, 1: 0.7, 2: 0.8, 3: 0.6}
+        return [{"accuracy": accuracy[int(row[0])]} for row in population]
+
+    exact = {"accuracy": 0.9}
+    found = Scorer(
+        NAMES, search=search, test=test, exact_search=exact, exact_test=exact, space=varied, library=library
+    ).uniform(varied)
+    assert found.evaluation.tolist() == [0, 2, 3] and found.population.tolist() == [[0, 0], [2, 2], [3, 3]]
+    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2), (3, 3)}
+
+
 def test_designs_that_fail_on_the_test_images_are_left_out() -> None:
     run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [np.nan, np.nan]])
     front = scorer(broken=(1, 1)).front(run)
