@@ -62,6 +62,8 @@ def export(run_folder: Path, kind: str, out: Path | None, method: str, design: i
     from dse.exceptions import InputError
     from dse.whole_files import write_whole
 
+    if out is not None and out.is_file():
+        raise InputError(f"--out {out}: exists already; choose another file, or remove that one")
     if kind == "optuna":
         if out is None:
             raise InputError("--format optuna: expected --out FILE")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dse.config import read_toml, space_folders
+from dse.config import space_folders
 from dse.exceptions import InputError
 from dse.multipliers import builtin
 from dse.nn.datasets import DATASETS
 from dse.nn.models import MODELS
 from dse.objectives import OBJECTIVES
 from dse.search import method_texts
+from dse.toml_files import read_toml
 
 Listing = Iterator[tuple[str, str]]  # name, one line about it
 

@@ -58,13 +58,17 @@ class EvaluatorFactory:
     compensation: Compensation | None = None
 
     def __call__(self) -> Evaluator:
-        model, errors = self.model, self.errors
-        if self.compensation is not None:
-            model, errors = copy.deepcopy(model), self.compensation.remaining  # noise is drawn for the network as it was
+        # noise is drawn for the network as it was
+        model = self.model if self.compensation is None else copy.deepcopy(self.model)
         compensator = None if self.compensation is None else self.compensation.of(model)
-        noise = partial(NoiseSimulator, self.model, self.search, self.trace, errors, seed=self.seed)
+        noise = partial(NoiseSimulator, self.model, self.search, self.trace, self.noise_errors, seed=self.seed)
         ladder = Ladder(Simulator(model, self.search, self.tables, compensator=compensator), noise)
         return Evaluator(ladder, Simulator(model, self.test, self.tables, compensator=compensator))
+
+    @property
+    def noise_errors(self) -> ErrorTable:
+        """The predicted errors that noise stands for: what compensation leaves of them."""
+        return self.errors if self.compensation is None else self.compensation.remaining
 
     def given(self, design: Assignment) -> dict[str, Table]:
         """Return what the layers of a design `(L,)` multiply with, by name; those that are not named multiply exactly."""

@@ -31,15 +31,23 @@ def allowed_multipliers(
         exact_first, exact_last: Keep the first or the last layer exact.
 
     Raises:
-        InputError: If a pattern matches no layer or no multiplier.
+        InputError: If a pattern matches no layer or no multiplier, the exact multiplier is forbidden, or all that a rule
+            allows a layer is forbidden.
     """
     allowed = np.ones((len(layers), len(multipliers)), dtype=bool)
     for pattern, names in (rules or {}).items():
         with under("allowed: "):
             allowed[_matching(pattern, layers, "layer")] &= _any_of(names, multipliers, pattern)
+    given = allowed.any(axis=1)
     for pattern, names in (forbidden or {}).items():
         with under("forbidden: "):
-            allowed[_matching(pattern, layers, "layer")] &= ~_any_of(names, multipliers, pattern)
+            named = _any_of(names, multipliers, pattern)
+            if named[0]:
+                name = f"the exact multiplier '{multipliers[0]}', which every layer may get"
+                raise InputError(f"'{pattern}': names {name}; leave it out")
+            allowed[_matching(pattern, layers, "layer")] &= ~named
+    if (empty := np.flatnonzero(given & ~allowed.any(axis=1))).size:
+        raise InputError(f"layer '{layers[empty[0]]}': what is allowed there is forbidden there as well; change one of them")
     for place, exact in ((0, exact_first), (-1, exact_last)):
         if exact:
             allowed[place] = False

@@ -34,6 +34,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "evaluator": prepared.evaluator,
         "hashes": {
             "model": model_hash(prepared.workload.model),
+            "behaviour": prepared.behaviour,
             "data": prepared.workload.parts.content_hash,
             "library": library.content_hash,
             "tables": {m.name: m.table_hash for m in library},
@@ -55,6 +56,7 @@ def manifest(prepared: Prepared, known_by: Mapping[str, Any], *, jobs: int) -> d
         "dataset": prepared.workload.dataset_name,
         "library": space.multipliers.library,
         "format": space.quantisation.format,
+        "compensation": list(config.compensation.methods),
         "engines": sorted(set(engines.values())),
         **known_by,
         "hardware": {**hardware(), "threads": torch.get_num_threads(), "jobs": jobs},

@@ -32,6 +32,7 @@ from dse.run_folder import written_together
 from dse.scoring import Scorer, summarise
 from dse.search import Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
+from dse.status import open_study
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
 from dse.study import begin, check_place, join, kept_guidance, record, reopen, take_over
@@ -73,7 +74,7 @@ def run(
         out: Folder to begin; every evaluation is in its study file from the moment that a method is told of it, and `resume`
             goes on from there. None writes nothing.
         model, dataset: The caller's own trained network and data, instead of those that the space names.
-        overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked.
+        overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked; not one that is in use.
         go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does.
         execution: Where designs are evaluated; one at a time in this process when None.
         display: Shows progress, `ProgressDisplay()` on standard error: a live line on a terminal, else (notebooks, files) a
@@ -83,19 +84,20 @@ def run(
         InputError: For a mistake in the configuration or in what it names; nothing is written then.
         RunError: For a failure of the machine, or of the exact network.
     """
-    place = None if out is None else Path(out)
+    place, execution = None if out is None else Path(out), execution or Execution()
     if place is not None and not go_on:
         check_place(config, place, overwrite=overwrite)
+    _check_known(execution)
     display = display if display is not None else ProgressDisplay.silent()
     with display:
         display.start("load")
         inputs = load_inputs(config, model=model, dataset=dataset)
         with join(config, place) if go_on and place is not None else begin(config, place, overwrite=overwrite) as study:
             try:
-                return _complete(inputs, study, place, execution or Execution(), display)
+                return _complete(inputs, study, place, execution, display)
             except InputError:
-                barren = not study.counts()
-                if place is not None and barren and not go_on:
+                begun = study.manifest.get("progress")
+                if place is not None and not begun and not go_on:
                     shutil.rmtree(place)  # what cannot be run leaves no folder in the way of what can
                 raise
 
@@ -125,11 +127,19 @@ def resume(
         RunError: For a failure of the machine.
     """
     display = display if display is not None else ProgressDisplay.silent()
+    execution = execution or Execution()
+    _check_known(execution)
     config, study = reopen(Path(folder), evaluations=evaluations)
     with study, display:
         display.start("load")
         inputs = load_inputs(config, model=model, dataset=dataset)
-        return _complete(inputs, study, Path(folder), execution or Execution(), display)
+        return _complete(inputs, study, Path(folder), execution, display)
+
+
+def _check_known(execution: Execution) -> None:
+    """Open what is to be taken over once, before anything is computed or written."""
+    for folder in execution.known:
+        open_study(Path(folder)).close()
 
 
 def _complete(
@@ -154,7 +164,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     known_by = identity(prepared)
     record(study, known_by)
     for folder in execution.known:
-        take_over(study, Path(folder), prepared.evaluator)
+        take_over(study, Path(folder), known_by["hashes"], {prepared.evaluator, prepared.evaluator_of("noise")})
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
@@ -209,8 +219,8 @@ def open_figures(
         timeout_s=prepared.inputs.config.search.timeout_s,
         check=check_figures,
     ) as executor:
-        stored = partial(StoredFigures, study, executor, evaluator=prepared.evaluator, workers=workers)
-        yield cache(lambda fidelity: stored(fidelity=fidelity))
+        stored = partial(StoredFigures, study, executor, workers=workers)
+        yield cache(lambda fidelity: stored(fidelity=fidelity, evaluator=prepared.evaluator_of(fidelity)))
 
 
 def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import get_args
 
+import numpy as np
 from torch import nn
 
 from dse.compensation import Compensation
@@ -16,7 +18,7 @@ from dse.evaluator import EvaluatorFactory
 from dse.inputs import Inputs, constrained_space, quantized
 from dse.matching import matching_sweep, sensitivity, tolerances
 from dse.nn.tracing import Trace, trace
-from dse.nn.training import TrainingSettings, train
+from dse.nn.training import TrainingSettings, logits, train
 from dse.objectives import NetworkEnergy, network_energy
 from dse.progress import ProgressDisplay
 from dse.robustness import RobustnessProfile, RobustnessSettings, profile_by_name
@@ -51,6 +53,29 @@ class Prepared:
     def errors(self) -> ErrorTable:
         """Predictions of the model that guides the search."""
         return self.predictions[self.inputs.config.error_model.grade]
+
+    @cached_property
+    def behaviour(self) -> str:
+        """SHA-256 of the classes that the exact quantised network gives the calibration images.
+
+        A network is more than its parameters: what its code makes of them shows here, whichever file the code is in.
+        """
+        images = self.workload.parts.calibration.x
+        exact = self.factory.network(np.zeros(len(self.space.layers), dtype=np.int64))
+        return hashlib.sha256(logits(exact, images).argmax(dim=1).numpy().astype("<i8").tobytes()).hexdigest()
+
+    def evaluator_of(self, fidelity: str) -> str:
+        """Return the SHA-256 of what figures at one fidelity depend on; for noise these are the predicted errors as well."""
+        return self._noise_evaluator if fidelity.startswith("noise") else self.evaluator
+
+    @cached_property
+    def _noise_evaluator(self) -> str:
+        digest = hashlib.sha256(self.evaluator.encode())
+        errors = self.factory.noise_errors
+        parts = [errors.mean, errors.std, *(channels.mean for channels in errors.channels)]
+        for part in (*parts, np.array([layer.output_std for layer in self.trace.layers])):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def evaluator(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class SearchSpace:
     circuits: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("op_counts", "rel_energy", "allowed", "circuits"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
         if not self.layers or not self.multipliers:
             raise InputError("search space: expected at least one layer and one multiplier")
         if self.tiles is not None and self.tiles < 1:
@@ -272,6 +275,15 @@ class SearchSpace:
             raise InputError(
                 f"space.max_rel_energy: expected at least {least:.6g}, the energy of the cheapest design found, got {bound}"
             )
+
+
+def _frozen(values: Any) -> Any:
+    """Return a copy of an array that cannot be written to: methods, also a user's, share the space."""
+    if not isinstance(values, np.ndarray):
+        return values
+    copy = values.copy()
+    copy.setflags(write=False)
+    return copy
 
 
 def _check_allowed(allowed: NDArray[np.bool_], layers: tuple[str, ...], multipliers: tuple[str, ...]) -> None:

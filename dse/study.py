@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dse.config import RunConfig, parse_config, read_toml
-from dse.exceptions import InputError
+from dse.config import RunConfig, parse_config
+from dse.exceptions import InputError, RunError
 from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.status import open_study
 from dse.store import StudyFile
+from dse.toml_files import read_toml
 
 _BUDGET = ("search", "evaluations")  # what a resumed run may change
 _MOST_KEYS = 6  # named in one line
@@ -64,7 +66,16 @@ def check_place(config: RunConfig, out: Path, *, overwrite: bool = False) -> Non
     if not overwrite and (out / STUDY).is_file():
         with StudyFile.open(out / STUDY) as study:
             refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
+    if overwrite and _in_use(out):
+        raise InputError(f"--out {out}: a living process is at work there; end it first, or choose another folder")
     check_out(out, overwrite=overwrite)
+
+
+def _in_use(folder: Path) -> bool:
+    with suppress(InputError, RunError):  # what cannot be read is not in use
+        with open_study(folder) as study:
+            return study.in_use
+    return False
 
 
 def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, StudyFile]:
@@ -125,22 +136,32 @@ def record(study: StudyFile, identity: Mapping[str, Any]) -> None:
     Raises:
         InputError: Network, data, library or energy figures are not those that the study was begun with.
     """
-    known, hashes = study.remember("identity", dict(identity))["hashes"], identity["hashes"]
-    if changed := [name for name in hashes if known.get(name) != hashes[name]]:
+    known = study.remember("identity", dict(identity))
+    changed = _differing(known["hashes"], identity["hashes"])
+    if not changed and known["evaluator"] != identity["evaluator"]:
+        changed = ["what scores designs"]
+    if changed:
         raise InputError(
             f"{study.path}: {', '.join(changed)} changed since the study was begun (other SHA-256); put back what it was, "
             "or begin another run"
         )
 
 
-def take_over(study: StudyFile, folder: Path, evaluator: str) -> None:
-    """Copy into a study what the run in `folder` has evaluated with an equal evaluator; its failures are tried again.
+def take_over(study: StudyFile, folder: Path, hashes: Mapping[str, Any], evaluators: Set[str]) -> None:
+    """Copy into a study what the run in `folder` has evaluated with equal evaluators; its failures are tried again.
 
     Raises:
         InputError: There is no study in `folder`, or it is damaged.
     """
     with open_study(folder) as other:
-        study.settle(e for e in other.evaluations() if e.evaluator == evaluator and e.error is None)
+        if not other.counts() or "behaviour" in _differing(other.remembered("identity")["hashes"], hashes):
+            return
+        study.settle(e for e in other.evaluations() if e.evaluator in evaluators and e.error is None)
+
+
+def _differing(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return the names of hashes that are others than they were; what an earlier version did not know has not changed."""
+    return [name for name in given if known.get(name, given[name]) != given[name]]
 
 
 def kept_guidance(study: StudyFile, guidance: Guidance) -> Guidance:

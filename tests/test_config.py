@@ -266,7 +266,7 @@ def test_fault_in_a_space_file_names_it(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert refusal(lambda: load_config(tmp_path / "no.toml")) == f"{tmp_path / 'no.toml'}: no such file"
-    assert "cannot be read as TOML" in refusal(lambda: load_config(tmp_path))
+    assert "expected a file of TOML, got a folder" in refusal(lambda: load_config(tmp_path))
     assert "line 1" in refused(tmp_path, "seed = = 3")
     (tmp_path / "latin.toml").write_bytes(b"name = '\xe4'")
     assert "cannot be read as TOML" in refusal(lambda: load_config(tmp_path / "latin.toml"))

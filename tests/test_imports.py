@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 # A part may import from rows above its own, and from itself.
 ORDER = (
     ("exceptions", "types", "progress", "memory", "limited"),
-    ("whole_files",),
+    ("whole_files", "toml_files"),
     ("pareto", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier

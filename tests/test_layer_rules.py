@@ -41,3 +41,13 @@ def test_by_hand(arguments: dict[str, Any], expected: list[str]) -> None:
 def test_refused(rules: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         allowed_multipliers(LAYERS, MULTIPLIERS, rules)
+
+
+def test_the_exact_multiplier_cannot_be_forbidden_nor_all_that_is_allowed() -> None:
+    for pattern in ("exact", "*", "e*"):
+        with pytest.raises(InputError, match="forbidden: 'fc': names the exact multiplier 'exact', which every layer may get"):
+            allowed_multipliers(LAYERS, MULTIPLIERS, forbidden={"fc": [pattern]})
+    with pytest.raises(InputError, match="layer 'fc': what is allowed there is forbidden there as well"):
+        allowed_multipliers(LAYERS, MULTIPLIERS, {"fc": ["mul_a"]}, forbidden={"fc": ["mul_*"]})
+    found = allowed_multipliers(LAYERS, MULTIPLIERS, {"fc": []}, forbidden={"fc": ["mul_*"]})
+    assert found[3].tolist() == [True, False, False, False]

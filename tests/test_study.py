@@ -79,10 +79,13 @@ def test_searches_are_replayed_with_the_guidance_they_began_with(tmp_path: Path)
 def test_what_evaluations_depend_on_may_not_change(tmp_path: Path, name: str) -> None:
     hashes = {"model": "a", "data": "b", "library": "c"}
     with begin(config(), tmp_path / "run") as study:
-        record(study, {"hashes": hashes})
-        record(study, {"hashes": dict(hashes)})
+        record(study, {"hashes": hashes, "evaluator": "e"})
+        record(study, {"hashes": dict(hashes), "evaluator": "e"})
+        record(study, {"hashes": {**hashes, "behaviour": "d"}, "evaluator": "e"})  # the study is of an earlier version
         with pytest.raises(InputError, match=f"{name} changed since the study was begun"):
-            record(study, {"hashes": {**hashes, name: "other"}})
+            record(study, {"hashes": {**hashes, name: "other"}, "evaluator": "e"})
+        with pytest.raises(InputError, match="what scores designs changed since"):
+            record(study, {"hashes": hashes, "evaluator": "another"})
 
 
 def test_keys_that_differ() -> None:

@@ -144,7 +144,7 @@ def test_a_network_class_in_a_file_of_the_users_works_in_workers(here: Path, mon
         ("Wide", "expected designs (P, 6) int64, got (1, 7)"),
         ("Ragged", "ask failed: ValueError"),
         ("Floats", "expected designs (P, 6) int64, got (1, 6) float64"),
-        ("Many", "the space forbids"),
+        ("Many", "the space does not permit"),
         ("Missing", "has no function 'Missing'"),
     ],
 )

@@ -6,7 +6,6 @@ its place. A cell is known by what it computes, so that any library fits that ha
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dse.circuits._netlist import GATES
-from dse.exceptions import InputError, one_line
+from dse.exceptions import InputError
+from dse.toml_files import read_toml
 
 # What a cell may compute: numbers of inputs and outputs. An adder's outputs are sum and carry; a multiplexer takes
 # select, the input for 0 and the input for 1.
@@ -109,10 +109,8 @@ def load_cells(path: Path | None = None) -> CellLibrary:
     """
     path = path or _TABLE
     try:
-        return CellLibrary.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return CellLibrary.model_validate(read_toml(path))
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in fault["loc"])
         raise InputError(f"{path}: {key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a table of cells ({one_line(error)})") from None

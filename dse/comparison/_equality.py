@@ -17,6 +17,7 @@ EVERYWHERE = (
     "hashes.energy_table",
     "space.tiles",
     "space.constraints",
+    "compensation",
     "versions.dse",
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,20 @@ import numpy as np
 from dse.comparison._series import Series, read_series
 from dse.exceptions import InputError
 from dse.report import JsonFile, objective_names, read_json
+from dse.toml_files import read_toml
 from dse.types import Floats
 
 EVALUATOR = ("hashes.model", "hashes.data", "hashes.library", "format")  # what decides a design's figures
+# tables of a configuration that decide what methods are told, and what becomes of their designs
+_TABLES = (
+    ("space", "constraints"),
+    ("space", "layers"),
+    ("space", "quantisation"),
+    ("robustness",),
+    ("error_model",),
+    ("compensation",),
+    ("search", "reference"),
+)
 Value = str | int | float | None
 
 
@@ -64,7 +74,7 @@ def labels(folders: Sequence[Path]) -> list[str]:
 
 def _read(folder: Path, label: str) -> Run:
     metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
-    config = _read_toml(folder / "config.toml")
+    config = JsonFile(folder / "config.toml", read_toml(folder / "config.toml"))
     columns = objective_names(metrics)
     evaluations = config.count("search", "evaluations")
     series, layers = read_series(folder, label, metrics, manifest, columns, evaluations)
@@ -91,25 +101,16 @@ def _settings(metrics: JsonFile, manifest: JsonFile, config: JsonFile) -> dict[s
         "energy.level": metrics.text("energy", "level") if "energy" in metrics.data else "multiplier",
         "hashes.energy_table": None if table is None else manifest.text("hashes", "energy_table"),
         "space.tiles": None if tiles is None else config.count("space", "tiles"),
-        "space.constraints": _constraints(config),
+        **{".".join(path): _table(config, *path) for path in _TABLES},
+        "search.population": config.table("search").get("population"),
         "versions.dse": manifest.text("versions", "dse"),
     }
 
 
-def _constraints(config: JsonFile) -> str | None:
-    """Return the constraints that a configuration sets, as text; None without any."""
-    known = config.table("space", "constraints") if "constraints" in config.table("space") else {}
-    set_ones = {key: value for key, value in known.items() if value}
+def _table(config: JsonFile, *path: str) -> str | None:
+    """Return what a table of a configuration sets, as text; None where it sets nothing."""
+    found: Any = config.data
+    for key in path:
+        found = found.get(key, {}) if isinstance(found, dict) else {}
+    set_ones = {key: value for key, value in found.items() if value} if isinstance(found, dict) else {}
     return json.dumps(set_ones, sort_keys=True, default=str) if set_ones else None
-
-
-def _read_toml(path: Path) -> JsonFile:
-    try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected the folder of a finished run") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; check its permissions") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no TOML: {' '.join(str(error).split())[:80]}; repeat the run that wrote it") from None
-    return JsonFile(path, data)

@@ -4,7 +4,7 @@
 Relative paths count from the folder of the file they stand in.
 """
 
-from dse.config._load import load_config, parse_config, read_toml, space_folders, with_overrides
+from dse.config._load import load_config, parse_config, space_folders, with_overrides
 from dse.config._schema import (
     PACKAGED,
     CompensationConfig,
@@ -49,7 +49,6 @@ __all__ = [
     "VariantsConfig",
     "load_config",
     "parse_config",
-    "read_toml",
     "space_folders",
     "with_overrides",
 ]

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dse.config._schema import PACKAGED, RunConfig, Table
-from dse.exceptions import InputError, one_line, unknown_name
+from dse.exceptions import InputError, unknown_name
+from dse.toml_files import parse_toml, read_toml
 
 _SPACE_PATHS = {
     "model": ("weights", "factory"),
@@ -85,16 +86,6 @@ def _find_space(name: str, config: Path) -> Path:
     return known[name]
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raises `InputError` if it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML: {one_line(error)}") from None
-
-
 def _absolute(data: dict[str, Any], paths: Mapping[str, Sequence[str]], folder: Path) -> dict[str, Any]:
     """Return nested tables with paths (keys of `paths` by table, files of methods) absolute, from their file's folder."""
     for table, keys in paths.items():
@@ -119,7 +110,7 @@ def _override(data: dict[str, Any], text: str) -> None:
     if not equals or not key.strip():
         raise InputError(f"--set {text}: expected key=value, for example --set search.evaluations=100")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     *tables, last = key.strip().split(".")

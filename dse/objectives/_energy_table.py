@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from dse.config import read_toml
 from dse.exceptions import InputError, under, unknown_name
+from dse.toml_files import read_toml
 
 _LEAST, _MOST = 1e-6, 1e6  # far beyond any technology, and near enough for sums and ratios to stay numbers
 

@@ -32,15 +32,15 @@ class Checked:
             found = np.asarray(asked)
         except InputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault(f"ask failed: {type(error).__name__}: {one_line(error)}") from error
         layers, choices = len(self._space.layers), len(self._space.multipliers)
         if found.ndim != 2 or found.shape[1] != layers or found.dtype != np.int64:
             raise self._fault(f"expected designs (P, {layers}) int64, got {found.shape} {found.dtype}")
         if found.size and not 0 <= found.min() <= found.max() < choices:
             raise self._fault(f"expected multipliers 0 to {choices - 1}, got {found.min()} to {found.max()}")
-        if self._space.violations(found)[:, :2].any():
-            raise self._fault("proposed a design that the space forbids; pass designs through `space.repair`")
+        if not self._space.permits(found).all():
+            raise self._fault("proposed a design that the space does not permit; pass designs through `space.repair`")
         return found
 
     def tell(self, population: Population, objectives: Objectives) -> None:
@@ -53,7 +53,7 @@ class Checked:
             self._search.tell(population, objectives)
         except InputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault(f"tell failed: {type(error).__name__}: {one_line(error)}") from error
 
     def _fault(self, what: str) -> InputError:

@@ -76,7 +76,7 @@ def test_bad_tables_are_refused(tmp_path: Path, keys: tuple[str, ...], value: ob
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     for name in ("broken.toml", "absent.toml"):
-        with pytest.raises(InputError, match=f"{name}: cannot be read"):
+        with pytest.raises(InputError, match=f"{name}: (cannot be read as TOML|no such file)"):
             load_cells(tmp_path / name)
 
 

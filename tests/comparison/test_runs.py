@@ -145,7 +145,7 @@ def objectives(run: Path, value: object) -> None:
 MISTAKES: list[tuple[Callable[[Path], object], str]] = [
     (lambda run: (run / "front.csv").unlink(), "front.csv: no such file"),
     (lambda run: (run / "config.toml").unlink(), "config.toml: no such file"),
-    (lambda run: (run / "config.toml").write_text("[space"), "config.toml: is no TOML"),
+    (lambda run: (run / "config.toml").write_text("[space"), "config.toml: cannot be read as TOML"),
     (lambda run: (run / "config.toml").write_text("[space]\n"), "key 'search' is missing"),
     (lambda run: (run / "metrics.json").write_text("{"), "metrics.json: is no JSON"),
     (lambda run: (run / "manifest.json").write_text("{}"), "manifest.json: key 'hashes' is missing"),
