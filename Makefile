@@ -1,4 +1,4 @@
-# `make demo`: install and run the main job.  `make test`: install and run all tests.
+# `make demo`: install and run the main job.  `make test`: install and run the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -11,7 +11,7 @@ help:  ## Show the targets
 demo: install  ## Explore the digits network: our search beside an ALWANN-style one, figures in runs/demo
 	$(BIN)/dse run experiments/demo.toml --out runs/demo --overwrite
 
-test: install  ## Run every test
+test: install  ## Run the tests; with DSE_HEAVY=1 also the longest repetitions
 	$(BIN)/python -m pytest
 
 check: install  ## Lint and type-check

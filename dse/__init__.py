@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dse.nn.quantizers import QuantizationSettings
     from dse.nn.tracing import trace
     from dse.outcome import Outcome
-    from dse.pipeline import run
+    from dse.pipeline import resume, run
     from dse.progress import ProgressDisplay
     from dse.report import write_report
     from dse.robustness import RobustnessSettings, learn_robustness
@@ -47,7 +47,7 @@ _HOME = {
     "dse.nn.quantizers": ("QuantizationSettings",),
     "dse.nn.tracing": ("trace",),
     "dse.outcome": ("Outcome",),
-    "dse.pipeline": ("run",),
+    "dse.pipeline": ("resume", "run"),
     "dse.progress": ("ProgressDisplay",),
     "dse.report": ("write_report",),
     "dse.robustness": ("RobustnessSettings", "learn_robustness"),
@@ -60,7 +60,7 @@ __all__ = [
     "ErrorTable", "InputError", "Multiplier", "MultiplierLibrary", "Outcome", "ProgressDisplay", "QuantizationSettings",
     "RobustnessSettings", "RunConfig", "SearchSpace", "approximable_layers", "arrays_dataset", "learn_robustness",
     "load_config", "load_library", "loaders_dataset", "make_search", "match", "matching_sweep", "measure_errors",
-    "parse_config", "predict_errors", "quantize", "run", "run_search", "simulate", "trace", "write_report",
+    "parse_config", "predict_errors", "quantize", "resume", "run", "run_search", "simulate", "trace", "write_report",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,7 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
     parts = inputs.untrained.workload.parts
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")
+    click.echo(f"layers    {_few(inputs.layers)}")
     click.echo(f"library   {settings.space.multipliers.library}, {len(inputs.library)} multipliers")
     counts = {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")}
     if inputs.float_layers:
@@ -193,6 +194,12 @@ def doctor(salvage: Path | None, out: Path | None) -> None:
 
 for command in (compare, export, multipliers, retrain, status, verify):
     cli.add_command(command)
+
+
+def _few(names: Sequence[str], most: int = 30) -> str:
+    """Return all names, or where there are more than `most`, the first ones and how many are left."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def _salvage(path: Path, out: Path) -> None:

@@ -57,8 +57,17 @@ def test_run_then_report(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_validate(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "validate", config) == 0
-    assert "6 approximable layers" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "6 approximable layers" in out and "layers    conv1, conv2, conv3, conv4, conv5, linear\n" in out
     assert not (config.parent / "runs").exists()
+
+
+def test_validate_names_the_first_thirty_of_many_layers() -> None:
+    from dse.__main__ import _few
+
+    names = [f"l{i}" for i in range(32)]
+    assert _few(names[:30]) == ", ".join(names[:30])
+    assert _few(names) == ", ".join(names[:30]) + " and 2 more"
 
 
 def test_validate_refuses_what_run_refuses(

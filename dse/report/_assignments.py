@@ -70,7 +70,7 @@ def draw_assignments(info: AssignmentInfo) -> Figure:
     axes.tick_params(length=2)
     axes.set_xlabel("design of the front: relative energy | accuracy loss on the test images")
     axes.set_ylabel("layer, in forward order")
-    figure.colorbar(image, ax=axes, label="power of the multiplier (exact = 1)", pad=0.01, aspect=30)
+    figure.colorbar(image, ax=axes, label="power (exact = 1)", pad=0.01, aspect=30)
     if named:
         _write_names(axes, image, info)
     return figure

@@ -19,6 +19,7 @@ from dse.types import Floats
 
 _LABELS = {"agn": "learned noise (AGN)", "fisher": "Fisher information", "sweep": "noise sweep"}
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True)
@@ -81,29 +82,30 @@ def profiles_text(info: ProfilesInfo) -> str:
 
 
 def draw_profiles(info: ProfilesInfo, caption: str) -> Figure:
-    """Draw each layer's share of the cost by every profile, on a logarithmic axis: they span decades."""
+    """Draw each layer's share of the cost by every profile, as points: a bar has no length on a logarithmic axis."""
     n, count = len(info.layers), len(info.shares)
     labels = [drawn(name) for name in info.layers]
     figure = canvas(min(max(5.5, 0.3 * n + 1.5), 16), 3.6 + room(labels), "What noise costs in each layer", caption)
     axes = figure.subplots()
-    width = 0.8 / count
     for i, (name, share) in enumerate(info.shares.items()):
-        at = np.arange(n) + (i - (count - 1) / 2) * width
-        shown = np.where(share > 0, share, np.nan)  # a layer that bears anything has no bar
-        axes.bar(at, shown, width, color=_COLOURS[i % len(_COLOURS)], label=drawn(_label(name)))
+        at = np.arange(n) + (i - (count - 1) / 2) * 0.5 / count
+        shown = np.where(share > 0, share, np.nan)  # a layer that bears anything has no point
+        colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+        axes.plot(at, shown, linestyle="none", marker=marker, markersize=5, color=colour, label=drawn(_label(name)))
     if any((share > 0).any() for share in info.shares.values()):
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
-    axes.set_ylabel("share of the cost of\nequal relative noise (%)")
+    axes.set_ylabel("share of the network's sensitivity, %")
     axes.set_xticks(np.arange(n), labels, rotation=90 if n > 12 else 45)
     if n <= 12:
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.5, n - 0.5)
     axes.set_xlabel("layer, in forward order")
     axes.grid(axis="y", color="#eeeeee")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count)  # above: bars may stand anywhere below
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count)  # above: points may stand anywhere below
     return figure
 
 
