@@ -51,7 +51,7 @@ def verify(run_folder: Path, designs: int) -> None:
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "optuna", "assignment"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write [default: standard output].")
 @click.option("--method", default="nsga2", show_default=True, help="Whose front (assignment).")
-@click.option("--design", type=click.IntRange(min=0), help="Which design of it, from 0 by rising energy (assignment).")
+@click.option("--design", type=click.IntRange(min=0), help="Which design: its row among the method's in front.csv, from 0.")
 def export(run_folder: Path, kind: str, out: Path | None, method: str, design: int | None) -> None:
     """Write RUN's evaluations as CSV, JSON lines or an Optuna storage, or one design's assignment as JSON.
 
@@ -84,7 +84,7 @@ def export(run_folder: Path, kind: str, out: Path | None, method: str, design: i
 
 @click.command()
 @_run
-@click.option("--design", type=click.IntRange(min=0), help="Which design of the front, from 0 by rising energy.")
+@click.option("--design", type=click.IntRange(min=0), help="Which design: its row among the method's in front.csv, from 0.")
 @click.option("--method", default="nsga2", show_default=True, help="Whose front.")
 @click.option("--uniform", metavar="MULTIPLIER", help="Instead: the design with this multiplier everywhere; or `exact`.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")

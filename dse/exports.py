@@ -30,7 +30,7 @@ def table(folder: Path, kind: str) -> Iterator[str]:
 
 
 def design(folder: Path, method: str, number: int) -> dict[str, Any]:
-    """Return design `number` (from 0, by rising energy) of a method's front as plain data.
+    """Return design `number` (its row among the method's in front.csv, from 0) of a method's front as plain data.
 
     Layers with their multiplier, multipliers with the SHA-256 of their tables, and the design's figures. Where circuits have
     variants, also `layers`: what each layer is built of, as `dse.variants.described` says it.
@@ -42,9 +42,8 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
     if method not in run.fronts:
         raise InputError(f"--method {method}: this run has {', '.join(run.fronts)}")
     front = run.fronts[method]
-    if not 0 <= number < len(front.population):
-        raise InputError(f"--design {number}: the front of {method} has designs 0 to {len(front.population) - 1}")
-    chosen = [run.multipliers[m] for m in front.population[number]]
+    place = front.at(number)
+    chosen = [run.multipliers[m] for m in front.population[place]]
     built = read_json(folder / VARIANTS) if (folder / VARIANTS).exists() else None
     layers = [] if built is None else [(l, built.table(l, name)) for l, name in zip(run.layers, chosen, strict=True)]
     return {
@@ -53,11 +52,12 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
         "design": number,
         "assignment": dict(zip(run.layers, chosen, strict=True)),
         "tables": {name: run.manifest.text("hashes", "tables", name) for name in dict.fromkeys(chosen)},
-        "rel_energy": float(front.rel_energy[number]),
-        "search_loss_pp": float(front.search_loss_pp[number]),
-        "test_loss_pp": float(front.test_loss_pp[number]),
+        "rel_energy": float(front.rel_energy[place]),
+        "search_loss_pp": float(front.search_loss_pp[place]),
+        "test_loss_pp": float(front.test_loss_pp[place]),
         "model": run.manifest.text("hashes", "model"),
         "format": run.manifest.text("format"),
+        "compensation": list(run.manifest.data.get("compensation", [])),  # which the losses depend on
         **({"layers": dict(layers)} if layers else {}),
     }
 

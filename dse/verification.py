@@ -29,7 +29,7 @@ class Verified:
     """One design, as the run has it and as it is found now."""
 
     method: str
-    design: int  # in the method's front, from 0 by rising energy
+    design: int  # its row among the method's in front.csv, from 0
     verdict: str  # "identical", "within tolerance" or "different"
     rel_energy: tuple[float, float]
     search_loss_pp: tuple[float, float]
@@ -122,7 +122,7 @@ def _verdict(
         verdict = "within tolerance"
     else:
         verdict = "different"
-    return Verified(method, number, verdict, energies, *pairs)
+    return Verified(method, int(front.number[number]), verdict, energies, *pairs)
 
 
 def _differences(run: RunData, hashes: dict[str, Any]) -> list[str]:

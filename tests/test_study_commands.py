@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dse.run_folder import STUDY
@@ -307,9 +308,92 @@ def test_export_a_design(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert call(monkeypatch, "export", "done", "--format", "assignment", "--design", 0) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["assignment"]) == {"conv1", "conv2", "conv3", "conv4", "conv5", "linear"}
-    assert set(found["tables"]) == set(found["assignment"].values())
+    assert set(found["tables"]) == set(found["assignment"].values()) and found["compensation"] == []
+    with (here / "done" / "front.csv").open(newline="") as file:
+        ours = [row for row in csv.DictReader(file) if row["method"] == "nsga2"]
+    for number, row in enumerate(ours):
+        assert call(monkeypatch, "export", "done", "--format", "assignment", "--design", number) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["assignment"] == {layer: row[layer] for layer in LAYERS}
+        assert found["rel_energy"] == float(row["rel_energy"])
     assert call(monkeypatch, "export", "done", "--format", "assignment", "--design", 999) == 2
     assert "has designs 0 to" in capsys.readouterr().err
+
+
+def test_an_export_replaces_no_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (here / "done" / STUDY).read_bytes()
+    for kind in (["csv"], ["jsonl"], ["optuna"], ["assignment", "--design", 0]):
+        for place in (f"done/{STUDY}", "tiny.toml"):
+            assert call(monkeypatch, "export", "done", "--format", *kind, "--out", place) == 2
+            assert "exists already; choose another file" in capsys.readouterr().err
+    assert (here / "done" / STUDY).read_bytes() == before
+
+
+def test_a_network_whose_code_has_changed_is_not_mixed_with_what_it_was(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "import torch\nfrom torch import nn\n\nclass Net(nn.Sequential):\n    def forward(self, x):\n"
+        "        return super().forward(x){}\n\ndef build():\n    torch.manual_seed(0)\n"
+        "    return Net(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))\n"
+    )
+    (here / "net.py").write_text(code.format(""))
+    own = ("--set", 'space.model={factory="net.py:build"}', "--set", "space.training={epochs=1}")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "net", *own, "--set", "search.evaluations=4") == 0
+    (here / "net.py").write_text(code.format(".roll(3, 1)"))
+    assert call(monkeypatch, "resume", "net", "--budget", 8) == 2
+    assert "behaviour changed since the study was begun" in capsys.readouterr().err
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "new", *own, "--known", "net") == 0
+    with StudyFile.open(here / "net" / STUDY) as old, StudyFile.open(here / "new" / STUDY) as new:
+        assert not {e.finished for e in old.evaluations()} & {e.finished for e in new.evaluations()}
+
+
+def test_noise_is_known_by_the_errors_that_it_stands_for(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rungs = ("--set", 'ladder.rungs=["noise-20"]', "--set", "ladder.designs=4")
+    coarse = ("--set", "error_model.grade=global", "--set", "error_model.patches=2")
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "coarse", *rungs, *coarse) == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "fine", *rungs, "--known", "coarse") == 0
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "alone", *rungs, "--overwrite") == 0
+    assert (here / "fine" / "ladder.csv").exists()
+    figures = []
+    for name in ("fine", "alone"):
+        with StudyFile.open(here / name / STUDY) as study:
+            figures.append({e.assignment: e.figures for e in study.evaluations("noise-20")})
+    assert figures[0] == figures[1] and len(figures[0]) > 1
+    with StudyFile.open(here / "coarse" / STUDY) as study:
+        others = {e.assignment: e.figures for e in study.evaluations("noise-20")}
+    assert any(others[design] != figures[0][design] for design in others.keys() & figures[0].keys())
+
+
+def test_a_users_method_keeps_to_the_space_and_leaves_nothing_where_it_does_not(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "rude.py").write_text(
+        "import numpy as np\n\nclass Rude:\n    def __init__(self, space, guidance, **_):\n        self.space = space\n"
+        "    def tell(self, *_):\n        pass\n\nclass Dear(Rude):\n    def ask(self):\n"
+        "        return np.zeros((1, len(self.space.layers)), dtype=np.int64)\n\nclass Writes(Rude):\n    def ask(self):\n"
+        "        self.space.rel_energy[:] = 0.01\n\nclass Leaves(Rude):\n    def ask(self):\n        raise SystemExit(0)\n"
+    )
+    bound = ("--set", "space.constraints.max_rel_energy=0.5")
+    for name, said in (("Dear", "does not permit"), ("Writes", "read-only"), ("Leaves", "SystemExit")):
+        method = ("--set", f'search.methods=["rude.py:{name}"]')
+        assert call(monkeypatch, "run", "tiny.toml", "--out", "rude", *method, *bound) == 2
+        assert said in capsys.readouterr().err and not (here / "rude").exists()
+
+
+def test_an_earlier_run_stays_where_the_new_one_is_a_mistake_from_the_start(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (here / "done" / "front.csv").read_bytes()
+    assert call(monkeypatch, "run", "tiny.toml", "--out", "done", "--overwrite", "--known", "nowhere") == 2
+    assert "nowhere: no study there" in capsys.readouterr().err
+    with StudyFile.open(here / "done" / STUDY) as study:
+        study.claim(np.ones((1, len(LAYERS)), dtype=np.int64), "lut", "somebody")
+        assert call(monkeypatch, "run", "tiny.toml", "--out", "done", "--overwrite") == 2
+        assert "a living process is at work there" in capsys.readouterr().err
+    assert (here / "done" / "front.csv").read_bytes() == before
 
 
 def test_export_to_optuna(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +407,6 @@ def test_export_to_optuna(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for design, row in rows.items():
         values = [float(row["rel_energy"]), float(row["search_accuracy"])]  # the latter from a loss and back
         assert found[design].values == pytest.approx(values, rel=1e-12)
-    assert call(monkeypatch, "export", "done", "--format", "optuna", "--out", "optuna.db") == 2
 
 
 def test_export_to_where_nothing_can_be_written(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.exceptions import InputError, unknown_name
 from dse.pareto import reportable
@@ -34,6 +35,15 @@ class Front:
     search_loss_pp: Floats  # (P,) against the quantised network, on the search images
     test_loss_pp: Floats  # (P,) against the quantised network, on the test images
     population: Population  # (P, L)
+    number: NDArray[np.int64]  # (P,) by which a design is known: its row among the method's in front.csv, from 0
+
+    def at(self, number: int) -> int:
+        """Return where the design with a number stands. Raises InputError where there is none."""
+        if not 0 <= number < len(self.number):
+            count = len(self.number)
+            has = f"designs 0 to {count - 1}, the rows of front.csv" if count else "no design"
+            raise InputError(f"--design {number}: the front has {has}")
+        return int(np.flatnonzero(self.number == number)[0])
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,8 @@ def _evaluations(file: CsvFile, method: str, names: Sequence[str], bound: float 
 def _front(file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tuple[str, ...], exact: float) -> Front:
     energy = file.numbers("rel_energy")
     rows = _rows(file, method)
-    rows = rows[np.argsort(energy[rows], kind="stable")]
+    number = np.argsort(energy[rows], kind="stable")
+    rows = rows[number]
     index = {name: i for i, name in enumerate(multipliers)}
     population = np.zeros((len(energy), len(layers)), dtype=np.int64)
     for position, layer in enumerate(layers):
@@ -157,7 +168,7 @@ def _front(file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tup
                 raise InputError(f"{file.path}: column '{layer}': {unknown_name('multiplier', name, index)}")
             population[row, position] = index[name]
     search = np.round(exact - 100 * file.numbers("search_accuracy"), 9)
-    return Front(energy[rows], search[rows], file.numbers("accuracy_loss_pp")[rows], population[rows])
+    return Front(energy[rows], search[rows], file.numbers("accuracy_loss_pp")[rows], population[rows], number)
 
 
 def _uniforms(file: CsvFile, exact: float) -> Uniforms:

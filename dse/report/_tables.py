@@ -98,6 +98,7 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
         "Losses are in percentage points against the exact quantised network on the same images.",
         f"Hypervolume in {markdown(hypervolume_unit(run))}, {markdown(reference_text(run))}.",
         *_bound_parts(run),
+        *_compensation_parts(run),
         hypervolume,
         "The methods see search images only. On test images every front falls back, the more the harder it was searched: "
         "part of what looks good on a few hundred images is luck. Compare methods over several seeds.",
@@ -113,13 +114,22 @@ def _bound_parts(run: RunData) -> list[str]:
     return [f"No front holds a design that loses more than the run's bound, {run.max_loss_pp:g} pp on the search images."]
 
 
+def _compensation_parts(run: RunData) -> list[str]:
+    methods = run.manifest.data.get("compensation")
+    if not isinstance(methods, list) or not methods:
+        return []
+    names = ", ".join(markdown(str(method)) for method in methods)
+    return [f"Every design but the exact one is compensated ({names}): its losses are those of the corrected network."]
+
+
 def _design_parts(run: RunData) -> list[str]:
     """Spell out one design: the cheapest of the first method within 1 pp on the search images."""
     for method, front in run.fronts.items():
         row = cheapest_within(1.0, front.rel_energy, front.search_loss_pp)
         if row is not None:
             label, energy = markdown(method_label(method)), front.rel_energy[row]
-            head = f"The {label} design within 1 pp, at relative energy {energy:.3f}:"
+            named = f"`--design {front.number[row]}`"
+            head = f"The {label} design within 1 pp ({named} of `dse export`, `retrain`), at relative energy {energy:.3f}:"
             names = [markdown(run.multipliers[m]) for m in front.population[row]]
             return [head, _table(["layer", "multiplier"], zip(map(markdown, run.layers), names, strict=True))]
     return []

@@ -42,7 +42,7 @@ def retrain_run(
     Args:
         folder: The run's folder.
         method: Whose front.
-        design: Which design of it, from 0 by rising energy, as `dse export` counts.
+        design: Which design of it, its row among the method's in front.csv, from 0.
         uniform: Instead of one of a front: the design with this multiplier in all layers, or `exact`.
         overrides: Texts `key=value` for keys of the configuration's table `retrain`.
         start: File with weights of the quantised network to begin with.
@@ -83,10 +83,9 @@ def _design(run: RunData, method: str, design: int | None, uniform: str | None) 
         return uniform_design(run.multipliers, len(run.layers), uniform)
     if method not in run.fronts:
         raise InputError(f"--method {method}: this run has {', '.join(run.fronts)}")
-    front = run.fronts[method].population
-    if design is None or not 0 <= design < len(front):
-        raise InputError(f"--design {design}: the front of {method} has designs 0 to {len(front) - 1}")
-    return front_name(method, design), front[design]
+    assert design is not None
+    front = run.fronts[method]
+    return front_name(method, design), front.population[front.at(design)]
 
 
 def _with_settings(plain: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:

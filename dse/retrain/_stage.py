@@ -61,7 +61,7 @@ def uniform_design(multipliers: tuple[str, ...], layers: int, name: str) -> tupl
 
 
 def front_name(method: str, number: int) -> str:
-    """Return the name of design `number` of a method's front, from 0 by rising energy; fit for a folder."""
+    """Return the name of design `number` of a method's front, its row in front.csv from 0; fit for a folder."""
     return _safe(f"{method.rpartition('/')[2]}-{number}")
 
 
@@ -81,7 +81,7 @@ def _chosen(
     else:
         numbers = designs_within(energy, loss, config.designs)
     for number in numbers:
-        yield front_name(config.method, number), front.population[order[number]]
+        yield front_name(config.method, int(order[number])), front.population[order[number]]
     for name in config.uniform:
         yield uniform_design(prepared.space.multipliers, len(prepared.space.layers), name)
 

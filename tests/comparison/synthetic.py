@@ -28,12 +28,14 @@ def write_run(
     manifest: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
     space: Mapping[str, Any] | None = None,
+    tables: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a run of these series; test figures are the search figures and one pp of loss more."""
     folder.mkdir(parents=True)
     most = max(map(len, series.values())) if budget is None else budget
     lines = ["[space]", *(f"{key} = {value}" for key, value in ({"tiles": 4} if space is None else space).items())]
-    (folder / "config.toml").write_text("\n".join([*lines, "[search]", f"evaluations = {most}", ""]))
+    others = [f"{name} = {table}" for name, table in (tables or {}).items()]
+    (folder / "config.toml").write_text("\n".join([*others, *lines, "[search]", f"evaluations = {most}", ""]))
     hashes = {"model": "aa11", "data": "bb22", "library": "cc33", "energy_table": "dd44"}
     described = {
         "seed": 0,

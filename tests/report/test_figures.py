@@ -29,7 +29,7 @@ def run(run_folder: Path) -> RunData:
 
 def front(run: RunData, energy: list[float], search: list[float], test: list[float]) -> Front:
     population = np.zeros((len(energy), len(run.layers)), dtype=np.int64)
-    return Front(np.array(energy), np.array(search), np.array(test), population)
+    return Front(np.array(energy), np.array(search), np.array(test), population, np.arange(len(energy)))
 
 
 def evaluations(*objectives: tuple[float, float]) -> Evaluations:
