@@ -1,6 +1,6 @@
 """Run the demo on several seeds and hold the seeded search against the ALWANN-style one; writes `results/demo/`.
 
-    python experiments/demo_seeds.py [--seeds 10] [--first 0] [--out results/demo] [--set KEY=VALUE ...]
+    python experiments/demo_seeds.py [--seeds 10] [--first 0] [--out results/demo] [--known RUN ...] [--set KEY=VALUE ...]
 
 The table says, for each seed, the hypervolume of every method on the search images and on the test images, and after how
 many evaluations our search reached the ALWANN-style search's final hypervolume.
@@ -19,6 +19,7 @@ import numpy as np
 import dse
 from dse.outcome import Outcome
 from dse.pareto import hypervolume_curve
+from dse.pipeline import Execution
 from dse.run_folder import hardware, write_csv
 
 HERE = Path(__file__).resolve().parent
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "demo")
+    parser.add_argument("--known", type=Path, nargs="*", default=[], help="earlier runs, for what they have evaluated")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -127,7 +129,8 @@ def main() -> None:
         overrides = [f"search.methods={list(METHODS)}", *arguments.overrides]
         config = dse.load_config(HERE / "demo.toml", overrides=overrides, seed=seed)
         run = Path("runs") / f"demo-seed{seed}"
-        outcome = dse.run(config, out=run, go_on=True)  # where an equal run was interrupted
+        execution = Execution(known=arguments.known)
+        outcome = dse.run(config, out=run, go_on=True, execution=execution)  # where an equal run was interrupted
         rows.append(row_of(seed, outcome))
         print(rows[-1], flush=True)
         kept = arguments.out / f"seed{seed}"

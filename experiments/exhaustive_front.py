@@ -48,8 +48,8 @@ def page(found: dict[str, np.ndarray], designs: int, seeds: int, images: int) ->
         [
             "# Searches against the true front",
             "",
-            f"Written by `python experiments/exhaustive_front.py`. All {designs} designs of four layers and eight",
-            f"multipliers (the digits network, first and last layer exact) were simulated on all {images} search images.",
+            f"Written by `python experiments/exhaustive_front.py --seeds {seeds}`. All {designs} designs of four layers and",
+            f"eight multipliers (the digits network, first and last layer exact) were simulated on all {images} search images.",
             "Share of the whole space's hypervolume in relative energy and accuracy loss that methods have after 5 and 10",
             f"per cent as many evaluations, over {seeds} search seeds on one network. On search images: nothing is claimed",
             "of others.",

@@ -1,7 +1,7 @@
 """Run several seeds of one configuration and compare its methods; writes a folder of tables and figures.
 
     python experiments/seeded_vs_alwann.py [--config experiments/seeded_vs_alwann.toml] [--seeds 13] [--jobs 1]
-                                           [--out results/seeded_vs_alwann] [--set KEY=VALUE ...]
+                                           [--out results/seeded_vs_alwann] [--known RUN ...] [--set KEY=VALUE ...]
 
 Runs go on where they were interrupted. The comparison is that of `dse compare runs/NAME-seed*`.
 """
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=13)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "seeded_vs_alwann")
+    parser.add_argument("--known", type=Path, nargs="*", default=[], help="earlier runs, for what they have evaluated")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -35,7 +36,7 @@ def main() -> None:
     for seed in range(arguments.seeds):
         config = dse.load_config(arguments.config, overrides=arguments.overrides, seed=seed)
         runs.append(Path("runs") / f"{config.name}-seed{seed}")
-        execution = Execution(jobs=arguments.jobs, known=runs[:-1])  # what does not depend on the seed is evaluated once
+        execution = Execution(jobs=arguments.jobs, known=[*arguments.known, *runs[:-1]])  # seeds share
         dse.run(config, out=runs[-1], go_on=True, execution=execution, display=ProgressDisplay())
     comparison = compare_runs(runs, baseline="alwann")
     print(summary(comparison))
