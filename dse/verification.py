@@ -50,7 +50,7 @@ class Verification:
 
 
 def verify(
-    folder: Path,
+    folder: str | Path,
     *,
     designs: int = 5,
     model: nn.Module | None = None,
@@ -71,6 +71,7 @@ def verify(
         InputError: The run is not finished, or what it names cannot be loaded.
     """
     display = display if display is not None else ProgressDisplay.silent()
+    folder = Path(folder)
     run = load_run(folder)
     config, study = reopen(folder)
     study.close()
