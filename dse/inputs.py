@@ -204,6 +204,7 @@ def _allowed(limits: ConstraintsConfig, layers: tuple[str, ...], choices: Choice
     if not (limits.allowed or limits.forbidden or limits.exact_first or limits.exact_last):
         return None
     names = (*choices.library.names, *(name for name, _ in choices.twins))
+    allowed_multipliers(layers, names, limits.allowed, forbidden=limits.forbidden)  # refuses contradictions
     allowed = allowed_multipliers(
         layers, names, limits.allowed, exact_first=limits.exact_first, exact_last=limits.exact_last
     )

@@ -330,6 +330,11 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
         ({"space__model": {}}, "space.model"),
+        ({"space__constraints": {"forbidden": {"*": ["dadda8u"]}}}, "space.constraints: forbidden: .* names the exact"),
+        (
+            {"space__constraints": {"allowed": {"conv1": ["dadda_trunc5u"]}, "forbidden": {"conv1": ["dadda_trunc*"]}}},
+            "space.constraints: layer 'conv1': what is allowed there is forbidden there as well",
+        ),
         ({"compensation__methods": ["moments"], "compensation__images": 10_000}, "compensation.images: expected at most"),
         (
             {"space__quantisation": {"format": "s8"}, "space__multipliers": {"signed": False, "include": ["drum9u"]}},
