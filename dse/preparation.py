@@ -94,22 +94,9 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     model = _fine_tuned(quantized(config, workload), config, workload, display)
     seen = _traced(model, config, workload)
     display.start("learn robustness")
-    settings = RobustnessSettings(**config.robustness.model_dump(exclude={"profile", "compare"}))
-    learn = partial(
-        profile_by_name,
-        images=parts.train.x,
-        labels=parts.train.y,
-        op_counts=seen.op_counts,
-        settings=settings,
-        seed=config.space_seed,
-        progress=display.update,
-    )
-    profile, model = learn(config.robustness.profile, model)
-    profiles: dict[str, RobustnessProfile] = {config.robustness.profile: profile}
-    for name in config.robustness.compare:
-        if name not in profiles:
-            profiles[name], _ = learn(name, model)
-    if config.robustness.profile == "agn" and settings.train == "all":  # the noise has moved the weights
+    profiles, model = _learned(model, config, workload, seen, display)
+    profile = profiles[config.robustness.profile]
+    if config.robustness.profile == "agn" and config.robustness.train == "all":  # the noise has moved the weights
         seen = _traced(model, config, workload)
     display.start("predict errors")
     choices, tables = choice_tables(inputs.choices, seen.operands, seen.x_histograms)
@@ -151,9 +138,30 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     )
 
 
-def _compensation(
-    config: RunConfig, workload: Workload, errors: ErrorTable, seen: Trace
-) -> Compensation | None:
+def _learned(
+    model: nn.Module, config: RunConfig, workload: Workload, seen: Trace, display: ProgressDisplay
+) -> tuple[dict[str, RobustnessProfile], nn.Module]:
+    """Return the profiles by name, that of the searches first, and the network that it was learned on."""
+    train = workload.parts.train
+    learn = partial(
+        profile_by_name,
+        images=train.x,
+        labels=train.y,
+        op_counts=seen.op_counts,
+        settings=RobustnessSettings(**config.robustness.model_dump(exclude={"profile", "compare"})),
+        seed=config.space_seed,
+        progress=display.update,
+    )
+    name = config.robustness.profile
+    profile, model = learn(name, model)
+    profiles = {name: profile}
+    for other in config.robustness.compare:
+        if other not in profiles:
+            profiles[other], _ = learn(other, model)
+    return profiles, model
+
+
+def _compensation(config: RunConfig, workload: Workload, errors: ErrorTable, seen: Trace) -> Compensation | None:
     methods = tuple(config.compensation.methods)
     images = workload.parts.calibration.x[: config.compensation.images]
     return Compensation(methods, images, errors, seen) if methods else None
