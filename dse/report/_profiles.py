@@ -97,7 +97,7 @@ def draw_profiles(info: ProfilesInfo, caption: str) -> Figure:
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
-    axes.set_ylabel("share of the network's sensitivity, %")
+    axes.set_ylabel("share of the network's sensitivity, % (log scale)")
     axes.set_xticks(np.arange(n), labels, rotation=90 if n > 12 else 45)
     if n <= 12:
         for label in axes.get_xticklabels():
