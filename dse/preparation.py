@@ -154,7 +154,7 @@ def _learned(
     )
     name = config.robustness.profile
     profile, model = learn(name, model)
-    profiles = {name: profile}
+    profiles: dict[str, RobustnessProfile] = {name: profile}
     for other in config.robustness.compare:
         if other not in profiles:
             profiles[other], _ = learn(other, model)
