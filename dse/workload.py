@@ -95,7 +95,7 @@ def train_workload(untrained: Untrained, *, progress: Progress | None = None) ->
     workload = untrained.workload
     if untrained.settings is None:
         return workload
-    model = cached_training(
+    cached_training(
         workload.model,
         workload.parts.train,
         untrained.settings,
@@ -104,7 +104,7 @@ def train_workload(untrained: Untrained, *, progress: Progress | None = None) ->
         cache_dir=default_cache_dir(),
         progress=progress,
     )
-    return replace(workload, model=model.eval())
+    return workload
 
 
 def model_hash(model: nn.Module) -> str:

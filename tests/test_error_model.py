@@ -315,7 +315,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[nn.Module
     parts = split_dataset(data, train=800, calibration=128, search=128, test=None, seed=0)
     model = build_model("digits-cnn", in_shape=data.in_shape, n_classes=data.n_classes)
     settings = TrainingSettings(epochs=3, batch_size=32, lr=0.05, weight_decay=2e-3)
-    yield cached_training(model, parts.train, settings, seed=0, key={"model": "digits-cnn"}, cache_dir=cache), parts
+    cached_training(model, parts.train, settings, seed=0, key={"model": "digits-cnn"}, cache_dir=cache)
+    yield model, parts
 
 
 @pytest.mark.parametrize("format", ["sm8", "u8"])

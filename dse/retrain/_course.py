@@ -1,17 +1,14 @@
-"""How far a retraining has come, in one file that is there whole or not at all."""
+"""How far a retraining has come."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 from torch import Tensor
 
-from dse.whole_files import write_whole
+from dse.nn.training import read_kept, write_kept
 
 
 @dataclass(frozen=True)
@@ -36,22 +33,18 @@ def best_of(log: tuple[Epoch, ...]) -> Epoch:
 
 
 def write_course(path: Path, state: Mapping[str, Tensor], log: tuple[Epoch, ...]) -> None:
-    """Write tensors and log as safetensors, whose header holds the log as JSON: one file, hence one moment.
+    """Write tensors and log into one file.
 
     Raises:
         InputError: The file cannot be written.
     """
-    # Copies, because safetensors refuses tensors that share memory (tied weights).
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    header = {"log": json.dumps([asdict(epoch) for epoch in log])}
-    write_whole(path, safetensors.torch.save(tensors, metadata=header))
+    write_kept(path, state, [asdict(epoch) for epoch in log])
 
 
 def read_course(path: Path) -> tuple[dict[str, Tensor], tuple[Epoch, ...]] | None:
     """Return what `write_course` wrote; None where there is no such file, or a damaged one."""
+    kept = read_kept(path)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            log = tuple(Epoch(**row) for row in json.loads(file.metadata()["log"]))
-            return {name: file.get_tensor(name) for name in file.keys()}, log
-    except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError):
+        return None if kept is None else (kept[0], tuple(Epoch(**row) for row in kept[1]))
+    except TypeError:  # a log of something else
         return None

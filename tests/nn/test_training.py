@@ -16,6 +16,7 @@ from dse.nn.datasets import Part, load_dataset, split_dataset
 from dse.nn.models import MODELS, build_model, load_weights
 from dse.nn.training import (
     DEFAULT_SETTINGS,
+    Progress,
     Trainer,
     TrainingSettings,
     accuracy,
@@ -196,10 +197,11 @@ def test_training_refuses_data_that_does_not_fit() -> None:
         train(network(), Part(torch.zeros(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64)), QUICK, seed=0)
 
 
-def cached(cache_dir: Path, progress: Recorder, **changes: Any) -> nn.Module:
+def cached(cache_dir: Path, progress: Progress, **changes: Any) -> nn.Module:
     chosen: dict[str, Any] = {"part": part(), "settings": QUICK, "seed": 0, "key": {"model": "digits-cnn"}} | changes
     model = chosen.pop("model", None) or network()
-    return cached_training(model, cache_dir=cache_dir, progress=progress, **chosen)
+    cached_training(model, cache_dir=cache_dir, progress=progress, **chosen)
+    return model
 
 
 def test_cache_hit_gives_the_same_weights_without_training(tmp_path: Path) -> None:
@@ -235,6 +237,36 @@ def test_corrupt_cache_file_is_replaced(tmp_path: Path) -> None:
     assert torch.equal(weights(cached(tmp_path, recorder)), weights(trained))
     assert len(recorder.calls) == 2
     load_weights(network(), file)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_training_goes_on_with_the_bits_and_the_log_of_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dse.nn.training._train._KEEP_EVERY_S", 0.0)
+    settings = replace(QUICK, epochs=4, augment="flip-crop")
+
+    def kill(done: int, total: int, note: str) -> None:
+        if done == 2:
+            raise Killed
+
+    whole, taken_up = network(), network()
+    with pytest.raises(Killed):
+        cached(tmp_path, kill, settings=settings)
+    (kept,) = tmp_path.iterdir()
+    recorder = Recorder()
+    log = cached_training(
+        taken_up, part(), settings, seed=0, key={"model": "digits-cnn"}, cache_dir=tmp_path, progress=recorder
+    )
+    reference = train(whole, part(), settings, seed=0)
+    assert torch.equal(weights(taken_up), weights(whole)) and len(recorder.calls) == 2
+    assert [(e["epoch"], e["loss"]) for e in log] == [(e["epoch"], e["loss"]) for e in reference]
+    assert not kept.exists()
+    again = cached_training(network(), part(), settings, seed=0, key={"model": "digits-cnn"}, cache_dir=tmp_path)
+    assert again == log
 
 
 def test_cache_folder_that_cannot_be_is_refused_before_training(tmp_path: Path) -> None:

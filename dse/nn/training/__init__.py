@@ -2,9 +2,10 @@
 
 from dse.nn.training._cache import cached_training, default_cache_dir
 from dse.nn.training._evaluate import accuracy, device_of, evaluating, logits
+from dse.nn.training._kept import read_kept, write_kept
 from dse.nn.training._settings import DEFAULT_SETTINGS, Augment, TrainingSettings
 from dse.nn.training._threads import threads_for
-from dse.nn.training._train import Progress, train
+from dse.nn.training._train import Progress, TrainingLog, train
 from dse.nn.training._trainer import Loss, Rate, Trainer, cosine, require_fit
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Progress",
     "Rate",
     "Trainer",
+    "TrainingLog",
     "TrainingSettings",
     "accuracy",
     "cached_training",
@@ -22,7 +24,9 @@ __all__ = [
     "device_of",
     "evaluating",
     "logits",
+    "read_kept",
     "require_fit",
     "threads_for",
     "train",
+    "write_kept",
 ]

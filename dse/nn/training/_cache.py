@@ -14,9 +14,10 @@ from torch import nn
 
 from dse.exceptions import InputError
 from dse.nn.datasets import Part
-from dse.nn.models import load_weights, save_weights
+from dse.nn.models import load_weights
+from dse.nn.training._kept import read_kept, write_kept
 from dse.nn.training._settings import TrainingSettings
-from dse.nn.training._train import Progress, train
+from dse.nn.training._train import Progress, TrainingLog, train
 
 
 def default_cache_dir() -> Path:
@@ -36,14 +37,15 @@ def cached_training(
     key: Mapping[str, str | int | float],
     cache_dir: Path,
     progress: Progress | None = None,
-) -> nn.Module:
+) -> TrainingLog:
     """Train `model`, or load the weights that the same training gave before.
 
     The file is named by a hash over `key`, the settings, the seed, the content of `part`, the weights that the model
-    starts from and the version of torch, so it is never stale. One that cannot be read is trained anew and replaced.
+    starts from and the version of torch, so it is never stale. One that cannot be read is trained anew and replaced. A
+    training that was killed goes on where it was.
 
     Args:
-        model: trained in place.
+        model: trained in place; in evaluation mode afterwards.
         part: the training images.
         settings: of the optimiser.
         seed: of everything random in training.
@@ -52,24 +54,30 @@ def cached_training(
         progress: as for `train`; not called when the weights are loaded.
 
     Returns:
-        `model`, in evaluation mode.
+        The log of the training, from the file where it was read.
 
     Raises:
         InputError: what `train` raises, or the folder cannot be written.
     """
-    file = cache_dir / f"{_training_hash(model, part, settings, seed, key)}.safetensors"
+    name = _training_hash(model, part, settings, seed, key)
+    file = cache_dir / f"{name}.safetensors"
     try:
         load_weights(model, file)
-        return model.eval()
     except InputError:  # not there, or damaged
         pass
+    else:
+        model.eval()
+        kept = read_kept(file)
+        return [] if kept is None else kept[1]
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)  # before minutes of training, not after
     except OSError as error:
         raise InputError(f"cache_dir: cannot make {cache_dir} ({error.strerror}); set DSE_CACHE") from error
-    train(model, part, settings, seed=seed, progress=progress)
-    save_weights(model, file)
-    return model
+    keep = cache_dir / f"{name}.training.safetensors"
+    log = train(model, part, settings, seed=seed, keep=keep, progress=progress)
+    write_kept(file, model.state_dict(), log)
+    keep.unlink(missing_ok=True)
+    return log
 
 
 def _training_hash(

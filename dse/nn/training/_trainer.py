@@ -174,8 +174,8 @@ def flip_crop(x: Tensor) -> Tensor:
     columns = torch.where(torch.rand(n, 1) < 0.5, columns, width - 1 - columns) + left
     rows = torch.arange(height) + top
     images = torch.arange(n)[:, None, None]
-    # Indexing around the channel axis puts it last.
-    return padded[images, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    # Indexing around the channel axis puts it last, where float convolutions on CPUs are a fifth faster: it stays there.
+    return padded[images, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def require_fit(model: nn.Module, part: Part) -> None:

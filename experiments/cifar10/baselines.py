@@ -1,0 +1,92 @@
+"""Train the study's networks and write their weights, logs and accuracies, float and 8-bit.
+
+    python experiments/cifar10/baselines.py [--networks resnet8 resnet14 resnet20 resnet32] [--threads 2]
+        [--out results/cifar10/baselines] --set space.dataset.path=CIFAR10.npz
+
+A training is kept in the cache (`$DSE_CACHE`) under a hash of all that it depends on: none is done twice, and one that was
+killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+import dse
+from dse.memory import keep_freed_memory
+from dse.nn.convert import quantize
+from dse.nn.models import save_weights
+from dse.nn.quantizers import QuantizationSettings
+from dse.nn.training import accuracy, cached_training, default_cache_dir
+from dse.progress import ProgressDisplay
+from dse.run_folder import hardware
+from dse.whole_files import write_whole
+from dse.workload import open_workload
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = ("resnet8", "resnet14", "resnet20", "resnet32")
+SPACE_SEED = 0  # of the split: the runs of the study have it as their fixed_seed
+FORMATS = ("sm8", "u8", "s8")
+
+
+def baseline(name: str, overrides: list[str], out: Path, display: ProgressDisplay) -> None:
+    """Train one network, or read it from the cache, and write `NAME.safetensors` and `NAME.json`."""
+    config = dse.load_config(HERE / "resnet.toml", overrides=[*overrides, f"space.model.name={name}"], seed=SPACE_SEED)
+    space = config.space.model_copy(update={"model": config.space.model.model_copy(update={"weights": None})})
+    untrained = open_workload(space, seed=SPACE_SEED)
+    model, parts, settings = untrained.workload.model, untrained.workload.parts, untrained.settings
+    assert settings is not None  # the space names no weights
+    display.start(f"train {name}")
+    log = cached_training(
+        model,
+        parts.train,
+        settings,
+        seed=untrained.seed,
+        key={"model": name},
+        cache_dir=default_cache_dir(),
+        progress=display.update,
+    )
+    display.finish()
+    save_weights(model, out / f"{name}.safetensors")
+    found = {
+        "network": name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "training_images": len(parts.train),
+        "settings": vars(settings),
+        "seed": untrained.seed,
+        "test_images": len(parts.test),
+        "accuracy_float": accuracy(model, parts.test),
+        **{
+            f"accuracy_{f}": accuracy(
+                quantize(model, parts.calibration.x, QuantizationSettings(format=f)), parts.test
+            )
+            for f in FORMATS
+        },
+        "hardware": hardware(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "log": log,
+    }
+    write_whole(out / f"{name}.json", (json.dumps(found, indent=1) + "\n").encode())
+
+
+def main() -> None:
+    """Train what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", type=Path, default=HERE.parents[1] / "results" / "cifar10" / "baselines")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(arguments.threads)
+    with ProgressDisplay() as display:
+        for name in arguments.networks:
+            baseline(name, arguments.overrides, arguments.out, display)
+
+
+if __name__ == "__main__":
+    main()
