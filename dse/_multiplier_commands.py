@@ -9,7 +9,11 @@ import click
 
 _folder = click.Path(path_type=Path, file_okay=False)
 _library = click.option(
-    "--library", default="builtin", metavar="PATH", show_default=True, help="File or folder, 'builtin', or 'catalogue'."
+    "--library",
+    default="builtin",
+    metavar="PATH",
+    show_default=True,
+    help="File or folder, 'builtin', 'catalogue', or 'widths'.",
 )
 _sign = click.option("--signed/--unsigned", default=None, help="Which circuits of a library that holds both.")
 
@@ -25,9 +29,10 @@ def multipliers() -> None:
 @_sign
 @click.option("--figures", type=_folder, help="Folder to draw a heat map of each error into.")
 def inspect(library: str, names: tuple[str, ...], signed: bool | None, figures: Path | None) -> None:
-    """Check LIBRARY (a file, a folder, 'builtin', or 'catalogue': all built-in circuits) and print its multipliers.
+    """Check LIBRARY and print its multipliers.
 
-    Their figures stand in a table, and beneath it what is odd about them.
+    It is a file, a folder, 'builtin', 'catalogue' (all built-in circuits) or 'widths' (exact ones of fewer operand bits).
+    Figures stand in a table, and beneath it what is odd about the multipliers.
 
     With NAMEs only these and the exact one. The last column of figures is the rank of the error table, up to 1,023.
     """

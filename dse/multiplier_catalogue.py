@@ -49,7 +49,8 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
     """Read a library, checking it, or make the built-in one.
 
     Args:
-        name: `builtin`, `catalogue` (all circuits of the package), a file, or a folder (see `load_library`).
+        name: `builtin`, `catalogue` (all circuits of the package), `widths` (exact ones of fewer operand bits), a file, or a
+            folder (see `load_library`).
         signed: Which circuits of a library that holds both.
         names: Only these multipliers and the exact one; all of them where there are none.
 
@@ -66,7 +67,7 @@ def open_library(name: str, *, signed: bool | None = None, names: Sequence[str] 
 def libraries_of_both_signs(paths: Sequence[str]) -> dict[str, MultiplierLibrary]:
     """Read libraries, those that hold both signs as two; by name and sign.
 
-    The name is the file's or folder's stem, or its path where two share that; `builtin` and `catalogue` are libraries, too.
+    The name is the file's or folder's stem, or its path where two share that; the packaged ones are libraries, too.
 
     Raises:
         InputError: One cannot be read, whatever the sign.
@@ -139,15 +140,16 @@ def write_circuits(names: Sequence[str], library: str, out: Path, *, signed: boo
     """Write named circuits as Verilog with test benches and yield the files.
 
     Raises:
-        InputError: There is no such multiplier, its gates are not known, or a file cannot be written.
+        InputError: There is no such multiplier, no gates of it are known, or a file cannot be written.
     """
-    chosen = [generate(name) if library in PACKAGED else open_library(library, signed=signed)[name] for name in names]
+    circuits = library in ("builtin", "catalogue")
+    chosen = [generate(name) if circuits else open_library(library, signed=signed)[name] for name in names]
     for multiplier in chosen:
         if signed not in (None, multiplier.x_signed):
             kind = "signed" if multiplier.x_signed else "unsigned"
             raise InputError(f"multiplier '{multiplier.name}' is {kind}; name another or say --{kind}")
         if multiplier.netlist is None:
-            raise InputError(f"multiplier '{multiplier.name}': its gates are not known; import its netlist (.v)")
+            raise InputError(f"multiplier '{multiplier.name}': no gates that compute its table are known; import them (.v)")
     for multiplier in chosen:
         assert multiplier.netlist is not None
         yield from write_verilog(multiplier.netlist, out, multiplier.name, comments=figure_comments(multiplier))

@@ -142,13 +142,15 @@ def test_circuits_as_verilog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert call(monkeypatch, "multipliers", "verilog", "drum4u", "mitchell8s", "--out", "v") == 0
     assert len(capsys.readouterr().out.splitlines()) == len(list(Path("v").iterdir())) == 6
     assert call(monkeypatch, "multipliers", "verilog", "mitchell8s", "--library", "catalogue", "--out", "v") == 0
+    assert call(monkeypatch, "multipliers", "verilog", "exact5x4", "--library", "widths", "--out", "w") == 2
+    assert "'exact5x4': no gates that compute its table" in capsys.readouterr().err
     np.save("m.npy", EXACT)
     assert call(monkeypatch, "multipliers", "import", "m.npy", "--out", "l.npz", "--unsigned", "--x-bits", "4") == 2
     figures = Path("multipliers.csv")
     figures.write_text("name,power_mw\nm,1\n")
     assert call(monkeypatch, "multipliers", "import", "m.npy", "--out", "l.npz", "--unsigned") == 0
     assert call(monkeypatch, "multipliers", "verilog", "m", "--library", "l.npz", "--out", "w") == 2
-    assert "its gates are not known" in capsys.readouterr().err and not Path("w").exists()
+    assert "no gates that compute its table are known" in capsys.readouterr().err and not Path("w").exists()
 
 
 def test_catalogue_page(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -415,6 +415,24 @@ def test_variants_are_choices_like_any_other_and_can_be_built_from_what_is_expor
     assert [v.verdict for v in checked.designs] == ["identical"] * len(checked.designs)
 
 
+def test_exact_multipliers_of_reduced_width_are_per_layer_mixed_precision(tmp_path: Path) -> None:
+    patterns = ["exact[34]x3*", "exact5x4", "exact5x4.x50*"]
+    library = {"library": "widths", "include": patterns, "weight_tuning": False, "variants": {"tuning": ["histogram"]}}
+    found = dse.run(smoke(space__multipliers=library, space__tiles=2), out=tmp_path / "run")
+    names = found.space.multipliers
+    assert names[0] == "exact8x8" and {"exact5x4", "exact5x4.x50w85", "exact5x4.x50.histogram"} < set(names)
+    for history in found.histories.values():
+        for row in history.population:
+            assert len({names[m].partition(".")[0] for m in row}) <= 2
+    assert len(found.uniform.rel_energy) == 4  # one for each circuit
+    assert {v.verdict for v in verify(tmp_path / "run", designs=2).designs} == {"identical"}
+
+
+def test_reduced_widths_are_unsigned() -> None:
+    with pytest.raises(InputError, match="space.multipliers: library 'widths': its operands are unsigned"):
+        load_inputs(smoke(space__multipliers={"library": "widths"}, space__quantisation={"format": "s8"}))
+
+
 def test_a_run_without_variants_writes_nothing_of_them(tmp_path: Path) -> None:
     dse.run(smoke(), out=tmp_path / "run")
     assert not (tmp_path / "run" / "variants.json").exists()

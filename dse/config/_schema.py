@@ -90,7 +90,7 @@ class QuantisationConfig(Table):
     fine_tune_lr: float = Field(default=1e-3, gt=0)
 
 
-PACKAGED = ("builtin", "catalogue")  # libraries that are no files
+PACKAGED = ("builtin", "catalogue", "widths")  # libraries that are no files
 
 
 class VariantsConfig(Table):

@@ -15,6 +15,7 @@ from dse.multipliers._reader import load_library
 from dse.multipliers._self_check import check, twins
 from dse.multipliers._swap import is_symmetric, swapped
 from dse.multipliers._tuning import fit_weights, tune_weights, tuned
+from dse.multipliers._widths import widths
 from dse.multipliers.readers._callable import from_callable
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "tune_weights",
     "tuned",
     "twins",
+    "widths",
     "with_fronts",
     "write_catalogue",
     "write_library",

@@ -8,6 +8,7 @@ from dse.exceptions import unknown_name
 from dse.multipliers._catalogue import Entry, catalogue_entries, multipliers
 from dse.multipliers._library import MultiplierLibrary
 from dse.multipliers._multiplier import Multiplier
+from dse.multipliers._widths import widths
 
 
 def builtin(*, signed: bool = False) -> MultiplierLibrary:
@@ -59,4 +60,4 @@ def _power(entry: Entry) -> float:
     return entry.figures.power_mw
 
 
-PACKAGED = {"builtin": builtin, "catalogue": catalogue}  # what a configuration can name instead of a file
+PACKAGED = {"builtin": builtin, "catalogue": catalogue, "widths": widths}  # what a configuration can name instead of a file

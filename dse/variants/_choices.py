@@ -23,7 +23,7 @@ class Choice:
     Args:
         multiplier: Under the choice's name and with the circuit's figures. Its table is the circuit's in this operand order;
             what tuning makes of it depends on the layer.
-        circuit: The circuit's name in the library: variants are the same hardware.
+        circuit: The circuit's name: the multiplier's in the library, or what that names. Variants are the same hardware.
         swapped: The circuit's first operand is the weight instead of the activation.
         tuning: How each layer tunes its weights; None: not for the layer.
     """
@@ -101,9 +101,10 @@ def _variants(circuit: Multiplier, order: bool, tuning: Sequence[Tuning], weight
     orders = [(circuit, False)]
     if order and one_kind and not is_symmetric(circuit):
         orders.append((swapped(circuit), True))
+    name = circuit.circuit or circuit.name
     for wired, is_swapped in orders:
-        yield Choice(tuned(wired) if weight_tuning else wired, circuit.name, is_swapped)
+        yield Choice(tuned(wired) if weight_tuning else wired, name, is_swapped)
         for kind in () if circuit.is_exact else tuning:
             origin = "; ".join(filter(None, (wired.origin, f"weights tuned for the layer ({kind})")))
             named = replace(wired, name=f"{wired.name}.{kind}", origin=origin)
-            yield Choice(named, circuit.name, is_swapped, kind)
+            yield Choice(named, name, is_swapped, kind)

@@ -22,7 +22,7 @@ def described(item: Choice, tables: LayerTables, operands: OperandFormat, *, lay
         layer, choice: Positions in `tables`.
 
     Returns:
-        `circuit`: its name in the library; `first_operand`: `activation` or `weight`; `tuning`; `stored_weights`: the weight
+        `circuit`: its name; `first_operand`: `activation` or `weight`; `tuning`; `stored_weights`: the weight
         to store for each weight of the network that is not stored as it is, as values of the format, not codes; and
         `table_sha256`: of the layer's products of all codes, `(256, 2^Bw)` int32, little endian, row by row.
     """
