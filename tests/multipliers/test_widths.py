@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from dse.circuits import Builder, figures, product_table
-from dse.circuits.parts import add_rows, partial_products
+from dse.circuits.parts import STRUCTURES, add_rows, partial_products
 from dse.config import PACKAGED as NAMES
 from dse.exceptions import InputError
 from dse.multipliers import PACKAGED, Multiplier, import_library, load_library, twins, widths, write_library
@@ -104,6 +105,25 @@ def test_power_falls_with_each_bit_and_is_the_same_either_way_round() -> None:
 def test_the_reference_is_the_published_exact_circuit() -> None:
     m = widths()[0]
     assert (m.power_mw, m.area_um2, m.delay_ns) == pytest.approx((0.391, 709.6, 1.43), rel=2e-3)
+
+
+def test_the_documented_powers() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "hardware.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| (\d) x (\d) \| (\d\.\d+) \| (\d\.\d+) ", text)
+    assert len(rows) == 10
+    for x, w, array, tree in rows:
+        m = named(int(x), int(w))
+        assert f"{widths().rel_energy[widths().index(m.name)]:.3f}" == array
+        assert f"{_tree_power(int(x), int(w)) / widths().power_mw[0]:.3f}" == tree
+
+
+def _tree_power(x_bits: int, w_bits: int) -> float:
+    found = []
+    for rows, columns in ((x_bits, w_bits), (w_bits, x_bits)):
+        builder = Builder(rows, columns)
+        products = partial_products(builder, builder.w, builder.x)
+        found.append(figures(builder.netlist(STRUCTURES["dadda"](builder, products))).power_mw)
+    return min(found)
 
 
 @needs_evoapprox
