@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory", "limited"),
     ("whole_files", "toml_files"),
-    ("pareto", "circuits", "subsets"),
+    ("pareto", "paired", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
     ("variants",),
@@ -51,6 +51,7 @@ WITHOUT_TORCH = (
     "space",
     "layer_rules",
     "subsets",
+    "paired",
     "report",
     "comparison",
     "operands",

@@ -4,9 +4,10 @@
 of a prepared run and says what it gained on the test images; `retrain_run` for one design of a finished run's folder.
 """
 
+from dse.paired import Difference, paired_difference
 from dse.retrain._choose import designs_within, knee
 from dse.retrain._course import Epoch
-from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_difference
+from dse.retrain._design import RetrainedDesign, Retrainer
 from dse.retrain._files import write_retrained
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain

@@ -72,7 +72,9 @@ def test_a_design_of_the_front(here: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert result["accuracy"]["after"] - result["accuracy"]["before"] == pytest.approx(result["gain"]["pp"] / 100)
     log = (folder / "log.csv").read_text().splitlines()
     assert log[0].startswith("epoch,loss,validation_accuracy") and [line.split(",")[0] for line in log[1:]] == ["0", "1"]
-    assert sorted(path.name for path in folder.iterdir()) == ["log.csv", "result.json", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("log.csv", "result.json", "right.json", "weights.safetensors")
+    ]
     assert [path.name for path in folder.parent.iterdir()] == ["nsga2-0"]
 
 
@@ -156,6 +158,7 @@ def test_the_last_stage_of_a_run_changes_nothing_before_it(
     assert names[0] == "nsga2-0" and names[-1] == "uniform-exact" and len(set(names)) == len(names)
     assert sorted(path.name for path in (here / "staged" / "retrained").iterdir()) == sorted(names)
     assert float(rows[0]["accuracy_before"]) == float(front(here / "staged")[0]["accuracy"])
+    assert "## Retraining" in (here / "staged" / "report.md").read_text()
     before = files(here / "staged" / "retrained")
     assert call(monkeypatch, "resume", "staged") == 0
     assert {name: content for name, content in files(here / "staged" / "retrained").items() if "result" not in name} == {
