@@ -17,7 +17,7 @@ ORDER = (
     ("exceptions", "types", "progress", "memory", "limited"),
     ("whole_files", "toml_files"),
     ("pareto", "paired", "circuits", "subsets"),
-    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
+    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors", "factors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
     ("variants",),
     ("nn", "comparison"),
@@ -52,6 +52,7 @@ WITHOUT_TORCH = (
     "layer_rules",
     "subsets",
     "paired",
+    "factors",
     "report",
     "comparison",
     "operands",
