@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 import dse
@@ -21,6 +22,7 @@ from dse.nn.training import logits
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.run_folder import FACTORS
+from dse.verification import verify
 
 METHODS = (("affine",), ("bias", "batch-norm"), ("moments", "batch-norm"))
 
@@ -110,6 +112,21 @@ def test_a_run_without_its_factors_says_how_to_get_them(home: Path, content: byt
         assert FACTORS in str(caught.value) and "\n" not in str(caught.value)
         dse.resume(folder)
         assert (folder / FACTORS).read_bytes() == kept
+    finally:
+        (folder / FACTORS).write_bytes(kept)
+
+
+def test_factors_that_were_changed_are_found(home: Path) -> None:
+    folder, _ = compensated(home, "affine")
+    assert set(verify(folder, designs=99).verdicts) == {"identical"}
+    kept = (folder / FACTORS).read_bytes()
+    arrays = load_file(folder / FACTORS)
+    try:
+        for factor, verdict in ((1 + 1e-6, "within tolerance"), (1.01, "different")):
+            save_file({k: a if k == "designs" else a * np.float32(factor) for k, a in arrays.items()}, folder / FACTORS)
+            assert verdict in verify(folder, designs=99).verdicts
+        (folder / FACTORS).write_bytes(b"damaged")
+        assert set(verify(folder, designs=99).verdicts) == {"different"}
     finally:
         (folder / FACTORS).write_bytes(kept)
 

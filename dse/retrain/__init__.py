@@ -14,6 +14,7 @@ from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import retrain_run
 from dse.retrain._settings import RetrainSettings
 from dse.retrain._stage import retrain_stage
+from dse.retrain._verify import RetrainingVerifier, VerifiedRetraining
 
 __all__ = [
     "Difference",
@@ -24,6 +25,8 @@ __all__ = [
     "Retrained",
     "RetrainedDesign",
     "Retrainer",
+    "RetrainingVerifier",
+    "VerifiedRetraining",
     "designs_within",
     "held_out",
     "inject",

@@ -96,6 +96,32 @@ def test_a_retraining_is_kept_unless_told_and_is_not_done_twice(
     }
 
 
+def test_retrained_designs_are_in_the_report_and_verified(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(here / "done", here / "shown")
+    for chosen in (("--design", 0), ("--uniform", "exact")):
+        assert call(monkeypatch, "retrain", "shown", *chosen, *QUICK, "--overwrite") == 0
+    assert call(monkeypatch, "report", "shown") == 0
+    report = (here / "shown" / "report.md").read_text()
+    assert "| uniform-exact | 0.0 |" in report and "| nsga2-0 |" in report and "A dash in" not in report
+    result = json.loads((here / "shown" / "retrained" / "nsga2-0" / "result.json").read_text())
+    assert f"{result['loss_after']['pp']:.2f} ± {result['loss_after']['se_pp']:.2f}" in report
+    capsys.readouterr()
+    assert call(monkeypatch, "verify", "shown", "--designs", 1) == 0
+    said = capsys.readouterr().out
+    assert said.count("identical         retrained ") == 2 and "3 of 3 identical" in said
+    result["accuracy"]["after"] += 0.01
+    (here / "shown" / "retrained" / "nsga2-0" / "result.json").write_text(json.dumps(result))
+    (here / "shown" / "retrained" / "foreign").mkdir()
+    assert call(monkeypatch, "verify", "shown", "--designs", 1) == 1
+    said = capsys.readouterr().out
+    assert "different         retrained nsga2-0" in said and "accuracy.after: " in said
+    assert "different         retrained foreign: test accuracy nan and nan" in said and "result.json: no such file" in said
+    assert call(monkeypatch, "verify", "shown", "--designs", 1, "--retrained", 0) == 0
+    assert "1 of 1 identical" in capsys.readouterr().out
+
+
 def test_weights_of_a_retraining_can_be_begun_with(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = here / "done" / "retrained" / "nsga2-0" / "weights.safetensors"
     if not start.is_file():
