@@ -27,21 +27,30 @@ def status(run_folder: Path, kind: str) -> None:
 @click.command()
 @_run
 @click.option("--designs", type=click.IntRange(min=1), default=5, show_default=True, help="How many, over all fronts.")
-def verify(run_folder: Path, designs: int) -> None:
-    """Evaluate designs of a finished RUN again, from the network up; exit code 1 where one is different."""
+@click.option("--retrained", type=click.IntRange(min=0), help="How many of the retrained designs [default: all].")
+def verify(run_folder: Path, designs: int, retrained: int | None) -> None:
+    """Evaluate designs of a finished RUN again, from the network up, retrained ones from their weights.
+
+    Exit code 1 where one is different.
+    """
     from dse.progress import ProgressDisplay
     from dse.verification import verify as check
 
     with ProgressDisplay() as display:
-        found = check(run_folder, designs=designs, display=display)
+        found = check(run_folder, designs=designs, retrained=retrained, display=display)
     for design in found.designs:
         pairs = (("energy", design.rel_energy), ("search loss", design.search_loss_pp), ("test loss", design.test_loss_pp))
         said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs)
-        click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}")
+        factors = f", factors {design.factors_apart:.1g} apart" if design.factors_apart else ""
+        click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}{factors}")
+    for again in found.retrained:
+        there, here = again.accuracy
+        click.echo(f"{again.verdict:<17} retrained {again.name}: test accuracy {there:.4f} and {here:.4f}")
+        for line in (*again.faults, *again.notes):
+            click.echo(f"{'':<17} {line}")
     for difference in found.differences:
         click.echo(f"{'not as it was':<17} {difference}")
-    same = sum(design.verdict == "identical" for design in found.designs)
-    click.echo(f"{same} of {len(found.designs)} identical")
+    click.echo(f"{found.verdicts.count('identical')} of {len(found.verdicts)} identical")
     if not found.holds:
         sys.exit(1)
 

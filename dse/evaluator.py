@@ -15,6 +15,7 @@ from torch import nn
 
 from dse.compensation import Compensation
 from dse.error_model import ErrorTable
+from dse.factors import DesignFactors
 from dse.fidelity import Ladder, NoiseSimulator
 from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
@@ -83,6 +84,18 @@ class EvaluatorFactory:
         if self.compensation is not None:
             self.compensation.of(model).apply(design)
         return model
+
+    def factors(self, designs: Population) -> DesignFactors | None:
+        """Return what is folded into the network for each of some designs `(P, L)`; None where none is compensated."""
+        if self.compensation is None:
+            return None
+        model = copy.deepcopy(self.model)
+        compensator, batch_norm = self.compensation.of(model), "batch-norm" in self.compensation.methods
+        found = []
+        for design in designs:
+            simulate(model, self.given(design))
+            found.append(compensator.apply(design).factors(batch_norm=batch_norm))
+        return DesignFactors(designs, tuple(found))
 
     def hash(self, settings: str) -> str:
         """Return the SHA-256 of what figures depend on beside design and fidelity.

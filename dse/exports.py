@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from dse.exceptions import InputError
+from dse.factors import read_factors
 from dse.report import load_run, read_json
-from dse.run_folder import VARIANTS
+from dse.run_folder import FACTORS, VARIANTS
 from dse.space import SearchSpace
 from dse.status import open_study
 from dse.store import Evaluation, to_csv, to_json_lines
 from dse.study import space_from
 from dse.whole_files import writing
 
+_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # no string of JSON holds a line break
 _DASHBOARD = "lut"  # the fidelity that Optuna's trials show
 
 
@@ -33,10 +36,13 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
     """Return design `number` (its row among the method's in front.csv, from 0) of a method's front as plain data.
 
     Layers with their multiplier, multipliers with the SHA-256 of their tables, and the design's figures. Where circuits have
-    variants, also `layers`: what each layer is built of, as `dse.variants.described` says it.
+    variants, also `layers`: what each layer is built of, as `dse.variants.described` says it. Where designs are compensated,
+    also `factors`: module -> its numbers by channel, each a float32. A layer's output before the bias becomes
+    `scale * y + offset`; a BatchNorm normalises by `mean` and `variance` instead of the network's own. Modules that are not
+    named stay as they are.
 
     Raises:
-        InputError: The run is not finished, or has no such method or design.
+        InputError: The run is not finished, has no such method or design, or lacks its factors.
     """
     run = load_run(folder)
     if method not in run.fronts:
@@ -46,6 +52,8 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
     chosen = [run.multipliers[m] for m in front.population[place]]
     built = read_json(folder / VARIANTS) if (folder / VARIANTS).exists() else None
     layers = [] if built is None else [(l, built.table(l, name)) for l, name in zip(run.layers, chosen, strict=True)]
+    compensation = list(run.manifest.data.get("compensation", []))  # which the losses depend on
+    factors = read_factors(folder / FACTORS, front.population[place]) if compensation else {}
     return {
         "run": run.manifest.text("name"),
         "method": method,
@@ -57,8 +65,9 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
         "test_loss_pp": float(front.test_loss_pp[place]),
         "model": run.manifest.text("hashes", "model"),
         "format": run.manifest.text("format"),
-        "compensation": list(run.manifest.data.get("compensation", [])),  # which the losses depend on
+        "compensation": compensation,
         **({"layers": dict(layers)} if layers else {}),
+        **({"factors": {m: {w: a.tolist() for w, a in of.items()} for m, of in factors.items()}} if compensation else {}),
     }
 
 
@@ -122,5 +131,6 @@ def _trial(optuna: Any, e: Evaluation, energy: float, space: SearchSpace, choice
 
 
 def as_json(data: Mapping[str, Any]) -> str:
-    """Return plain data as JSON text."""
-    return json.dumps(data, indent=2, allow_nan=False)
+    """Return plain data as JSON text, indented, with every list of numbers in one line."""
+    text = json.dumps(data, indent=2, allow_nan=False)
+    return _NUMBERS.sub(lambda found: " ".join(found.group().split()), text)

@@ -11,6 +11,7 @@ import numpy as np
 
 from dse.config import RunConfig
 from dse.error_model import ErrorTable
+from dse.factors import DesignFactors, write_factors
 from dse.fidelity import LADDER_COLUMNS, LadderRow, ladder_table
 from dse.multipliers import MultiplierLibrary
 from dse.nn.tracing import Trace
@@ -18,7 +19,7 @@ from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.retrain import RetrainedDesign
 from dse.robustness import RobustnessProfile, profile_table
-from dse.run_folder import CONFIG, DESIGN_COLUMNS, VARIANTS, write_csv, write_json, write_toml
+from dse.run_folder import CONFIG, DESIGN_COLUMNS, FACTORS, VARIANTS, write_csv, write_json, write_toml
 from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
@@ -48,6 +49,7 @@ class Outcome:
     quantised_search_accuracy: float
     metrics: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    factors: DesignFactors | None = None  # of the fronts' designs; None where none is compensated
     retrained: tuple[RetrainedDesign, ...] = ()  # where the configuration asks for it
     folder: Path | None = None  # where it is written; None while it is not
     report: Report | None = None  # its figures and tables there
@@ -87,6 +89,8 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     write_csv(folder / "profiles.csv", *profile_table(outcome.profiles, outcome.trace.op_counts))
     if outcome.choices.varied:
         write_json(folder / VARIANTS, _variants(outcome))
+    if outcome.factors is not None:
+        write_factors(folder / FACTORS, outcome.factors)
     if outcome.ladder:
         write_csv(folder / "ladder.csv", LADDER_COLUMNS, ladder_table(outcome.ladder))
 

@@ -174,6 +174,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         display.start("score on test images")
         fronts = {name: scorer.front(history) for name, history in histories.items()}
         uniform = scorer.uniform(space)
+    designs = np.unique(np.vstack([front.population for front in fronts.values()]), axis=0)
+    factors = prepared.factory.factors(designs)
     display.finish()
     agreements = {grade: agreement(table, prepared.measured_errors) for grade, table in prepared.predictions.items()}
     metrics = {
@@ -203,6 +205,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         quantised_search_accuracy=exact["quantised_search_accuracy"],
         metrics=metrics,
         manifest=manifest(prepared, known_by, jobs=execution.jobs),
+        factors=factors,
     )
 
 

@@ -26,6 +26,9 @@ from dse.exceptions import InputError
 # columns of front.csv and evaluations.csv beside one for each layer
 DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation", "search_accuracy")
 CONFIG, STUDY, MANIFEST, VARIANTS = "config.toml", "study.sqlite", "manifest.json", "variants.json"
+FACTORS = "compensation.safetensors"  # of compensated designs
+RETRAINED = "retrained"  # folder of retrained designs, each in a folder with these files
+WEIGHTS, LOG, RESULT, RIGHT = "weights.safetensors", "log.csv", "result.json", "right.json"
 _LONGEST_NAME = 200  # leaves room for the scratch folder's name
 _VERSIONED = ("dse", "torch", "numpy", "pymoo", "moocore", "scikit-learn")
 

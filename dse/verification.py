@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,20 @@ from torch import nn
 
 from dse.evaluator import Job
 from dse.exceptions import InputError
+from dse.factors import Factors, distance, read_factors
 from dse.inputs import load_inputs
 from dse.manifest import identity
 from dse.nn.datasets import Dataset
-from dse.preparation import prepare
+from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
-from dse.run_folder import environment, hardware
+from dse.retrain import RetrainingVerifier, VerifiedRetraining
+from dse.run_folder import FACTORS, RETRAINED, environment, hardware
 from dse.study import reopen
-from dse.types import Floats, Population
+from dse.types import Assignment, Floats, Population
 
 _ENERGY_TOLERANCE = 1e-12  # relative: the order of a sum
+_FACTOR_TOLERANCE = 1e-4  # relative: a few calibration codes that another machine rounds the other way
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Verified:
     rel_energy: tuple[float, float]
     search_loss_pp: tuple[float, float]
     test_loss_pp: tuple[float, float]
+    factors_apart: float | None  # largest relative difference of what compensates it; None: nothing, or not kept
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,37 @@ class Verification:
 
     designs: tuple[Verified, ...]
     differences: tuple[str, ...]
+    retrained: tuple[VerifiedRetraining, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether no design is different."""
-        return all(design.verdict != "different" for design in self.designs)
+        return "different" not in self.verdicts
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Those of all designs."""
+        return tuple(d.verdict for d in self.designs) + tuple(d.verdict for d in self.retrained)
 
 
 def verify(
     folder: str | Path,
     *,
     designs: int = 5,
+    retrained: int | None = None,
     model: nn.Module | None = None,
     dataset: Dataset | None = None,
     display: ProgressDisplay | None = None,
 ) -> Verification:
     """Train (or load), quantise and simulate again, without the study file's figures.
 
-    A design is within tolerance where each loss is off by at most one image and the energy in the last digits.
+    A design is within tolerance where each loss is off by at most one image, the energy in the last digits, and factors that
+    compensate it by a ten-thousandth. Retrained designs are loaded and simulated as well (`dse.retrain.RetrainingVerifier`).
 
     Args:
         folder: A finished run.
         designs: How many designs, spread evenly over the fronts of its methods.
+        retrained: How many of the designs in its folder of retrained ones, spread evenly by name; all when None.
         model, dataset: As they were handed to `dse.run`.
         display: Shows progress; silent when None.
 
@@ -86,12 +100,15 @@ def verify(
     losses = [_losses(evaluate, population, fidelity) for fidelity in ("lut", "test")]
     energies = prepared.space.energy(population)
     images = [len(part) for part in (prepared.workload.parts.search, prepared.workload.parts.test)]
-    display.finish()
+    factors = _factors_apart(run, population, prepared)
     found = tuple(
-        _verdict(run, method, number, float(energies[i]), [float(loss[i]) for loss in losses], images)
+        _verdict(run, method, number, float(energies[i]), [float(loss[i]) for loss in losses], images, factors[i])
         for i, (method, number) in enumerate(chosen)
     )
-    return Verification(found, tuple(_differences(run, identity(prepared)["hashes"])))
+    display.start("retrained designs")
+    checked = tuple(map(RetrainingVerifier(prepared), _retrained(folder, retrained)))
+    display.finish()
+    return Verification(found, tuple(_differences(run, identity(prepared)["hashes"])), checked)
 
 
 def _spread(run: RunData, count: int) -> list[tuple[str, int]]:
@@ -99,7 +116,33 @@ def _spread(run: RunData, count: int) -> list[tuple[str, int]]:
     every = [(method, number) for method, front in run.fronts.items() for number in range(len(front.population))]
     if not every:
         raise InputError(f"{run.path}: its fronts are empty; there is nothing to verify")
-    return [every[i] for i in np.unique(np.linspace(0, len(every) - 1, count).round().astype(int))]
+    return [every[i] for i in _even(len(every), count)]
+
+
+def _retrained(folder: Path, count: int | None) -> list[Path]:
+    """Return folders of retrained designs, or of what should be one."""
+    every = sorted(path for path in (folder / RETRAINED).glob("*") if not path.name.startswith("."))
+    return [every[i] for i in _even(len(every), len(every) if count is None else count)]
+
+
+def _even(total: int, count: int) -> list[int]:
+    """Return at most `count` of the numbers below `total`, at equal distances."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+
+
+def _factors_apart(run: RunData, population: Population, prepared: Prepared) -> list[float | None]:
+    """Return how far the kept factors of designs `(P, L)` are from what is found now; None where none are kept."""
+    found = prepared.factory.factors(population)
+    if found is None or not (run.path / FACTORS).exists():  # earlier runs kept none
+        return [None] * len(population)
+    return [_apart(run.path / FACTORS, design, now) for design, now in zip(population, found.factors, strict=True)]
+
+
+def _apart(path: Path, design: Assignment, now: Factors) -> float:
+    try:
+        return distance(read_factors(path, design), now)
+    except InputError:  # damaged, or of other designs
+        return math.inf
 
 
 def _losses(evaluate: Any, population: Population, fidelity: str) -> Floats:
@@ -110,20 +153,24 @@ def _losses(evaluate: Any, population: Population, fidelity: str) -> Floats:
 
 
 def _verdict(
-    run: RunData, method: str, number: int, energy: float, losses: list[float], images: list[int]
+    run: RunData, method: str, number: int, energy: float, losses: list[float], images: list[int], factors: float | None
 ) -> Verified:
     front = run.fronts[method]
-    pairs = [(float(front.search_loss_pp[number]), losses[0]), (float(front.test_loss_pp[number]), losses[1])]
+    search, test = (float(front.search_loss_pp[number]), losses[0]), (float(front.test_loss_pp[number]), losses[1])
     energies = float(front.rel_energy[number]), energy
-    apart = [abs(there - here) for there, here in pairs]
+    apart = [abs(there - here) for there, here in (search, test)]
     same_energy = abs(energies[0] - energies[1]) <= _ENERGY_TOLERANCE * energies[0]
-    if max(apart) < 1e-9 and energies[0] == energies[1]:  # losses are differences of fractions
+    if max(apart) < 1e-9 and energies[0] == energies[1] and not factors:  # losses are differences of fractions
         verdict = "identical"
-    elif same_energy and all(gap <= 100 / count + 1e-9 for gap, count in zip(apart, images, strict=True)):
+    elif (
+        same_energy
+        and (factors or 0.0) <= _FACTOR_TOLERANCE
+        and all(gap <= 100 / count + 1e-9 for gap, count in zip(apart, images, strict=True))
+    ):
         verdict = "within tolerance"
     else:
         verdict = "different"
-    return Verified(method, int(front.number[number]), verdict, energies, *pairs)
+    return Verified(method, int(front.number[number]), verdict, energies, search, test, factors)
 
 
 def _differences(run: RunData, hashes: dict[str, Any]) -> list[str]:

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory", "limited"),
     ("whole_files", "toml_files"),
-    ("pareto", "circuits", "subsets"),
-    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors"),
+    ("pareto", "paired", "circuits", "subsets"),
+    ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors", "factors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier
     ("variants",),
     ("nn", "comparison"),
@@ -51,6 +51,8 @@ WITHOUT_TORCH = (
     "space",
     "layer_rules",
     "subsets",
+    "paired",
+    "factors",
     "report",
     "comparison",
     "operands",

@@ -8,6 +8,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from dse.factors import Factors
 from dse.nn.convert import quantized_layers
 from dse.nn.layers import Correction
 
@@ -25,6 +26,13 @@ class Folded:
         corrections = {name: layer.correction for name, layer in quantized_layers(model).items()}
         kept = {name: (mean.clone(), variance.clone()) for name, (mean, variance) in statistics(model).items()}
         return cls(corrections, kept)
+
+    def factors(self, *, batch_norm: bool) -> Factors:
+        """Return it as plain arrays by module: corrections, and with `batch_norm` the BatchNorms' statistics."""
+        corrected = {name: vars(found) for name, found in self.corrections.items() if found is not None}
+        norms = {name: dict(zip(("mean", "variance"), kept, strict=True)) for name, kept in self.statistics.items()}
+        every = {**corrected, **(norms if batch_norm else {})}
+        return {name: {what: t.float().cpu().numpy() for what, t in tensors.items()} for name, tensors in every.items()}
 
     def put(self, model: nn.Module) -> None:
         """Fold it into the model it came from, or a copy of that, in place of what is there."""

@@ -18,6 +18,8 @@ from dse.report._headline import headline
 from dse.report._hypervolume import draw_hypervolume, hypervolume_info
 from dse.report._ladder import ladder_text
 from dse.report._profiles import draw_profiles, profiles_info
+from dse.report._retraining import retraining_info, retraining_text
+from dse.report._retraining_figure import draw_retraining
 from dse.report._robustness import draw_robustness, robustness_info
 from dse.report._run import load_run
 from dse.report._tables import report_text, summary_text
@@ -56,10 +58,20 @@ def write_report(path: str | Path) -> Report:
         draw["profiles"] = partial(draw_profiles, profiles, caption(run))
     if assignments is not None:
         draw["assignments"] = partial(draw_assignments, assignments)
+    retraining = retraining_info(run)
     folder = run.path / "figures"
     tables = run.path / "report.md"
     # before the figures: a run that lacks something gets none
-    text = report_text(run, results, list(draw), profiles=profiles, ladder=ladder_text(run.path / "ladder.csv"))
+    text = report_text(
+        run,
+        results,
+        list(draw),
+        profiles=profiles,
+        ladder=ladder_text(run.path / "ladder.csv"),
+        retraining=None if retraining is None else retraining_text(retraining, "figures/retraining.png"),
+    )
+    if retraining is not None and retraining.designs:
+        draw["retraining"] = partial(draw_retraining, retraining)  # linked from its own section
     figures = tuple(save(figure, folder, name).relative_to(run.path) for name, figure in draw.items())
     write_whole(tables, text.encode("utf-8", "replace"))
     return Report(figures, tables.relative_to(run.path), summary_text(run, results))

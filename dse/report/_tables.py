@@ -31,6 +31,7 @@ def report_text(
     *,
     profiles: ProfilesInfo | None = None,
     ladder: str | None = None,
+    retraining: str | None = None,
 ) -> str:
     """Return the report in Markdown; `figures` of the run are linked."""
     model, dataset = run.manifest.text("model"), run.manifest.text("dataset")
@@ -44,6 +45,7 @@ def report_text(
         *pictures,
         *_error_model_parts(run.metrics),
         *([] if profiles is None else ["## How profiles rank the layers", profiles_text(profiles)]),
+        *([] if retraining is None else ["## Retraining", retraining]),
         *([] if ladder is None else ["## What cheaper fidelities are worth", ladder]),
         *_setting_parts(run),
     ]

@@ -4,15 +4,17 @@
 of a prepared run and says what it gained on the test images; `retrain_run` for one design of a finished run's folder.
 """
 
+from dse.paired import Difference, paired_difference
 from dse.retrain._choose import designs_within, knee
 from dse.retrain._course import Epoch
-from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_difference
+from dse.retrain._design import RetrainedDesign, Retrainer
 from dse.retrain._files import write_retrained
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import retrain_run
 from dse.retrain._settings import RetrainSettings
 from dse.retrain._stage import retrain_stage
+from dse.retrain._verify import RetrainingVerifier, VerifiedRetraining
 
 __all__ = [
     "Difference",
@@ -23,6 +25,8 @@ __all__ = [
     "Retrained",
     "RetrainedDesign",
     "Retrainer",
+    "RetrainingVerifier",
+    "VerifiedRetraining",
     "designs_within",
     "held_out",
     "inject",

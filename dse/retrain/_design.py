@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from dse.config import RetrainConfig
@@ -18,6 +17,7 @@ from dse.nn.convert import Given
 from dse.nn.datasets import Part
 from dse.nn.models import load_weights
 from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, logits
+from dse.paired import Difference, Right, gains
 from dse.preparation import Prepared
 from dse.retrain._noise import predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
@@ -27,15 +27,7 @@ from dse.types import Assignment
 from dse.workload import model_hash
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A difference of two accuracies on the same images."""
-
-    pp: float
-    se_pp: float  # paired standard error
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RetrainedDesign:
     """A design before and after retraining; accuracies are fractions of the test images, simulated bit-exactly."""
 
@@ -44,10 +36,11 @@ class RetrainedDesign:
     assignment: Mapping[str, str]  # layer -> multiplier
     rel_energy: float
     accuracy: Mapping[str, float]  # float; exact (8 bits, not retrained); before; after
+    right: Mapping[str, Right]  # which test images each of these answers right
     gain: Difference  # after against before
     loss_before: Difference  # exact against before
     loss_after: Difference  # exact against after
-    facts: Mapping[str, Any]  # seed, settings, images, hashes
+    facts: Mapping[str, Any]  # seed, settings, images, hashes, and whether the run's network was begun with
 
 
 class Retrainer:
@@ -103,29 +96,28 @@ class Retrainer:
             key={"model": prepared.workload.model_name},
             progress=progress,
         )
-        before, after = _right(model, self._test), _right(made.model, self._test)
+        before, after = right_answers(model, self._test), right_answers(made.model, self._test)
         names = [prepared.space.multipliers[choice] for choice in assignment]
-        accuracies = {"float": self._float, "exact": self._exact, "before": before, "after": after}
+        right = {"float": self._float, "exact": self._exact, "before": before, "after": after}
         return RetrainedDesign(
             name=name,
             retrained=made,
             assignment=dict(zip(prepared.space.layers, names, strict=True)),
             rel_energy=float(prepared.space.energy(assignment[None])[0]),
-            accuracy={kind: float(right.mean()) for kind, right in accuracies.items()},
-            gain=paired_difference(after, before),
-            loss_before=paired_difference(self._exact, before),
-            loss_after=paired_difference(self._exact, after),
-            facts=self._facts(model, made, names),
+            accuracy={kind: float(answers.mean()) for kind, answers in right.items()},
+            right=right,
+            **gains(right),
+            facts={**self._facts(model, made, names), "start": "run" if start is None else "other weights"},
         )
 
     @cached_property
-    def _exact(self) -> NDArray[np.bool_]:
+    def _exact(self) -> Right:
         layers = len(self._prepared.space.layers)
-        return _right(design_network(self._prepared, np.zeros(layers, dtype=np.int64))[0], self._test)
+        return right_answers(design_network(self._prepared, np.zeros(layers, dtype=np.int64))[0], self._test)
 
     @cached_property
-    def _float(self) -> NDArray[np.bool_]:
-        return _right(self._prepared.workload.model, self._test)
+    def _float(self) -> Right:
+        return right_answers(self._prepared.workload.model, self._test)
 
     def _facts(self, start: nn.Module, made: Retrained, names: Sequence[str]) -> dict[str, Any]:
         """Return what the outcome depends on."""
@@ -151,15 +143,6 @@ def design_network(prepared: Prepared, assignment: Assignment) -> tuple[nn.Modul
     return prepared.factory.network(assignment), dict(prepared.factory.given(assignment))
 
 
-def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference:
-    """Return accuracy of `first` less that of `second`, right answers `(N,)` to the same images.
-
-    The standard error is that of the mean of the N differences -1, 0, 1: what both get right or wrong does not count.
-    """
-    apart = first.astype(np.float64) - second
-    return Difference(float(100 * apart.mean()), float(100 * apart.std() / np.sqrt(len(apart))))
-
-
 def _augment(prepared: Prepared) -> str:
     """Return how the float network's training augments, its own or that of the network known by its name."""
     space = prepared.inputs.config.space
@@ -169,7 +152,7 @@ def _augment(prepared: Prepared) -> str:
     return "none" if known is None else known.augment
 
 
-def _right(model: nn.Module, part: Part) -> NDArray[np.bool_]:
+def right_answers(model: nn.Module, part: Part) -> Right:
     """Return which images a model classifies right, `(N,)`."""
-    right: NDArray[np.bool_] = (logits(model, part.x).argmax(dim=1) == part.y.cpu()).numpy()
+    right: Right = (logits(model, part.x).argmax(dim=1) == part.y.cpu()).numpy()
     return right

@@ -1,4 +1,4 @@
-"""The folder of a retrained design: weights, log and result, there whole or not at all."""
+"""The folder of a retrained design: weights, log, result and answers, there whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Any
 
 from dse.exceptions import InputError
 from dse.nn.models import save_weights
+from dse.paired import packed
 from dse.retrain._course import Epoch
 from dse.retrain._design import RetrainedDesign
-from dse.run_folder import environment, write_csv, write_json
+from dse.run_folder import LOG, RESULT, RIGHT, WEIGHTS, environment, write_csv, write_json
 from dse.whole_files import writing
-
-WEIGHTS, LOG, RESULT = "weights.safetensors", "log.csv", "result.json"
 
 
 def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
-    """Write weights, log and result into a folder of their own, which is there whole or not at all; replaces what was there.
+    """Write what a retraining came to into a folder of its own, which is there whole or not at all; replaces what was there.
+
+    Beside weights, log and result these are the answers to the test images, of which a comparison of two retrained networks
+    takes its paired standard error.
 
     Raises:
         InputError: It cannot be written.
@@ -34,6 +36,7 @@ def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
             save_weights(made.retrained.model, new / WEIGHTS)
             write_csv(new / LOG, *_log_table(made.retrained.log))
             write_json(new / RESULT, _result(made))
+            write_json(new / RIGHT, {kind: packed(answers) for kind, answers in made.right.items()})
             if folder.exists():
                 os.replace(folder, Path(scratch) / "old")
             os.replace(new, folder)

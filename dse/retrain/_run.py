@@ -18,7 +18,8 @@ from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.retrain._design import RetrainedDesign, Retrainer
 from dse.retrain._files import check_place, write_retrained
-from dse.retrain._stage import EXACT, FOLDER, front_name, uniform_design
+from dse.retrain._stage import EXACT, front_name, uniform_design
+from dse.run_folder import RETRAINED
 from dse.types import Assignment
 from dse.workload import model_hash
 
@@ -63,7 +64,7 @@ def retrain_run(
     name, assignment = _design(run, method, design, uniform)
     with open_study(folder) as study:
         config = _with_settings(study.config, overrides)
-    place = out if out is not None else folder / FOLDER / name
+    place = out if out is not None else folder / RETRAINED / name
     check_place(place, overwrite=overwrite)
     display.start("load")
     prepared = prepare(load_inputs(config, model=model, dataset=dataset), display)

@@ -13,11 +13,11 @@ from dse.progress import ProgressDisplay
 from dse.retrain._choose import designs_within, knee
 from dse.retrain._design import RetrainedDesign, Retrainer
 from dse.retrain._files import write_retrained
-from dse.run_folder import write_csv
+from dse.run_folder import RETRAINED, write_csv
 from dse.scoring import Scored
 from dse.types import Assignment
 
-FOLDER, TABLE = "retrained", "retrained.csv"
+TABLE = "retrained.csv"
 EXACT = "exact"  # names the exact multiplier in `uniform`, whatever the library calls it
 _COLUMNS = (
     *("design", "rel_energy", "accuracy_before", "accuracy_after", "gain_pp", "gain_se_pp"),
@@ -47,7 +47,7 @@ def retrain_stage(
         display.start(f"retrain {name}")
         made.append(retrainer(name, assignment, progress=display.update))
         if folder is not None:
-            write_retrained(made[-1], folder / FOLDER / name)
+            write_retrained(made[-1], folder / RETRAINED / name)
     display.finish()
     if folder is not None:
         write_csv(folder / TABLE, _COLUMNS, map(_row, made))

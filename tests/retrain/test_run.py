@@ -72,7 +72,9 @@ def test_a_design_of_the_front(here: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert result["accuracy"]["after"] - result["accuracy"]["before"] == pytest.approx(result["gain"]["pp"] / 100)
     log = (folder / "log.csv").read_text().splitlines()
     assert log[0].startswith("epoch,loss,validation_accuracy") and [line.split(",")[0] for line in log[1:]] == ["0", "1"]
-    assert sorted(path.name for path in folder.iterdir()) == ["log.csv", "result.json", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("log.csv", "result.json", "right.json", "weights.safetensors")
+    ]
     assert [path.name for path in folder.parent.iterdir()] == ["nsga2-0"]
 
 
@@ -92,6 +94,32 @@ def test_a_retraining_is_kept_unless_told_and_is_not_done_twice(
     assert {name: files(folder)[name] for name in ("weights.safetensors", "log.csv")} == {
         name: before[name] for name in ("weights.safetensors", "log.csv")  # seconds and all: read, not trained
     }
+
+
+def test_retrained_designs_are_in_the_report_and_verified(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(here / "done", here / "shown")
+    for chosen in (("--design", 0), ("--uniform", "exact")):
+        assert call(monkeypatch, "retrain", "shown", *chosen, *QUICK, "--overwrite") == 0
+    assert call(monkeypatch, "report", "shown") == 0
+    report = (here / "shown" / "report.md").read_text()
+    assert "| uniform-exact | 0.0 |" in report and "| nsga2-0 |" in report and "A dash in" not in report
+    result = json.loads((here / "shown" / "retrained" / "nsga2-0" / "result.json").read_text())
+    assert f"{result['loss_after']['pp']:.2f} ± {result['loss_after']['se_pp']:.2f}" in report
+    capsys.readouterr()
+    assert call(monkeypatch, "verify", "shown", "--designs", 1) == 0
+    said = capsys.readouterr().out
+    assert said.count("identical         retrained ") == 2 and "3 of 3 identical" in said
+    result["accuracy"]["after"] += 0.01
+    (here / "shown" / "retrained" / "nsga2-0" / "result.json").write_text(json.dumps(result))
+    (here / "shown" / "retrained" / "foreign").mkdir()
+    assert call(monkeypatch, "verify", "shown", "--designs", 1) == 1
+    said = capsys.readouterr().out
+    assert "different         retrained nsga2-0" in said and "accuracy.after: " in said
+    assert "different         retrained foreign: test accuracy nan and nan" in said and "result.json: no such file" in said
+    assert call(monkeypatch, "verify", "shown", "--designs", 1, "--retrained", 0) == 0
+    assert "1 of 1 identical" in capsys.readouterr().out
 
 
 def test_weights_of_a_retraining_can_be_begun_with(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +184,7 @@ def test_the_last_stage_of_a_run_changes_nothing_before_it(
     assert names[0] == "nsga2-0" and names[-1] == "uniform-exact" and len(set(names)) == len(names)
     assert sorted(path.name for path in (here / "staged" / "retrained").iterdir()) == sorted(names)
     assert float(rows[0]["accuracy_before"]) == float(front(here / "staged")[0]["accuracy"])
+    assert "## Retraining" in (here / "staged" / "report.md").read_text()
     before = files(here / "staged" / "retrained")
     assert call(monkeypatch, "resume", "staged") == 0
     assert {name: content for name, content in files(here / "staged" / "retrained").items() if "result" not in name} == {
