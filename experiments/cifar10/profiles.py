@@ -110,6 +110,24 @@ def agreements(profiles: Mapping[str, RobustnessProfile], op_counts: NDArray[np.
     return rows
 
 
+def by_layer(
+    learned: Sequence[Floats], costs: Mapping[str, Floats], op_counts: NDArray[np.int64], settings: RobustnessSettings
+) -> list[list[float]]:
+    """Return rows, one per layer: share of the multiplications, learned sigma (mean, least, most), sigma expected by costs.
+
+    Expected is where the reward's slope balances the loss's, `lambda c / (2 alpha)`, at most `sigma_max`
+    (`RobustnessProfile.noise_cost`): with alpha in nats nothing is left to fit.
+    """
+    share = op_counts / op_counts.sum()
+    expected = [
+        np.minimum(settings.strength * share / (2 * np.maximum(alpha, 1e-12)), settings.sigma_max)
+        for alpha in costs.values()
+    ]
+    together = np.array(learned)
+    columns = [share, together.mean(axis=0), together.min(axis=0), together.max(axis=0), *expected]
+    return np.array(columns).T.tolist()
+
+
 def learn(
     model: nn.Module, train: Part, op_counts: NDArray[np.int64], settings: RobustnessSettings, seed: int, folder: Path
 ) -> Floats:
@@ -139,7 +157,7 @@ def page(
     settings: RobustnessSettings,
     rows: Sequence[Mapping[str, float]],
     ranks: Sequence[Sequence[object]],
-    layers: int,
+    layers: Mapping[str, Sequence[float]],
 ) -> str:
     """Return the README of the results."""
     converged = next((int(row["steps"]) for row in rows if row["converged"]), None)
@@ -149,8 +167,8 @@ def page(
         f"# Robustness profiles of {given.network}",
         "",
         f"Written by `python experiments/cifar10/profiles.py --network {given.network}`. CIFAR-10 (JPEG).",
-        f"{layers} layers; noise learned with lambda {settings.strength}, sigma at most {settings.sigma_max}, batches of",
-        f"{settings.batch_size}, Adam from {settings.lr} along a cosine to 0, trained: {settings.train}.",
+        f"{len(layers)} layers; noise learned with lambda {settings.strength}, sigma at most {settings.sigma_max},",
+        f"batches of {settings.batch_size}, Adam from {settings.lr} along a cosine to 0, trained: {settings.train}.",
         "",
         "## How many steps it takes",
         "",
@@ -185,6 +203,20 @@ def page(
     for a, b in dict.fromkeys((str(row[0]), str(row[1])) for row in ranks):
         found = {row[2]: f"{row[3]:.2f} ({row[4]:.3f}) / {row[5]:.2f}" for row in ranks if (row[0], row[1]) == (a, b)}
         lines.append(f"| {a} | {b} | " + " | ".join(found[kind] for kind in ("sigma", "cost", "equilibrium")) + " |")
+    lines += [
+        "",
+        "## Layer by layer",
+        "",
+        f"Learned sigma, the mean (least .. most) of all learnings of {max(given.steps)} steps, beside the one expected",
+        "where the reward's slope balances the loss's, lambda c / (2 alpha), with alpha in nats from Fisher information and",
+        "from the noise sweep. A sigma near 0 ends at the optimiser's own unrest, not at its balance.",
+        "",
+        "| layer | multiplications, % | learned | expected, fisher | expected, sweep |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (share, mean, low, high, *expected) in layers.items():
+        cells = [f"{100 * share:.2f}", f"{mean:.3g} ({low:.3g} .. {high:.3g})", *(f"{sigma:.3g}" for sigma in expected)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     machine = hardware()
     return "\n".join(
         [*lines, "", "![profiles](profiles.png)", "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]
@@ -255,7 +287,9 @@ def main() -> None:
     write_csv(out / "ranks.csv", ("a", "b", "of", "spearman", "p_value", "kendall"), ranks)
     write_csv(out / "profiles.csv", *profile_table(profiles, seen.op_counts))
     draw(paths, seen.names, profiles_info(out / "profiles.csv"), given.network, out)
-    text = page(given, run, rows, ranks, len(seen.names))
+    costs = {name: profiles[name].noise_cost(seen.op_counts) for name in ("fisher", "sweep")}
+    layers = dict(zip(seen.names, by_layer(list(longest), costs, seen.op_counts, run), strict=True))
+    text = page(given, run, rows, ranks, layers)
     (out / "README.md").write_text(text, encoding="utf-8")
     print(text)
 

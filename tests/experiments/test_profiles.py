@@ -12,7 +12,7 @@ from torch import nn
 from dse.nn.convert import quantize
 from dse.nn.datasets import Part
 from dse.robustness import RobustnessProfile, RobustnessSettings
-from experiments.cifar10.profiles import agreements, apart, averaged, convergence, learn, thinned
+from experiments.cifar10.profiles import agreements, apart, averaged, by_layer, convergence, learn, thinned
 
 SIGMA = np.array([0.1, 0.2, 0.3, 0.4])
 
@@ -60,6 +60,13 @@ def test_a_learned_sigma_is_compared_as_it_is_and_by_the_balance_it_settles_at()
     # sigma: 10, 30, 10, 1.25 against 1 / sqrt(alpha): ranks 2.5, 4, 2.5, 1 and 2, 4, 3, 1
     assert found["agn", "fisher", "sigma"][0] == pytest.approx(np.corrcoef([2.5, 4, 2.5, 1], [2, 4, 3, 1])[0, 1])
     assert found["agn", "op count", "sigma"][0] == pytest.approx(np.corrcoef([2.5, 4, 2.5, 1], [4, 3, 2, 1])[0, 1])
+
+
+def test_the_expected_sigma_is_where_the_slopes_balance() -> None:
+    counts, alpha, settings = np.array([30, 10]), np.array([0.5, 0.001]), RobustnessSettings(strength=0.4, sigma_max=0.6)
+    first, second = by_layer([SIGMA[:2], 3 * SIGMA[:2]], {"fisher": alpha}, counts, settings)
+    assert first == pytest.approx([0.75, 0.2, 0.1, 0.3, 0.3])  # 2 * 0.5 * 0.3 = 0.4 * 0.75
+    assert second == pytest.approx([0.25, 0.4, 0.2, 0.6, 0.6])  # would be 50, but nothing is earned beyond sigma_max
 
 
 def test_what_has_been_learned_is_not_learned_again(tmp_path: Path) -> None:
