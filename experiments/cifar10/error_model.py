@@ -27,6 +27,7 @@ import dse
 from dse.error_model import ErrorTable, agreement, measure_errors, predict_errors
 from dse.inputs import open_choices, quantized
 from dse.memory import keep_freed_memory
+from dse.nn.datasets import Part
 from dse.nn.tracing import TRACE_IMAGES, trace
 from dse.progress import ProgressDisplay
 from dse.report import draw_predicted, predicted_panel, read_csv, save
@@ -257,11 +258,12 @@ def main() -> None:
 def figures(config: dse.RunConfig, network: str, arguments: argparse.Namespace) -> Row:
     """Return the figures of one network in one format: those of its file, where they were made of the same."""
     workload, format_name = open_workload(config.space, seed=SEED).workload, config.space.quantisation.format
+    measured_on = Part(*(values[: arguments.images] for values in (workload.parts.search.x, workload.parts.search.y)))
     given = {
         "network": network,
         "format": format_name,
         "weights": model_hash(workload.model),
-        "data": workload.parts.content_hash,
+        "data": [workload.parts.calibration.content_hash, measured_on.content_hash],
         "library": open_choices(config.space.multipliers, format_name).library.content_hash,
         "patches": list(arguments.patches),
         "images": arguments.images,

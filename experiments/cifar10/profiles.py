@@ -1,6 +1,6 @@
 """Learn the noise that layers bear until it no longer moves, and hold it against Fisher information and noise sweep.
 
-    python experiments/cifar10/profiles.py [--network resnet8] [--steps 150 300 600 1200] [--starts 0.025 0.1 0.3]
+    python experiments/cifar10/profiles.py [--network resnet8] [--steps 150 300 600] [--starts 0.025 0.1 0.3]
         [--seeds 0 1 2] [--weights results/cifar10/baselines] [--out results/cifar10/profiles]
         --set space.dataset.path=CIFAR10.npz
 
@@ -247,7 +247,7 @@ def main() -> None:
     """Learn, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="resnet8")
-    parser.add_argument("--steps", type=int, nargs="+", default=(150, 300, 600, 1200), help="each the double of another")
+    parser.add_argument("--steps", type=int, nargs="+", default=(150, 300, 600), help="each the double of another")
     parser.add_argument("--starts", type=float, nargs="+", default=(0.025, 0.1, 0.3))
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     parser.add_argument("--weights", type=Path, default=ROOT / "results" / "cifar10" / "baselines")
