@@ -9,10 +9,13 @@ from dse.report._draw import Drawing, save
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
+from dse.report._predicted import PredictedPanel, draw_predicted, predicted_panel
+from dse.report._profiles import ProfilesInfo, draw_profiles, profiles_info, profiles_text
 from dse.report._report import Report, write_report
 from dse.report._run import RunData, load_run, loss_bound, objective_names
 from dse.report._strips import Strip, StripInfo, draw_strips
 from dse.report._text import KNOWN_METHODS, markdown, method_label, plain
+from dse.report._trajectories import TrajectoryInfo, draw_trajectories
 
 __all__ = [
     "KNOWN_METHODS",
@@ -23,18 +26,24 @@ __all__ = [
     "DifferenceInfo",
     "Drawing",
     "JsonFile",
+    "PredictedPanel",
+    "ProfilesInfo",
     "Report",
     "RunData",
     "Strip",
     "StripInfo",
     "Surface",
     "SurfaceInfo",
+    "TrajectoryInfo",
     "draw_bands",
     "draw_differences",
     "draw_error_maps",
     "draw_panels",
+    "draw_predicted",
+    "draw_profiles",
     "draw_strips",
     "draw_surfaces",
+    "draw_trajectories",
     "load_run",
     "loss_bound",
     "markdown",
@@ -42,6 +51,9 @@ __all__ = [
     "objective_names",
     "panel",
     "plain",
+    "predicted_panel",
+    "profiles_info",
+    "profiles_text",
     "read_csv",
     "read_json",
     "save",

@@ -76,6 +76,7 @@ def learn_robustness(
     *,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
+    watch: Callable[[Floats], None] | None = None,
 ) -> tuple[RobustnessProfile, nn.Module]:
     """Learn the noise that each approximable layer of a quantised model bears.
 
@@ -86,6 +87,7 @@ def learn_robustness(
         settings: See `RobustnessSettings`.
         seed: Seed of noise and batches; torch's global generator is left as it was.
         progress: Called as (done, total, note) after every step.
+        watch: Called with |sigma| `(L,)` after every step.
 
     Returns:
         The profile, and the model it holds for: a noise-adapted copy with `train="all"`, else a plain copy.
@@ -98,20 +100,16 @@ def learn_robustness(
     fake_quantized(model)
     layers = approximable_layers(model)
     if not layers:
-        raise InputError(
-            "robustness: expected a quantised model, got one with no approximable layer; quantise it first"
-        )
+        raise InputError("robustness: expected a quantised model, got one with no approximable layer; quantise it first")
     if len(images) == 0 or len(images) != len(labels):
-        raise InputError(
-            f"robustness: expected as many labels as images, at least one; got {len(images)}, {len(labels)}"
-        )
+        raise InputError(f"robustness: expected as many labels as images, at least one; got {len(images)}, {len(labels)}")
     if len(op_counts) != len(layers):
         raise InputError(f"robustness: expected {len(layers)} op counts, one per layer; got {len(op_counts)}")
     noises = [NoiseArithmetic(settings.sigma_initial) for _ in layers]
     for layer, noise in zip(layers.values(), noises, strict=True):
         layer.arithmetic = noise
     path = _train(
-        model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress
+        model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress, watch
     )
     # beyond sigma_max nothing is earned: what lies there is the optimiser's momentum
     sigma = np.minimum(path[-math.ceil(_SETTLED * len(path)) :].mean(axis=0), settings.sigma_max)
@@ -130,6 +128,7 @@ def _train(
     settings: RobustnessSettings,
     seed: int,
     progress: Callable[[int, int, str], None] | None,
+    watch: Callable[[Floats], None] | None,
 ) -> Floats:
     """Train and return |sigma| after every step, `(steps, L)`."""
     sigmas = [noise.sigma for noise in noises]
@@ -154,6 +153,8 @@ def _train(
                 optimizer.step()
             fall.step()
             path[step] = [abs(sigma.item()) for sigma in sigmas]
+            if watch:
+                watch(path[step].copy())
             if progress:
                 progress(step + 1, settings.steps, f"reward {reward.item():.3f}")
     for weight in weights:

@@ -237,6 +237,15 @@ def test_progress_is_told_every_step() -> None:
     assert told == [(i, 5) for i in range(1, 6)]
 
 
+def test_the_profile_is_the_mean_of_what_the_last_steps_were_watched_at() -> None:
+    model, images, labels = digits()
+    path: list[np.ndarray] = []
+    settings = replace(QUICK, steps=10)
+    profile, _ = learn_robustness(model, images, labels, np.ones(6, dtype=np.int64), settings, watch=path.append)
+    assert np.array(path).shape == (10, 6) and (path[0] != path[1]).all()
+    assert profile.sigma.tolist() == pytest.approx(np.mean(path[-3:], axis=0).tolist())
+
+
 def test_fewer_images_than_a_batch() -> None:
     model, images, labels = digits()
     profile, _ = learn_robustness(model, images[:1], labels[:1], np.ones(6, dtype=np.int64), QUICK)

@@ -1,0 +1,77 @@
+"""The scripts of the CIFAR-10 study from end to end, at smoke size: random images, an untrained network, few circuits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse.nn.models import build_model, save_weights
+from experiments.cifar10 import error_model, profile_seeds, profiles
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return what runs a script's `main` with some arguments, and returns the folder of its results."""
+    rng = np.random.default_rng(0)
+    images = {f"x_{part}": rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8) for part, n in (("train", 80), ("test", 10))}
+    labels = {f"y_{part}": np.arange(n) % 10 for part, n in (("train", 80), ("test", 10))}
+    np.savez(tmp_path / "data.npz", **images, **labels)
+    save_weights(build_model("resnet8", in_shape=(3, 32, 32), n_classes=10), tmp_path / "resnet8.safetensors")
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "space.dataset.path": tmp_path / "data.npz",
+        "space.dataset.calibration_images": 8,
+        "space.dataset.search_images": 8,
+        "space.multipliers.library": "builtin",
+        "space.multipliers.include": '["etm*", "dadda_bam_h1*"]',
+        "space.multipliers.variants.tuning": "[]",
+        "compensation.images": 8,
+        "robustness.steps": 2,
+        "robustness.batch_size": 4,
+        "search.evaluations": 6,
+        "search.population": 3,
+        "ladder.designs": 0,
+    }
+
+    def main(script: Callable[[], None], *arguments: str) -> Path:
+        options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        monkeypatch.setattr(sys, "argv", ["script", "--weights", str(tmp_path), "--out", "out", *arguments, *options])
+        script()
+        return tmp_path / "out"
+
+    return main
+
+
+def test_error_model(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("--networks", "resnet8", "resnet14", "--formats", "sm8", "--patches", "8", "16", "--images", "4")
+    out = run(error_model.main, *few)
+    text = (out / "README.md").read_text()
+    assert "direct, 16 patches: kept in" in text and "are not there: resnet14" in text
+    assert (out / "predicted.png").exists() and len((out / "resnet8-sm8.csv").read_text().splitlines()) > 8
+    monkeypatch.setattr(error_model, "measure", None)  # nothing is measured again
+    run(error_model.main, *few)
+    assert (out / "README.md").read_text() == text
+
+
+def test_profiles(run: Callable[..., Path]) -> None:
+    out = run(profiles.main, "--steps", "1", "2", "--starts", "0.1", "0.3", "--seeds", "0") / "resnet8"
+    text = (out / "README.md").read_text()
+    assert "| agn | fisher |" in text and "\n| 2 | " in text
+    assert {path.name for path in out.glob("*.csv")} == {
+        "convergence.csv", "profiles.csv", "ranks.csv", "sigma.csv", "trajectories.csv"
+    }  # fmt: skip
+    assert len((out / "sigma.csv").read_text().splitlines()) == 1 + 2 * 2
+    assert (out / "trajectories.png").exists() and (out / "profiles.png").exists()
+
+
+def test_profile_seeds(run: Callable[..., Path], tmp_path: Path) -> None:
+    out = run(profile_seeds.main, "--seeds", "2") / "resnet8"
+    text = (out / "README.md").read_text()
+    for guide in ("agn", "fisher", "sweep", "flat", "nsga2-unseeded"):
+        assert f"| `{guide}` | " in text
+    assert len((out / "hypervolume.csv").read_text().splitlines()) == 1 + 5 * 2
+    assert (out / "hypervolume.png").exists() and (tmp_path / "runs" / "profile-seeds-resnet8" / "study.sqlite").exists()
