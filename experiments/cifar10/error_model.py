@@ -245,7 +245,7 @@ def main() -> None:
         for format_name in arguments.formats:
             keys = {"model.name": network, "model.weights": weights, "quantisation.format": format_name}
             overrides = [*(f"space.{key}={value}" for key, value in keys.items()), *arguments.overrides]
-            config = dse.load_config(Path(__file__).with_name("resnet.toml"), overrides=overrides, seed=SEED)
+            config = dse.load_config(Path(__file__).with_name("study.toml"), overrides=overrides, seed=SEED)
             found.append(figures(config, network, arguments))
     if not found:
         raise SystemExit(f"no weights of {', '.join(missing)} in {arguments.weights}: train them first (baselines.py)")

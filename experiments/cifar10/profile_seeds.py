@@ -205,7 +205,7 @@ def main() -> None:
     weights = (given.weights / f"{given.network}.safetensors").resolve()
     network = (f"space.model.name={given.network}", f"space.model.weights={weights}")
     overrides = [*SETTINGS, *network, *given.overrides]
-    config = dse.load_config(Path(__file__).with_name("resnet.toml"), overrides=overrides, seed=0)
+    config = dse.load_config(Path(__file__).with_name("study.toml"), overrides=overrides, seed=0)
     inputs = load_inputs(config)
     with ProgressDisplay() as display, join(config, given.runs / f"profile-seeds-{given.network}") as study:
         prepared = prepare(inputs, display)

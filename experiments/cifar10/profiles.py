@@ -258,7 +258,7 @@ def main() -> None:
     keep_freed_memory()
     weights = (given.weights / f"{given.network}.safetensors").resolve()
     overrides = [f"space.model.name={given.network}", f"space.model.weights={weights}", *given.overrides]
-    config = dse.load_config(Path(__file__).with_name("resnet.toml"), overrides=overrides, seed=SPACE_SEED)
+    config = dse.load_config(Path(__file__).with_name("study.toml"), overrides=overrides, seed=SPACE_SEED)
     workload = open_workload(config.space, seed=SPACE_SEED).workload
     model = quantized(config, workload)
     seen = trace(model, workload.parts.calibration.x, patches=config.error_model.patches, seed=SPACE_SEED)
