@@ -35,8 +35,8 @@ def verify(run_folder: Path, designs: int) -> None:
     with ProgressDisplay() as display:
         found = check(run_folder, designs=designs, display=display)
     for design in found.designs:
-        pairs = (("energy", design.rel_energy), ("search loss", design.search_loss_pp), ("test loss", design.test_loss_pp))
-        said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs)
+        pairs = {"energy": design.rel_energy, **{f"{part} loss": pair for part, pair in design.loss_pp.items()}}
+        said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs.items())
         click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}")
     for difference in found.differences:
         click.echo(f"{'not as it was':<17} {difference}")
