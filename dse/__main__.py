@@ -144,15 +144,14 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
     settings = load_config(config, overrides=overrides, seed=seed)
     with under(f"{config}: "):
         inputs = load_inputs(settings)
-    parts = inputs.untrained.workload.parts
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")
     click.echo(f"layers    {_few(inputs.layers)}")
     click.echo(f"library   {settings.space.multipliers.library}, {len(inputs.library)} multipliers")
-    counts = {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")}
+    parts = inputs.untrained.workload.parts.by_name
     if inputs.float_layers:
         click.echo(f"in float  {', '.join(inputs.float_layers)}: not quantised, and not counted in the energy")
-    click.echo("images    " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    click.echo("images    " + ", ".join(f"{len(part)} {name}" for name, part in parts.items()))
 
 
 @cli.command()
@@ -217,7 +216,7 @@ def _salvage(path: Path, out: Path) -> None:
 def _print_report(folder: Path, written: Any) -> None:
     click.echo(written.summary)
     for what, paths in (
-        ("table ", (written.tables, Path("front.csv"), Path("metrics.json"))),
+        ("table ", (written.tables, written.savings, Path("front.csv"), Path("metrics.json"))),
         ("figure", written.figures),
     ):
         for path in paths:

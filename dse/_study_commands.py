@@ -39,8 +39,8 @@ def verify(run_folder: Path, designs: int, retrained: int | None) -> None:
     with ProgressDisplay() as display:
         found = check(run_folder, designs=designs, retrained=retrained, display=display)
     for design in found.designs:
-        pairs = (("energy", design.rel_energy), ("search loss", design.search_loss_pp), ("test loss", design.test_loss_pp))
-        said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs)
+        pairs = {"energy": design.rel_energy, **{f"{part} loss": pair for part, pair in design.loss_pp.items()}}
+        said = ", ".join(f"{name} {there:.4f} and {here:.4f}" for name, (there, here) in pairs.items())
         factors = f", factors {design.factors_apart:.1g} apart" if design.factors_apart else ""
         click.echo(f"{design.verdict:<17} {design.method} {design.design}: {said}{factors}")
     for again in found.retrained:

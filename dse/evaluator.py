@@ -1,13 +1,14 @@
 """What scores designs: one quantised network, the choices' tables, and the images of every fidelity.
 
 A fidelity is a text that says how a design is scored: `lut` by bit-exact simulation on all search images, `lut-250` on 250
-of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` by simulation on the test images.
+of them, `noise-64` by predicted errors as noise (`dse.fidelity`), `test` and `validation` by simulation on those images.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +26,7 @@ from dse.types import Assignment, Population, Table
 from dse.variants import LayerTables
 from dse.workload import model_hash
 
-TEST = "test"
+TEST, VALIDATION = "test", "validation"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class EvaluatorFactory:
         trace, errors: What predicted noise is made from.
         seed: Of that noise.
         compensation: How designs are compensated; None: not at all.
+        validation: Images and labels; None: there is no such fidelity.
     """
 
     model: nn.Module
@@ -57,14 +59,16 @@ class EvaluatorFactory:
     errors: ErrorTable
     seed: int = 0
     compensation: Compensation | None = None
+    validation: Part | None = None
 
     def __call__(self) -> Evaluator:
         # noise is drawn for the network as it was
         model = self.model if self.compensation is None else copy.deepcopy(self.model)
         compensator = None if self.compensation is None else self.compensation.of(model)
         noise = partial(NoiseSimulator, self.model, self.search, self.trace, self.noise_errors, seed=self.seed)
-        ladder = Ladder(Simulator(model, self.search, self.tables, compensator=compensator), noise)
-        return Evaluator(ladder, Simulator(model, self.test, self.tables, compensator=compensator))
+        simulator = partial(Simulator, model, tables=self.tables, compensator=compensator)
+        others = {TEST: self.test, **({} if self.validation is None else {VALIDATION: self.validation})}
+        return Evaluator(Ladder(simulator(self.search), noise), {name: simulator(part) for name, part in others.items()})
 
     @property
     def noise_errors(self) -> ErrorTable:
@@ -98,7 +102,7 @@ class EvaluatorFactory:
         return DesignFactors(designs, tuple(found))
 
     def hash(self, settings: str) -> str:
-        """Return the SHA-256 of what figures depend on beside design and fidelity.
+        """Return the SHA-256 of what figures depend on beside design and fidelity; without the validation images.
 
         Args:
             settings: What the model's parameters and buffers do not say of its arithmetic, such as the operand format.
@@ -119,11 +123,11 @@ class Evaluator:
         ArithmeticError: A design has no figures; where the job has several, none of them has.
     """
 
-    def __init__(self, ladder: Ladder, test: DesignScorer) -> None:
-        self._ladder, self._test = ladder, test
+    def __init__(self, ladder: Ladder, others: Mapping[str, DesignScorer]) -> None:
+        self._ladder, self._others = ladder, others
 
     def __call__(self, job: Job) -> list[Figures]:
-        scorer = self._test if job.fidelity == TEST else self._ladder[job.fidelity]
+        scorer = self._others[job.fidelity] if job.fidelity in self._others else self._ladder[job.fidelity]
         found = scorer.evaluate(job.designs)
         if failed := [reason for reason in found.reasons if reason]:
             raise ArithmeticError(failed[0])

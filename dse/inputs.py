@@ -31,7 +31,7 @@ from dse.objectives import (
     network_energy,
 )
 from dse.operands import operand_format
-from dse.run_folder import DESIGN_COLUMNS
+from dse.run_folder import DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
 from dse.variants import Choices, expand
@@ -104,7 +104,7 @@ def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str
 def _check_layer_names(layers: tuple[str, ...]) -> None:
     if "" in layers:
         raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
-    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *OBJECTIVES}):
+    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN, *OBJECTIVES}):
         raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
 
 
@@ -158,7 +158,7 @@ def _check_retraining(config: RunConfig, wanted: RetrainConfig, library: Multipl
     for name in wanted.uniform:
         if name not in ("exact", *library.names):
             raise InputError(f"retrain.uniform: {unknown_name('multiplier', name, ('exact', *library.names))}")
-    if images < 2 or (wanted.validation_images or 1) >= images:
+    if config.space.dataset.validation_images is None and (wanted.validation_images or 1) >= images:
         raise InputError(
             f"retrain.validation_images: expected fewer than the {images} training images, got {wanted.validation_images}"
         )

@@ -19,7 +19,17 @@ from dse.objectives import ENERGY_LEVELS, NetworkEnergy
 from dse.report import Report
 from dse.retrain import RetrainedDesign
 from dse.robustness import RobustnessProfile, profile_table
-from dse.run_folder import CONFIG, DESIGN_COLUMNS, FACTORS, VARIANTS, write_csv, write_json, write_toml
+from dse.run_folder import (
+    CONFIG,
+    DESIGN_COLUMNS,
+    FACTORS,
+    SE_COLUMN,
+    VALIDATION_COLUMN,
+    VARIANTS,
+    write_csv,
+    write_json,
+    write_toml,
+)
 from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
@@ -140,20 +150,31 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
             *map(float, front.test[i, 2:]),
             *_names(outcome.space, front.population[i]),
             float(front.search_accuracy[i]),
+            *_more(front, i),
         ]
         for method, front in outcome.fronts.items()
         for i in range(len(front.population))
     ]
     *columns, last = DESIGN_COLUMNS
-    write_csv(path, (*columns, *outcome.other_objectives, *outcome.space.layers, last), rows)
+    write_csv(path, (*columns, *outcome.other_objectives, *outcome.space.layers, last, *_more_columns(outcome)), rows)
 
 
 def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
-    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp")
-    figures = zip(u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp, strict=True)
+    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *_more_columns(outcome))
+    figures = np.stack([u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp], axis=1).tolist()
     names = [outcome.library.names[m] for m in u.evaluation]
-    write_csv(path, columns, [[name, *map(float, row)] for name, row in zip(names, figures, strict=True)])
+    write_csv(path, columns, [[name, *figures[i], *_more(u, i)] for i, name in enumerate(names)])
+
+
+def _more_columns(outcome: Outcome) -> tuple[str, ...]:
+    return (SE_COLUMN,) if outcome.uniform.validation_loss_pp is None else (SE_COLUMN, VALIDATION_COLUMN)
+
+
+def _more(scored: Scored, i: int) -> list[float | str]:
+    """Return the cells of `_more_columns` of one design."""
+    validation = scored.validation_loss_pp
+    return [*_figures(scored.accuracy_loss_se_pp[i]), *([] if validation is None else [float(validation[i])])]
 
 
 def _write_layers(outcome: Outcome, path: Path) -> None:

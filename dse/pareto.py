@@ -25,6 +25,22 @@ def reportable(objectives: Objectives, max_loss_pp: float | None) -> NDArray[np.
     return np.asarray(scored if max_loss_pp is None else scored & (objectives[:, 1] <= max_loss_pp + _ROUND_OFF))
 
 
+def cheapest_within(rel_energy: Floats, loss_pp: Floats, limit_pp: float) -> int | None:
+    """Return the index of the cheapest design that loses at most so much; None without one.
+
+    Of equally cheap ones it is that which loses least, of equals the first. Whoever chooses by a loss chooses by this.
+
+    Args:
+        rel_energy: Of the designs `(P,)`.
+        loss_pp: On the images that choose `(P,)`, pp: the validation part where there is one, else the search part.
+        limit_pp: Loss allowed, pp.
+    """
+    allowed = np.flatnonzero(loss_pp <= limit_pp + _ROUND_OFF)
+    if len(allowed) == 0:
+        return None
+    return int(allowed[np.lexsort([np.round(loss_pp[allowed], 9), rel_energy[allowed]])[0]])
+
+
 def non_dominated(objectives: Objectives) -> NDArray[np.bool_]:
     """Mark the rows of `(P, K)` that no other row dominates, `(P,)`; of equal rows only the first is marked.
 

@@ -15,13 +15,13 @@ from torch import nn
 from dse.climb import climb
 from dse.config import RunConfig
 from dse.error_model import agreement
-from dse.evaluator import TEST
+from dse.evaluator import TEST, VALIDATION
 from dse.exceptions import InputError, RunError
 from dse.executors import open_executor
 from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs
 from dse.manifest import energy_figures, identity, manifest
-from dse.nn.datasets import Dataset
+from dse.nn.datasets import Dataset, Part
 from dse.nn.training import accuracy
 from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
@@ -29,7 +29,7 @@ from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.retrain import retrain_stage
 from dse.run_folder import written_together
-from dse.scoring import Scorer, summarise
+from dse.scoring import PartFigures, Scorer, summarise
 from dse.search import Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.status import open_study
@@ -164,7 +164,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     known_by = identity(prepared)
     record(study, known_by)
     for folder in execution.known:
-        take_over(study, Path(folder), known_by["hashes"], {prepared.evaluator, prepared.evaluator_of("noise")})
+        take_over(study, Path(folder), known_by["hashes"], prepared.evaluators)
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
@@ -184,7 +184,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         "energy": energy_figures(config, prepared.energy),
         "error_model": {grade: asdict(found) for grade, found in agreements.items()},
         "float_layers": list(inputs.float_layers),
-        "images": {name: len(getattr(parts, name)) for name in ("train", "calibration", "search", "test")},
+        "images": {name: len(part) for name, part in parts.by_name.items()},
         "seconds": display.seconds,
     }
     return Outcome(
@@ -227,25 +227,28 @@ def open_figures(
 
 
 def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:
-    """Return what scores designs, and the exact quantised network's accuracy on search and test images."""
-    exact_design = np.zeros((1, len(prepared.space.layers)), dtype=np.int64)
-    search, test = figures(TOP), figures(TEST)
-    for stored in (search, test):
-        if (reason := stored.failure(exact_design[0])) is not None:
+    """Return what scores designs, and the exact quantised network's accuracy on the images of each part."""
+    parts, exact_design = prepared.workload.parts, np.zeros(len(prepared.space.layers), dtype=np.int64)
+
+    def part(fidelity: str, images: Part) -> PartFigures:
+        stored = figures(fidelity)
+        if (reason := stored.failure(exact_design)) is not None:
             raise RunError(f"the exact quantised network cannot be evaluated: {reason}")
-    exact_search, exact_test = (dict(stored(exact_design)[0] or {}) for stored in (search, test))
+        return PartFigures(stored, dict(stored(exact_design[None])[0] or {}), len(images))
+
+    found = {"quantised_search_accuracy": part(TOP, parts.search), "quantised_accuracy": part(TEST, parts.test)}
+    if parts.validation is not None:
+        found["quantised_validation_accuracy"] = part(VALIDATION, parts.validation)
     scorer = Scorer(
         prepared.inputs.config.search.objectives,
-        search=search,
-        test=test,
-        exact_search=exact_search,
-        exact_test=exact_test,
+        search=found["quantised_search_accuracy"],
+        test=found["quantised_accuracy"],
+        validation=found.get("quantised_validation_accuracy"),
         space=prepared.space,
         library=prepared.inputs.library,
         energy=prepared.energy,
     )
-    accuracies = {"quantised_accuracy": exact_test, "quantised_search_accuracy": exact_search}
-    return scorer, {name: found["accuracy"] for name, found in accuracies.items()}
+    return scorer, {name: part.exact["accuracy"] for name, part in found.items()}
 
 
 def _search(name: str, prepared: Prepared, scorer: Scorer, study: StudyFile, display: ProgressDisplay) -> History:

@@ -14,7 +14,7 @@ from torch import nn
 from dse.compensation import Compensation
 from dse.config import RunConfig
 from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
-from dse.evaluator import EvaluatorFactory
+from dse.evaluator import TEST, VALIDATION, EvaluatorFactory
 from dse.inputs import Inputs, constrained_space, quantized
 from dse.matching import matching_sweep, sensitivity, tolerances
 from dse.nn.tracing import Trace, trace
@@ -65,8 +65,18 @@ class Prepared:
         return hashlib.sha256(logits(exact, images).argmax(dim=1).numpy().astype("<i8").tobytes()).hexdigest()
 
     def evaluator_of(self, fidelity: str) -> str:
-        """Return the SHA-256 of what figures at one fidelity depend on; for noise these are the predicted errors as well."""
+        """Return the SHA-256 of what figures at one fidelity depend on.
+
+        For noise these are the predicted errors as well, for validation its images: the other figures know nothing of them.
+        """
+        if fidelity == VALIDATION and (validation := self.factory.validation) is not None:
+            return hashlib.sha256(f"{self.evaluator} {validation.content_hash}".encode()).hexdigest()
         return self._noise_evaluator if fidelity.startswith("noise") else self.evaluator
+
+    @property
+    def evaluators(self) -> set[str]:
+        """The SHA-256 of all fidelities."""
+        return {self.evaluator_of(fidelity) for fidelity in (TEST, VALIDATION, "noise")}
 
     @cached_property
     def _noise_evaluator(self) -> str:
@@ -133,7 +143,7 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         space=space,
         guidance=guidance,
         factory=EvaluatorFactory(
-            model, parts.search, parts.test, tables, seen, errors, config.space_seed, compensation
+            model, parts.search, parts.test, tables, seen, errors, config.space_seed, compensation, parts.validation
         ),
     )
 

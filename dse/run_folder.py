@@ -25,6 +25,8 @@ from dse.exceptions import InputError
 
 # columns of front.csv and evaluations.csv beside one for each layer
 DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation", "search_accuracy")
+# and after these in front.csv and uniform.csv: on test images, NaN where it is not known; in runs with validation images
+SE_COLUMN, VALIDATION_COLUMN = "accuracy_loss_se_pp", "validation_loss_pp"
 CONFIG, STUDY, MANIFEST, VARIANTS = "config.toml", "study.sqlite", "manifest.json", "variants.json"
 FACTORS = "compensation.safetensors"  # of compensated designs
 RETRAINED = "retrained"  # folder of retrained designs, each in a folder with these files
@@ -106,12 +108,17 @@ def written_together(folder: Path) -> Iterator[Path]:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table; floats keep every digit, so that equal results give equal bytes."""
+    """Write a table as `csv_text`."""
+    path.write_text(csv_text(columns, rows), encoding="utf-8")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as text; floats keep every digit, so that equal results give equal bytes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([[repr(float(v)) if isinstance(v, float) else v for v in row] for row in rows])
-    path.write_text(text.getvalue(), encoding="utf-8")
+    return text.getvalue()
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

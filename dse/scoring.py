@@ -14,13 +14,22 @@ from numpy.typing import NDArray
 from dse.config import ReferenceConfig
 from dse.multipliers import MultiplierLibrary
 from dse.objectives import NetworkEnergy, ObjectiveSet, Study
-from dse.pareto import hypervolume, non_dominated, reportable
+from dse.pareto import cheapest_within, hypervolume, non_dominated, reportable
 from dse.search import History
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objective, Objectives, Population
 
 Figures = Mapping[str, float]
 Source = Callable[[Population], Sequence[Figures | None]]  # (P, L) -> figures of each, None where a design failed
+
+
+@dataclass(frozen=True)
+class PartFigures:
+    """What is known of designs on the images of one part of the data."""
+
+    of: Source
+    exact: Figures  # those of the exact quantised network
+    images: int
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Scored:
     test: Objectives  # (P, K)
     search_accuracy: Floats  # (P,)
     accuracy: Floats  # (P,) on the test images
+    accuracy_loss_se_pp: Floats  # (P,) see `paired_se_pp`; NaN where the study file is older than what it is computed from
+    validation_loss_pp: Floats | None = None  # (P,) where the run has validation images
 
     @property
     def rel_energy(self) -> Floats:
@@ -49,6 +60,11 @@ class Scored:
         """Loss of accuracy against the exact quantised network on the test images, `(P,)` pp."""
         return self.test[:, 1]
 
+    @property
+    def choosing_loss_pp(self) -> Floats:
+        """The loss `(P,)` in pp that chooses designs: on validation images where the run has them, else on search images."""
+        return self.search_loss_pp if self.validation_loss_pp is None else self.validation_loss_pp
+
 
 class Column:
     """One objective of a run, from the figures of designs; NaN for those that could not be scored."""
@@ -64,12 +80,11 @@ class Column:
 
 
 class Scorer:
-    """The objectives of a run on search and on test images.
+    """The objectives of a run on search and on test images, and the accuracy loss on validation images.
 
     Args:
         names: Of the objectives, energy first and accuracy loss second.
-        search, test: Figures of designs on either images.
-        exact_search, exact_test: Those of the exact quantised network.
+        search, test, validation: Figures of designs on either images; a run may have no validation part.
         space, library, energy: What else objectives are computed from.
 
     Raises:
@@ -80,28 +95,38 @@ class Scorer:
         self,
         names: Sequence[str],
         *,
-        search: Source,
-        test: Source,
-        exact_search: Figures,
-        exact_test: Figures,
+        search: PartFigures,
+        test: PartFigures,
+        validation: PartFigures | None = None,
         space: SearchSpace,
         library: MultiplierLibrary,
         energy: NetworkEnergy | None = None,
     ) -> None:
-        self._sources, self._max_loss_pp = (search, test), space.max_loss_pp
-        make = partial(_columns, names, space, library, energy)
-        self.objectives: list[Objective] = make(search, exact_search)
-        self._test = make(test, exact_test)
+        self._on_search, self._on_test, self._max_loss_pp = search, test, space.max_loss_pp
+        make = partial(_columns, space, library, energy)
+        self.objectives: list[Objective] = make(names, search)
+        self._test = make(names, test)
+        self._validation = None if validation is None else make(names[1:2], validation)[0]
 
     def score(self, population: Population, evaluation: NDArray[np.int64]) -> Scored:
-        """Score designs `(P, L)`, numbered `(P,)`, on both kinds of images; those that cannot be scored are left out."""
-        sides = [
+        """Score designs `(P, L)`, numbered `(P,)`, on all kinds of images; those that cannot be scored are left out."""
+        search, test = (
             np.stack([column(population) for column in columns], axis=1) for columns in (self.objectives, self._test)
-        ]
-        fine = np.isfinite(np.hstack(sides)).all(axis=1)
+        )
+        validation = None if self._validation is None else self._validation(population)
+        fine = np.isfinite(np.column_stack([search, test] if validation is None else [search, test, validation])).all(axis=1)
         population = population[fine]
-        accuracies = [np.array([f["accuracy"] for f in source(population) if f]) for source in self._sources]
-        return Scored(population, evaluation[fine], sides[0][fine], sides[1][fine], *accuracies)
+        lost, gained = (_figure(name, self._on_test, population) for name in ("lost", "gained"))
+        return Scored(
+            population=population,
+            evaluation=evaluation[fine],
+            search=search[fine],
+            test=test[fine],
+            search_accuracy=_figure("accuracy", self._on_search, population),
+            accuracy=_figure("accuracy", self._on_test, population),
+            accuracy_loss_se_pp=paired_se_pp(lost, gained, self._on_test.images),
+            validation_loss_pp=None if validation is None else validation[fine],
+        )
 
     def front(self, history: History) -> Scored:
         """Score a method's front: of its designs within the space's bound on the loss those that no other of them dominates.
@@ -113,11 +138,10 @@ class Scorer:
         chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
         return self.score(history.population[chosen], chosen + 1)
 
-
     def uniform(self, space: SearchSpace) -> Scored:
         """Score the designs with one multiplier in all layers, numbered by it: of a circuit's variants the best one.
 
-        That is judged on the search images; the test images see no other.
+        That is judged on the search images; the other images see no other.
         """
         designs = space.uniform()
         losses = self.objectives[1](designs)
@@ -127,15 +151,29 @@ class Scorer:
 
 
 def _columns(
-    names: Sequence[str],
-    space: SearchSpace,
-    library: MultiplierLibrary,
-    energy: NetworkEnergy | None,
-    figures: Source,
-    exact: Figures,
+    space: SearchSpace, library: MultiplierLibrary, energy: NetworkEnergy | None, names: Sequence[str], part: PartFigures
 ) -> list[Objective]:
-    study = Study(space, library, dict(exact), energy)
-    return [Column(name, study, figures) for name in names]
+    study = Study(space, library, dict(part.exact), energy)
+    return [Column(name, study, part.of) for name in names]
+
+
+def _figure(name: str, part: PartFigures, population: Population) -> Floats:
+    """Return one figure of designs that have figures, `(P,)`; NaN where the study file does not hold it."""
+    return np.array([math.nan if found is None else found.get(name, math.nan) for found in part.of(population)])
+
+
+def paired_se_pp(lost: Floats, gained: Floats, images: int) -> Floats:
+    """Return the standard error of losses of accuracy against the exact network, on the same images, `(P,)` pp.
+
+    That of the mean of N differences: 1 on the share `lost` of the images that only the exact network classifies right, -1
+    on the share `gained` that only the design does, 0 on the others (paired samples, as McNemar, Psychometrika 12, 1947).
+
+    Args:
+        lost, gained: `(P,)`, 0 to 1.
+        images: N.
+    """
+    variance = lost + gained - (lost - gained) ** 2
+    return 100 * np.sqrt(np.maximum(variance, 0.0) / images)
 
 
 def hypervolumes(fronts: Mapping[str, Scored], reference: Floats, *, test: bool) -> dict[str, float]:
@@ -144,9 +182,8 @@ def hypervolumes(fronts: Mapping[str, Scored], reference: Floats, *, test: bool)
 
 
 def best_uniform(uniform: Scored, *, loss_pp: float = 1.0) -> int | None:
-    """Return the index of the cheapest uniform design that loses at most `loss_pp` on the search images; None without."""
-    allowed = np.flatnonzero(uniform.search_loss_pp <= loss_pp)
-    return None if len(allowed) == 0 else int(allowed[np.argmin(uniform.rel_energy[allowed])])
+    """Return the index of the cheapest uniform design that loses at most `loss_pp`; None without one."""
+    return cheapest_within(uniform.rel_energy, uniform.choosing_loss_pp, loss_pp)
 
 
 def summarise(

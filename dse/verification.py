@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from dse.evaluator import Job
+from dse.evaluator import TEST, VALIDATION, Job
 from dse.exceptions import InputError
 from dse.factors import Factors, distance, read_factors
+from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
 from dse.nn.datasets import Dataset
@@ -24,6 +26,7 @@ from dse.run_folder import FACTORS, RETRAINED, environment, hardware
 from dse.study import reopen
 from dse.types import Assignment, Floats, Population
 
+_FIDELITY = {"search": TOP, "validation": VALIDATION, "test": TEST}  # of the parts that score designs
 _ENERGY_TOLERANCE = 1e-12  # relative: the order of a sum
 _FACTOR_TOLERANCE = 1e-4  # relative: a few calibration codes that another machine rounds the other way
 
@@ -36,8 +39,7 @@ class Verified:
     design: int  # its row among the method's in front.csv, from 0
     verdict: str  # "identical", "within tolerance" or "different"
     rel_energy: tuple[float, float]
-    search_loss_pp: tuple[float, float]
-    test_loss_pp: tuple[float, float]
+    loss_pp: Mapping[str, tuple[float, float]]  # on the images of each part that scores designs
     factors_apart: float | None  # largest relative difference of what compensates it; None: nothing, or not kept
 
 
@@ -97,12 +99,20 @@ def verify(
         raise InputError(f"{folder}: layers or multipliers are not those of the run any more; put back what it was run with")
     population = np.array([run.fronts[method].population[number] for method, number in chosen], dtype=np.int64)
     evaluate = prepared.factory()
-    losses = [_losses(evaluate, population, fidelity) for fidelity in ("lut", "test")]
+    images = {name: len(part) for name, part in prepared.workload.parts.by_name.items() if name in _FIDELITY}
+    losses = {name: _losses(evaluate, population, _FIDELITY[name]) for name in images}
     energies = prepared.space.energy(population)
-    images = [len(part) for part in (prepared.workload.parts.search, prepared.workload.parts.test)]
     factors = _factors_apart(run, population, prepared)
     found = tuple(
-        _verdict(run, method, number, float(energies[i]), [float(loss[i]) for loss in losses], images, factors[i])
+        _verdict(
+            run,
+            method,
+            number,
+            float(energies[i]),
+            {part: float(loss[i]) for part, loss in losses.items()},
+            images,
+            factors[i],
+        )
         for i, (method, number) in enumerate(chosen)
     )
     display.start("retrained designs")
@@ -153,24 +163,27 @@ def _losses(evaluate: Any, population: Population, fidelity: str) -> Floats:
 
 
 def _verdict(
-    run: RunData, method: str, number: int, energy: float, losses: list[float], images: list[int], factors: float | None
+    run: RunData,
+    method: str,
+    number: int,
+    energy: float,
+    losses: Mapping[str, float],
+    images: Mapping[str, int],
+    factors: float | None,
 ) -> Verified:
     front = run.fronts[method]
-    search, test = (float(front.search_loss_pp[number]), losses[0]), (float(front.test_loss_pp[number]), losses[1])
+    pairs = {part: (float(known[number]), losses[part]) for part, known in front.losses_pp.items()}
     energies = float(front.rel_energy[number]), energy
-    apart = [abs(there - here) for there, here in (search, test)]
+    apart = {part: abs(there - here) for part, (there, here) in pairs.items()}
     same_energy = abs(energies[0] - energies[1]) <= _ENERGY_TOLERANCE * energies[0]
-    if max(apart) < 1e-9 and energies[0] == energies[1] and not factors:  # losses are differences of fractions
+    close = all(gap <= 100 / images[part] + 1e-9 for part, gap in apart.items())
+    if max(apart.values()) < 1e-9 and energies[0] == energies[1] and not factors:  # losses are differences of fractions
         verdict = "identical"
-    elif (
-        same_energy
-        and (factors or 0.0) <= _FACTOR_TOLERANCE
-        and all(gap <= 100 / count + 1e-9 for gap, count in zip(apart, images, strict=True))
-    ):
+    elif same_energy and close and (factors or 0.0) <= _FACTOR_TOLERANCE:
         verdict = "within tolerance"
     else:
         verdict = "different"
-    return Verified(method, int(front.number[number]), verdict, energies, search, test, factors)
+    return Verified(method, int(front.number[number]), verdict, energies, pairs, factors)
 
 
 def _differences(run: RunData, hashes: dict[str, Any]) -> list[str]:

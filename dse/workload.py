@@ -1,4 +1,4 @@
-"""A workload: the trained network and the images of its four disjoint parts."""
+"""A workload: the trained network and the images of its disjoint parts."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def open_workload(
             train=config.dataset.train_images,
             calibration=config.dataset.calibration_images,
             search=config.dataset.search_images,
+            validation=config.dataset.validation_images,
             test=config.dataset.test_images,
             seed=seed,
         )
@@ -80,7 +81,7 @@ def open_workload(
             load_weights(network, config.model.weights)
         check_finite(network)
     with under("space.model: "):
-        for part in (parts.train, parts.calibration, parts.search, parts.test):
+        for part in parts.by_name.values():
             require_fit(network, part)
     trained = (
         given or config.model.weights is not None or (config.model.factory is not None and config.training is None)

@@ -202,6 +202,7 @@ def test_space_of_a_file_can_be_overridden_in_part(tmp_path: Path) -> None:
         ("space.quantisation.format = 'u4'", "space.quantisation.format: "),
         ("space.dataset.download = 'perhaps'", "space.dataset.download: "),
         ("search = 3", "search: Input should be a valid dictionary"),
+        ("space.dataset.validation_images = 0", "space.dataset.validation_images: Input should be greater"),
         ("space.model = 'lenet5'", "space.model: Input should be a valid dictionary"),
         ("space.model.factory = 'a:b'", "space.model: expected one of the keys name and factory, not both"),
         ("space.dataset.factory = 'a:b'", "space.dataset: expected one of the keys name and factory, not both"),
@@ -217,6 +218,15 @@ def test_faults_in_a_key(tmp_path: Path, line: str, message: str) -> None:
     key = line.partition(" = ")[0]
     base = [one for one in ("space.model.name = 'a'", "space.dataset.name = 'b'") if not one.startswith(key + ".")]
     assert message in refused(tmp_path, "\n".join([line, *base]))
+
+
+def test_the_images_that_choose_epochs_are_given_once(tmp_path: Path) -> None:
+    part, held_out = "[space.dataset]\nvalidation_images = 9\n", "[retrain]\nvalidation_images = 5\n"
+    message = "retrain: expected one of retrain.validation_images and space.dataset.validation_images, not both"
+    assert message in refused(tmp_path, part + held_out)
+    for text in (part, held_out, part + "[retrain]\n"):
+        config = load_config(write(tmp_path, text))
+        assert (config.space.dataset.validation_images is None) == ("space" not in text)
 
 
 VARIANTS = "[space.multipliers]\nweight_tuning = {}\n[space.multipliers.variants]\n{}\n"

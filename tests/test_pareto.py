@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.pareto import hypervolume, hypervolume_curve, non_dominated, reportable
+from dse.pareto import cheapest_within, hypervolume, hypervolume_curve, non_dominated, reportable
 from dse.types import Objectives
 
 UNIT = np.array([1.0, 1.0])
@@ -33,6 +33,23 @@ def test_non_dominated_is_brute_force(k: int, seed: int) -> None:
     objectives = points(40, k, seed)
     marked = non_dominated(objectives)
     assert marked.dtype == bool and marked.tolist() == brute_force_front(objectives)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_cheapest_within_a_loss_is_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    energy, loss = rng.integers(1, 5, 9) / 4, rng.integers(-1, 5, 9) / 4  # many are equal
+    for limit in (-1.0, -0.25, 0.0, 0.5, 9.0):
+        allowed = [i for i in range(9) if loss[i] <= limit]
+        expected = min(allowed, key=lambda i: (energy[i], loss[i], i)) if allowed else None
+        assert cheapest_within(energy, loss, limit) == expected
+    assert cheapest_within(energy[:0], loss[:0], 1.0) is None
+
+
+def test_a_loss_of_just_the_limit_is_within_it_whatever_its_last_digit() -> None:
+    loss = np.array([100 * (0.9 - 0.897)])
+    assert loss[0] > 0.3 and cheapest_within(np.ones(1), loss, 0.3) == 0
+    assert cheapest_within(np.ones(1), np.array([0.301]), 0.3) is None
 
 
 def test_first_of_equal_rows() -> None:

@@ -74,7 +74,7 @@ def test_a_run_writes_what_the_readme_promises(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert outcome.folder == folder
     written = {p.name for p in folder.iterdir()}
-    tables = {"evaluations.csv", "front.csv", "uniform.csv", "robustness.csv", "errors.csv", "report.md"}
+    tables = {"evaluations.csv", "front.csv", "uniform.csv", "robustness.csv", "errors.csv", "report.md", "savings.csv"}
     assert written >= {"config.toml", "manifest.json", "metrics.json", "figures", *tables}
     for name in FIGURES:
         assert (folder / "figures" / f"{name}.png").stat().st_size > 1000
@@ -82,7 +82,7 @@ def test_a_run_writes_what_the_readme_promises(tmp_path: Path) -> None:
     front = rows(folder / "front.csv")
     layers = ("conv1", "conv2", "conv3", "conv4", "conv5", "linear")
     columns = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation")
-    assert tuple(front[0]) == (*columns, *layers, "search_accuracy")
+    assert tuple(front[0]) == (*columns, *layers, "search_accuracy", "accuracy_loss_se_pp")
     assert {row["method"] for row in front} == {"nsga2", "alwann", "random"}
     assert all(len({row[layer] for layer in layers}) <= 3 for row in front)
     evaluations = rows(folder / "evaluations.csv")
@@ -326,6 +326,7 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__layers": {"include": ["conv9"]}}, "conv"),
         ({"space__layers": {"exclude": ["*"]}}, "no approximable layer"),
         ({"space__dataset": {"name": "digits", "search_images": 100000}}, "space.dataset.search_images"),
+        ({"space__dataset": {"name": "digits", "validation_images": 100000}}, "space.dataset.validation_images: expected 1"),
         ({"search__methods": ["exhaustive"]}, "search.methods: exhaustive"),
         ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),

@@ -10,7 +10,7 @@ import pytest
 
 from dse.config import ReferenceConfig
 from dse.multipliers import MultiplierLibrary, from_callable
-from dse.scoring import Scored, Scorer, best_uniform, hypervolumes, summarise
+from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise
 from dse.search import History
 from dse.space import SearchSpace
 from dse.types import Population
@@ -37,13 +37,17 @@ class Accuracy:
         return [None if row == self._broken else {"accuracy": value} for row, value in rows]
 
 
-def scorer(names: tuple[str, ...] = NAMES, broken: tuple[int, ...] = (), space: SearchSpace = SPACE) -> Scorer:
+def scorer(
+    names: tuple[str, ...] = NAMES,
+    broken: tuple[int, ...] = (),
+    space: SearchSpace = SPACE,
+    validation: Accuracy | None = None,
+) -> Scorer:
     return Scorer(
         names,
-        search=Accuracy(0.01),
-        test=Accuracy(0.02, broken),
-        exact_search={"accuracy": 0.9},
-        exact_test={"accuracy": 0.91},
+        search=PartFigures(Accuracy(0.01), {"accuracy": 0.9}, 100),
+        test=PartFigures(Accuracy(0.02, broken), {"accuracy": 0.91}, 50),
+        validation=None if validation is None else PartFigures(validation, {"accuracy": 0.92}, 50),
         space=space,
         library=LIBRARY,
     )
@@ -89,10 +93,8 @@ def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
         accuracy = {0: 0.9, 1: 0.7, 2: 0.8, 3: 0.6}
         return [{"accuracy": accuracy[int(row[0])]} for row in population]
 
-    exact = {"accuracy": 0.9}
-    found = Scorer(
-        NAMES, search=search, test=test, exact_search=exact, exact_test=exact, space=varied, library=library
-    ).uniform(varied)
+    on_search, on_test = (PartFigures(source, {"accuracy": 0.9}, 50) for source in (search, test))
+    found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied)
     assert found.evaluation.tolist() == [0, 2, 3] and found.population.tolist() == [[0, 0], [2, 2], [3, 3]]
     assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2), (3, 3)}
 
@@ -101,6 +103,39 @@ def test_designs_that_fail_on_the_test_images_are_left_out() -> None:
     run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [np.nan, np.nan]])
     front = scorer(broken=(1, 1)).front(run)
     assert front.population.tolist() == [[0, 0]] and front.evaluation.tolist() == [1]
+
+
+def test_designs_are_scored_on_the_validation_images_where_there_are_any() -> None:
+    run = history([[0, 0], [1, 1], [2, 2]], [[1, 0], [0.55, 2], [0.1, 4]])
+    plain, found = scorer().front(run), scorer(validation=Accuracy(0.05)).front(run)
+    assert found.validation_loss_pp is not None and plain.validation_loss_pp is None
+    assert found.validation_loss_pp == pytest.approx([2, 12, 22])  # against the exact network on the same images
+    assert found.choosing_loss_pp is found.validation_loss_pp and (plain.choosing_loss_pp == plain.search_loss_pp).all()
+    for name in ("population", "evaluation", "search", "test", "search_accuracy", "accuracy"):
+        assert (getattr(found, name) == getattr(plain, name)).all()
+    failing = scorer(validation=Accuracy(0.05, broken=(1, 1))).front(run)
+    assert failing.population.tolist() == [[0, 0], [2, 2]] and failing.validation_loss_pp == pytest.approx([2, 22])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_standard_error_is_that_of_the_differences_image_by_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    exact, design = rng.random((2, 57)) < np.array([[0.9], [0.8]])
+    differences = [int(a) - int(b) for a, b in zip(exact, design, strict=True)]
+    mean = sum(differences) / 57
+    naive = 100 * (sum((d - mean) ** 2 for d in differences) / 57) ** 0.5 / 57**0.5
+    lost, gained = (np.array([both.mean()]) for both in (exact & ~design, design & ~exact))
+    assert paired_se_pp(lost, gained, 57) == pytest.approx([naive])
+    assert paired_se_pp(np.zeros(1), np.zeros(1), 57) == paired_se_pp(np.ones(1), np.zeros(1), 57) == [0]
+
+
+def test_figures_of_an_older_study_have_no_standard_error() -> None:
+    def half(population: Population) -> list[dict[str, float] | None]:
+        return [{"accuracy": 0.8} | ({} if row.any() else {"lost": 0.2, "gained": 0.1}) for row in population]
+
+    part = PartFigures(half, {"accuracy": 0.9}, 50)
+    found = Scorer(NAMES, search=part, test=part, space=SPACE, library=LIBRARY).score(SPACE.uniform(), np.arange(3))
+    assert found.accuracy_loss_se_pp == pytest.approx([100 * (0.29 / 50) ** 0.5, np.nan, np.nan], nan_ok=True)
 
 
 def test_front_is_chosen_on_the_search_images_from_dear_to_cheap() -> None:
@@ -136,12 +171,13 @@ def test_front_of_a_method_that_found_nothing() -> None:
     assert hypervolumes({"a": front}, np.array([1.0, 10.0]), test=True) == {"a": 0}
 
 
-def scored(energy: list[float], search_loss: list[float]) -> Scored:
+def scored(energy: list[float], search_loss: list[float], validation_loss: list[float] | None = None) -> Scored:
     n, zeros = len(energy), np.zeros(len(energy))
     loss = np.array(search_loss, dtype=float)
     designs = np.repeat(np.arange(n)[:, None], 2, axis=1)
     sides = (np.column_stack([energy, values]) for values in (loss, loss[::-1]))
-    return Scored(designs, np.arange(n), *sides, zeros, zeros)
+    validation = None if validation_loss is None else np.array(validation_loss)
+    return Scored(designs, np.arange(n), *sides, zeros, zeros, zeros, validation)
 
 
 @pytest.mark.parametrize(
@@ -149,12 +185,15 @@ def scored(energy: list[float], search_loss: list[float]) -> Scored:
     [
         ([1.0, 0.6, 0.3], [0, 1.0, 1.01], 1),  # a loss of just 1 point is allowed
         ([1.0, 0.6, 0.3], [0, 2, 0.5], 2),
-        ([1.0, 0.3, 0.3], [0, 0.2, -0.1], 1),  # the first of equals
+        ([1.0, 0.3, 0.3], [0, 0.2, -0.1], 2),  # of equally cheap ones that which loses least
         ([1.0, 0.6], [1.1, 3], None),
     ],
 )
 def test_best_uniform(energy: list[float], loss: list[float], best: int | None) -> None:
     assert best_uniform(scored(energy, loss)) == best
+    hopeless = [9.0] * len(energy)
+    assert best_uniform(scored(energy, hopeless, loss)) == best  # validation images choose where there are any
+    assert best_uniform(scored(energy, loss, hopeless)) is None
 
 
 def test_hypervolume_is_in_all_objectives() -> None:

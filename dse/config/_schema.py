@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +60,7 @@ class DatasetConfig(Table):
     train_images: int | None = Field(default=None, ge=1)
     calibration_images: int = Field(default=128, ge=1)
     search_images: int = Field(default=500, ge=1)
+    validation_images: int | None = Field(default=None, ge=1)  # choose designs of a front, and epochs; absent: none do
     test_images: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
@@ -242,7 +243,7 @@ class SearchConfig(Table):
 class RetrainConfig(Table):
     """Retraining of designs of a front as a run's last stage, and by `dse retrain`; see `dse.retrain.RetrainSettings`."""
 
-    designs: Literal["knee"] | list[Annotated[float, Field(ge=0)]] = "knee"  # or the cheapest within each search loss, pp
+    designs: Literal["knee"] | list[Annotated[float, Field(ge=0)]] = "knee"  # or the cheapest within each loss, pp
     method: str = "nsga2"  # whose front
     uniform: list[str] = []  # multipliers whose uniform designs are retrained as well; "exact" names the exact one
     validation_images: int | None = Field(default=None, ge=1)  # of the training part; a tenth of it when absent
@@ -280,6 +281,15 @@ class RunConfig(Table):
     search: SearchConfig = SearchConfig()
     ladder: LadderConfig = LadderConfig()
     retrain: RetrainConfig | None = None  # absent: nothing is retrained
+
+    @field_validator("retrain")
+    @classmethod
+    def _validated_once(cls, retrain: RetrainConfig | None, others: ValidationInfo) -> RetrainConfig | None:
+        space = others.data.get("space")
+        validated = space is not None and space.dataset.validation_images is not None
+        if validated and retrain is not None and retrain.validation_images is not None:
+            raise ValueError("expected one of retrain.validation_images and space.dataset.validation_images, not both")
+        return retrain
 
     @property
     def space_seed(self) -> int:

@@ -20,6 +20,8 @@ class FigureSums:
     * `accuracy`: share of the images classified right, 0 to 1; of equal logits the first class counts.
     * `top5`: share of the images whose class is among the five largest logits, 0 to 1; only with more than 5 classes.
     * `worst_class`: smallest accuracy over the classes of which images were seen, 0 to 1.
+    * `lost`, `gained`: share of the images that only the exact network, only the design classifies right, 0 to 1. The loss
+      of accuracy is their difference, and with both its paired standard error is known.
     * `kl`: mean over the images of `KL(p_exact || p_design)`, nats, at least 0; p is the softmax of the logits.
 
     Each figure is that of a design alone, bit for bit, as long as the batches of images are the same.
@@ -32,6 +34,7 @@ class FigureSums:
     def __init__(self, designs: int, classes: int) -> None:
         self._images = np.zeros((designs, classes), dtype=np.int64)  # seen, by class
         self._right = np.zeros((designs, classes), dtype=np.int64)
+        self._lost, self._gained = np.zeros((2, designs), dtype=np.int64)
         self._top = np.zeros(designs, dtype=np.int64)
         self._kl = np.zeros(designs)
         self._not_finite = np.zeros(designs, dtype=np.int64)
@@ -56,6 +59,9 @@ class FigureSums:
         finite = np.isfinite(values).all(axis=1)
         known = labels[labels < classes]
         right = finite & (values.argmax(axis=1) == labels)
+        right_before = exact.argmax(axis=1) == labels
+        self._lost[design] += int((right_before & ~right).sum())
+        self._gained[design] += int((right & ~right_before).sum())
         self._images[design] += np.bincount(known, minlength=classes)
         self._right[design] += np.bincount(labels[right], minlength=classes)
         self._not_finite[design] += int((~finite).sum())
@@ -84,6 +90,8 @@ class FigureSums:
             "accuracy": int(right.sum()) / seen,
             "kl": float(self._kl[design]) / seen,
             "worst_class": worst,
+            "lost": int(self._lost[design]) / seen,
+            "gained": int(self._gained[design]) / seen,
         }
         return {**found, "top5": int(self._top[design]) / seen} if len(images) > _TOP else found
 

@@ -16,7 +16,8 @@ def spent(run: RunData) -> str:
 
 def caption(run: RunData) -> str:
     """Return the line that says what a figure was made from."""
-    search, test = run.metrics.count("images", "search"), run.metrics.count("images", "test")
-    images = f"{search:,} search and {test:,} test images"
+    parts = dict.fromkeys(("search", run.chosen_by, "test"))
+    *first, test = (f"{run.metrics.count('images', part):,} {part}" for part in parts)
+    images = f"{', '.join(first)} and {test} images"
     source = f"{run.manifest.text('model')} on {run.manifest.text('dataset')}"
     return " · ".join([source, f"seed {run.manifest.count('seed')}", images, spent(run)])

@@ -22,6 +22,7 @@ from dse.report._retraining import retraining_info, retraining_text
 from dse.report._retraining_figure import draw_retraining
 from dse.report._robustness import draw_robustness, robustness_info
 from dse.report._run import load_run
+from dse.report._savings import savings_csv
 from dse.report._tables import report_text, summary_text
 from dse.whole_files import write_whole
 
@@ -32,11 +33,12 @@ class Report:
 
     figures: tuple[Path, ...]  # PNG files, relative to the run's folder; a PDF of the same name lies beside each
     tables: Path  # the Markdown report, relative to the run's folder
+    savings: Path  # the table of what each method saves, relative to the run's folder
     summary: str  # a few lines of plain text
 
 
 def write_report(path: str | Path) -> Report:
-    """Write `figures/` and `report.md` into the folder of a finished run.
+    """Write `figures/`, `report.md` and `savings.csv` into the folder of a finished run.
 
     The same run gives the same bytes, and a file is replaced whole or not at all.
 
@@ -60,7 +62,7 @@ def write_report(path: str | Path) -> Report:
         draw["assignments"] = partial(draw_assignments, assignments)
     retraining = retraining_info(run)
     folder = run.path / "figures"
-    tables = run.path / "report.md"
+    tables, savings = run.path / "report.md", run.path / "savings.csv"
     # before the figures: a run that lacks something gets none
     text = report_text(
         run,
@@ -74,4 +76,5 @@ def write_report(path: str | Path) -> Report:
         draw["retraining"] = partial(draw_retraining, retraining)  # linked from its own section
     figures = tuple(save(figure, folder, name).relative_to(run.path) for name, figure in draw.items())
     write_whole(tables, text.encode("utf-8", "replace"))
-    return Report(figures, tables.relative_to(run.path), summary_text(run, results))
+    write_whole(savings, savings_csv(run, results.choices).encode("utf-8", "replace"))
+    return Report(figures, tables.relative_to(run.path), savings.relative_to(run.path), summary_text(run, results))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from dse.pareto import reportable
 from dse.report._energy import EnergyLevels, energy_levels
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._text import KNOWN_METHODS
+from dse.run_folder import SE_COLUMN, VALIDATION_COLUMN
 from dse.types import Floats, Objectives, Population
 
 _TWO = ("rel_energy", "accuracy_loss_pp")  # objectives of a run that does not name its own
@@ -28,12 +30,26 @@ class Evaluations:
 
 
 @dataclass(frozen=True)
-class Front:
-    """The front of one method, P designs by rising energy."""
+class Designs:
+    """Figures of P designs; losses are against the quantised network on the same images."""
 
     rel_energy: Floats  # (P,)
-    search_loss_pp: Floats  # (P,) against the quantised network, on the search images
-    test_loss_pp: Floats  # (P,) against the quantised network, on the test images
+    search_loss_pp: Floats  # (P,)
+    test_loss_pp: Floats  # (P,)
+    test_se_pp: Floats  # (P,) paired standard error of the loss on the test images; NaN where it is not known
+    validation_loss_pp: Floats | None  # (P,); None: the run has no validation images
+
+    @property
+    def losses_pp(self) -> dict[str, Floats]:
+        """The losses `(P,)` by the part of the data."""
+        validation = {} if self.validation_loss_pp is None else {"validation": self.validation_loss_pp}
+        return {"search": self.search_loss_pp, **validation, "test": self.test_loss_pp}
+
+
+@dataclass(frozen=True)
+class Front(Designs):
+    """The front of one method, P designs by rising energy."""
+
     population: Population  # (P, L)
     number: NDArray[np.int64]  # (P,) by which a design is known: its row among the method's in front.csv, from 0
 
@@ -47,13 +63,10 @@ class Front:
 
 
 @dataclass(frozen=True)
-class Uniforms:
-    """Designs with one multiplier in all layers, U of them."""
+class Uniforms(Designs):
+    """Designs with one multiplier in all layers."""
 
-    names: tuple[str, ...]  # (U,)
-    rel_energy: Floats  # (U,)
-    search_loss_pp: Floats  # (U,)
-    test_loss_pp: Floats  # (U,)
+    names: tuple[str, ...]  # (P,)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,7 @@ class RunData:
     reference: Floats  # (K,) reference point of the hypervolume
     max_loss_pp: float | None  # the run's bound on the loss on the search images; None: no bound
     library_floor: float  # smallest relative energy a design can have
+    chosen_by: str  # the part of the data whose images choose designs: validation where there is one, else search
     energy: EnergyLevels | None  # None: multiplications only
     metrics: JsonFile
     manifest: JsonFile
@@ -98,6 +112,7 @@ def load_run(path: str | Path) -> RunData:
     methods = _methods(metrics, (evaluations, front))
     exact = 100 * metrics.number("baselines", "quantised_search_accuracy")
     objectives, bound = objective_names(metrics), loss_bound(metrics)
+    chosen_by = "validation" if VALIDATION_COLUMN in front.columns else "search"
     return RunData(
         path=path,
         methods=methods,
@@ -108,12 +123,13 @@ def load_run(path: str | Path) -> RunData:
         sigma=robustness.numbers("sigma"),
         error_std=_grid(errors, layers, multipliers),
         evaluations={m: _evaluations(evaluations, m, objectives, bound) for m in methods},
-        fronts={m: _front(front, m, layers, multipliers, exact) for m in methods},
-        uniforms=_uniforms(read_csv(path / "uniform.csv"), exact),
+        fronts={m: _front(front, m, layers, multipliers, _designs(front, exact, chosen_by)) for m in methods},
+        uniforms=_uniforms(read_csv(path / "uniform.csv"), exact, chosen_by),
         objectives=objectives,
         reference=np.array([metrics.number("reference_point", name) for name in objectives]),
         max_loss_pp=bound,
         library_floor=metrics.number("library_floor"),
+        chosen_by=chosen_by,
         energy=energy_levels(metrics),
         metrics=metrics,
         manifest=manifest,
@@ -155,8 +171,23 @@ def _evaluations(file: CsvFile, method: str, names: Sequence[str], bound: float 
     return Evaluations(number[rows], objectives[rows])
 
 
-def _front(file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tuple[str, ...], exact: float) -> Front:
+def _designs(file: CsvFile, exact: float, chosen_by: str) -> Designs:
+    """Return the figures of all designs of a file; standard errors are not known of runs from before there were any."""
     energy = file.numbers("rel_energy")
+    known = SE_COLUMN in file.columns
+    return Designs(
+        rel_energy=energy,
+        search_loss_pp=np.round(exact - 100 * file.numbers("search_accuracy"), 9),
+        test_loss_pp=file.numbers("accuracy_loss_pp"),
+        test_se_pp=file.numbers(SE_COLUMN, gaps=True) if known else np.full(len(energy), np.nan),
+        validation_loss_pp=np.round(file.numbers(VALIDATION_COLUMN), 9) if chosen_by == "validation" else None,
+    )
+
+
+def _front(
+    file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tuple[str, ...], designs: Designs
+) -> Front:
+    energy = designs.rel_energy
     rows = _rows(file, method)
     number = np.argsort(energy[rows], kind="stable")
     rows = rows[number]
@@ -167,17 +198,12 @@ def _front(file: CsvFile, method: str, layers: tuple[str, ...], multipliers: tup
             if name not in index:
                 raise InputError(f"{file.path}: column '{layer}': {unknown_name('multiplier', name, index)}")
             population[row, position] = index[name]
-    search = np.round(exact - 100 * file.numbers("search_accuracy"), 9)
-    return Front(energy[rows], search[rows], file.numbers("accuracy_loss_pp")[rows], population[rows], number)
+    figures: dict[str, Any] = {name: None if found is None else found[rows] for name, found in vars(designs).items()}
+    return Front(**figures, population=population[rows], number=number)
 
 
-def _uniforms(file: CsvFile, exact: float) -> Uniforms:
-    return Uniforms(
-        names=file.texts("multiplier"),
-        rel_energy=file.numbers("rel_energy"),
-        search_loss_pp=np.round(exact - 100 * file.numbers("search_accuracy"), 9),
-        test_loss_pp=file.numbers("accuracy_loss_pp"),
-    )
+def _uniforms(file: CsvFile, exact: float, chosen_by: str) -> Uniforms:
+    return Uniforms(**vars(_designs(file, exact, chosen_by)), names=file.texts("multiplier"))
 
 
 def _power(errors: CsvFile, multipliers: tuple[str, ...]) -> Floats:

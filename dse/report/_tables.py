@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dse.report._caption import caption
 from dse.report._files import JsonFile
-from dse.report._headline import BUDGETS_PP, Headline, cheapest_within
+from dse.report._headline import Headline
 from dse.report._hypervolume import BASELINE, hypervolume_unit, reference_text
 from dse.report._profiles import ProfilesInfo, profiles_text
 from dse.report._run import RunData
+from dse.report._savings import NOT_REACHED, UNIFORM, Choice
 from dse.report._text import markdown, method_label, number, plain
 
 _REACHED = f"{method_label(BASELINE)} search's final value"
@@ -40,6 +42,7 @@ def report_text(
         f"# {markdown(model)} on {markdown(dataset)}",
         f"{markdown(caption(run))}.",
         *_headline_parts(run, results),
+        *_savings_parts(run, results),
         *_energy_parts(run, results),
         *_baseline_parts(run),
         *pictures,
@@ -61,9 +64,9 @@ def summary_text(run: RunData, results: Headline) -> str:
         values = f"hypervolume {row.hypervolume:.3f} (test {row.hypervolume_test:.3f})"
         lines.append(f"{row.label}: {values} after {row.evaluations} evaluations{reached}")
     for choice in results.choices:
-        if choice.budget_pp == 1.0 and choice.rel_energy is not None:
-            what = f"{choice.label}: relative energy {choice.rel_energy:.3f}"
-            lines.append(f"at most 1 pp search loss, {what}, test loss {number(choice.test_loss_pp, 2)} pp")
+        if choice.level_pp == 1.0 and choice.chosen is not None:
+            what = f"{choice.label}: relative energy {choice.chosen.rel_energy:.3f}"
+            lines.append(f"at most 1 pp {run.chosen_by} loss, {what}, test loss {number(choice.chosen.test_loss_pp, 2)} pp")
     return "\n".join(plain(line) for line in lines)
 
 
@@ -75,26 +78,6 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
             for r in results.methods
         ),
     )
-    choices = _table(
-        ["most search loss (pp)", "method", "relative energy", "search loss (pp)", "test loss (pp)"],
-        (
-            [
-                f"{c.budget_pp:g}",
-                c.label,
-                number(c.rel_energy, 3),
-                number(c.search_loss_pp, 2),
-                number(c.test_loss_pp, 2),
-            ]
-            for c in results.choices
-        ),
-    )
-    images, tested = run.metrics.count("images", "search"), run.metrics.count("images", "test")
-    step = (
-        f"; one search image is {100 / images:.2g} pp, one test image {100 / tested:.2g} pp"
-        if images and tested
-        else ""
-    )
-    budgets = ", ".join(f"{b:g}" for b in BUDGETS_PP)
     return [
         "## Results",
         "Losses are in percentage points against the exact quantised network on the same images.",
@@ -104,10 +87,39 @@ def _headline_parts(run: RunData, results: Headline) -> list[str]:
         hypervolume,
         "The methods see search images only. On test images every front falls back, the more the harder it was searched: "
         "part of what looks good on a few hundred images is luck. Compare methods over several seeds.",
-        f"The cheapest design within {budgets} pp, chosen by its loss on the search images alone{step}.",
-        choices,
-        *_design_parts(run),
     ]
+
+
+def _savings_parts(run: RunData, results: Headline) -> list[str]:
+    """Say what each method saves at every level of the loss, by which images its design was chosen, and which it is."""
+    images, tested = run.metrics.count("images", run.chosen_by), run.metrics.count("images", "test")
+    level = "multiplier" if run.energy is None else run.energy.level
+    counted = "multiplications alone" if level == "multiplier" else f"energy at level {markdown(level)}"
+    seen = {"validation": "no method has seen", "search": "steered the searches: part of a small loss is luck"}
+    parts = [
+        "## Savings",
+        f"The cheapest design of each front that loses at most so much on the {images:,} {run.chosen_by} images, which "
+        f"{seen[run.chosen_by]}. Test images choose nothing. Savings are against the exact multiplier everywhere and count "
+        f"{counted}. Test losses are of all {tested:,} test images, ± the standard error of the paired differences from the "
+        f"exact quantised network. One {run.chosen_by} image is {_step(images)} pp, one test image {_step(tested)} pp.",
+    ]
+    if any(c.chosen is not None and math.isnan(c.chosen.test_se_pp) for c in results.choices):
+        parts.append("Where the standard error is missing, the figures are older than it is; a new run has it.")
+    loss = f"{run.chosen_by} loss (pp)"
+    header = [f"most {loss}", "method", "design", "saving (%)", loss, "test loss (pp)"]
+    return [*parts, _table(header, map(_saving_row, results.choices)), *_design_parts(run, results)]
+
+
+def _step(images: int) -> str:
+    return f"{100 / images:.2g}" if images else "–"
+
+
+def _saving_row(choice: Choice) -> list[str]:
+    chosen = choice.chosen
+    if chosen is None:
+        return [f"{choice.level_pp:g}", choice.label, NOT_REACHED, "–", "–", "–"]
+    losses = [number(chosen.loss_pp, 2), f"{number(chosen.test_loss_pp, 2)} ± {number(chosen.test_se_pp, 2)}"]
+    return [f"{choice.level_pp:g}", choice.label, chosen.name, number(chosen.saving_percent, 1), *losses]
 
 
 def _bound_parts(run: RunData) -> list[str]:
@@ -124,26 +136,26 @@ def _compensation_parts(run: RunData) -> list[str]:
     return [f"Every design but the exact one is compensated ({names}): its losses are those of the corrected network."]
 
 
-def _design_parts(run: RunData) -> list[str]:
-    """Spell out one design: the cheapest of the first method within 1 pp on the search images."""
-    for method, front in run.fronts.items():
-        row = cheapest_within(1.0, front.rel_energy, front.search_loss_pp)
-        if row is not None:
-            label, energy = markdown(method_label(method)), front.rel_energy[row]
-            named = f"`--design {front.number[row]}`"
-            head = f"The {label} design within 1 pp ({named} of `dse export`, `retrain`), at relative energy {energy:.3f}:"
-            names = [markdown(run.multipliers[m]) for m in front.population[row]]
+def _design_parts(run: RunData, results: Headline) -> list[str]:
+    """Spell out one design: that of the first method within 1 pp."""
+    for choice in results.choices:
+        if choice.level_pp == 1.0 and choice.method != UNIFORM and (chosen := choice.chosen) is not None:
+            front = run.fronts[choice.method]
+            named = f"`--design {chosen.name}` of `dse export`, `retrain`"
+            where = f"at relative energy {chosen.rel_energy:.3f}"
+            head = f"The {markdown(choice.label)} design within 1 pp ({named}), {where}:"
+            names = [markdown(run.multipliers[m]) for m in front.population[front.at(int(chosen.name))]]
             return [head, _table(["layer", "multiplier"], zip(map(markdown, run.layers), names, strict=True))]
     return []
 
 
 def _energy_parts(run: RunData, results: Headline) -> list[str]:
     """Put the savings of the chosen designs at every level side by side."""
-    found = [(c, c.rel_energy) for c in results.choices if c.rel_energy is not None]
+    found = [(c, c.chosen.rel_energy) for c in results.choices if c.chosen is not None]
     if run.energy is None or not found:
         return []
     savings = [(c, run.energy.savings(energy).values()) for c, energy in found]
-    rows = [[f"{c.budget_pp:g}", c.label, *(number(100 * s, 1) for s in by_level)] for c, by_level in savings]
+    rows = [[f"{c.level_pp:g}", c.label, *(number(100 * s, 1) for s in by_level)] for c, by_level in savings]
     shares = [number(100 * share, 1) for share in run.energy.shares.values()]
     return [
         "## Energy at every level",
@@ -154,7 +166,8 @@ def _energy_parts(run: RunData, results: Headline) -> list[str]:
         "control and leakage are left out. "
         f"Relative energies elsewhere in this report are those of level {markdown(run.energy.level)}.",
         _table(
-            ["most search loss (pp)", "method", *run.energy.shares], [*rows, ["", "share of the multipliers", *shares]]
+            [f"most {run.chosen_by} loss (pp)", "method", *run.energy.shares],
+            [*rows, ["", "share of the multipliers", *shares]],
         ),
     ]
 
@@ -163,7 +176,10 @@ def _baseline_parts(run: RunData) -> list[str]:
     rows = [
         ["float network, test accuracy", _percent(run, "float_accuracy")],
         ["quantised network, test accuracy", _percent(run, "quantised_accuracy")],
-        ["quantised network, search accuracy", _percent(run, "quantised_search_accuracy")],
+        *(
+            [f"quantised network, {part} accuracy", _percent(run, f"quantised_{part}_accuracy")]
+            for part in dict.fromkeys(("search", run.chosen_by))
+        ),
         ["least relative energy the library allows", number(run.library_floor, 3)],
     ]
     if run.metrics.get("best_uniform") is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dse.pareto import cheapest_within
 from dse.types import Floats
 
 
@@ -14,15 +15,11 @@ def designs_within(rel_energy: Floats, loss_pp: Floats, limits: Sequence[float])
 
     Args:
         rel_energy: Of the front `(P,)`.
-        loss_pp: On the search images `(P,)`, pp.
+        loss_pp: On the images that choose `(P,)`, pp; see `dse.pareto.cheapest_within`.
         limits: In pp.
     """
-    found = []
-    for limit in limits:
-        allowed = np.flatnonzero(loss_pp <= limit)
-        if len(allowed):
-            found.append(int(allowed[np.argmin(rel_energy[allowed])]))
-    return list(dict.fromkeys(found))
+    found = (cheapest_within(rel_energy, loss_pp, limit) for limit in limits)
+    return list(dict.fromkeys(index for index in found if index is not None))
 
 
 def knee(rel_energy: Floats, loss_pp: Floats, max_loss: float) -> list[int]:

@@ -44,7 +44,9 @@ class RetrainedDesign:
 
 
 class Retrainer:
-    """Retrains designs of a prepared run. Training and validation images are of the run's training part.
+    """Retrains designs of a prepared run.
+
+    Epochs are chosen on the run's validation part. Where it has none, images are held out of its training part.
 
     Args:
         prepared: The run.
@@ -61,9 +63,9 @@ class Retrainer:
         what = {"designs", "method", "uniform", "validation_images", "seed"}  # and not how
         settings = config.model_dump(exclude=what, exclude_none=True)
         self._settings = RetrainSettings(**{"augment": _augment(prepared), **settings})
-        train = prepared.workload.parts.train
-        wanted = config.validation_images
-        self._train, self._validation = held_out(train, max(1, len(train) // 10) if wanted is None else wanted)
+        train, validation = prepared.workload.parts.train, prepared.workload.parts.validation
+        wanted = max(1, len(train) // 10) if config.validation_images is None else config.validation_images
+        self._train, self._validation = held_out(train, wanted) if validation is None else (train, validation)
 
     def __call__(
         self, name: str, assignment: Assignment, *, start: Path | None = None, progress: Progress | None = None

@@ -75,7 +75,7 @@ def _chosen(
     """Yield names and assignments; designs of the front are numbered as `dse export` does."""
     front = fronts[config.method]
     order = np.argsort(front.rel_energy, kind="stable")
-    energy, loss = front.rel_energy[order], front.search_loss_pp[order]
+    energy, loss = front.rel_energy[order], front.choosing_loss_pp[order]
     if config.designs == "knee":
         numbers = knee(energy, loss, prepared.inputs.config.search.reference.accuracy_loss_pp)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,33 @@ def test_parts_share_no_image_and_search_comes_from_training() -> None:
     assert torch.equal(parts.search.y, (parts.search.x[:, 0, 0, 0] % 3).long())  # labels stay with their images
 
 
+def test_validation_images_are_taken_from_those_that_train_and_change_no_other_part() -> None:
+    sizes: dict[str, Any] = {"train": None, "calibration": 5, "search": 7, "test": 9, "seed": 3}
+    plain, parts = split_dataset(dataset(40), **sizes), split_dataset(dataset(40), **sizes, validation=6)
+    assert parts.validation is not None and plain.validation is None and len(parts.validation) == 6
+    for name in ("calibration", "search", "test"):
+        assert parts.by_name[name].content_hash == plain.by_name[name].content_hash
+    order = np.random.default_rng((3, 0)).permutation(40).tolist()  # which the parts are cut from, one after the other
+    for name, drawn in (("calibration", order[:5]), ("search", order[5:12]), ("validation", order[12:18])):
+        assert parts.by_name[name].x[:, 0, 0, 0].tolist() == drawn
+    assert parts.train.x[:, 0, 0, 0].tolist() == order[18:]
+    few = split_dataset(dataset(40), **(sizes | {"train": 3}), validation=6)
+    assert few.train.x[:, 0, 0, 0].tolist() == order[18:21] and few.validation is not None
+    assert few.validation.content_hash == parts.validation.content_hash
+
+
+def test_the_hash_of_parts_without_validation_images_is_what_it_was() -> None:
+    sizes: dict[str, Any] = {"train": None, "calibration": 5, "search": 7, "test": 9, "seed": 3}
+    plain, parts = split_dataset(dataset(40), **sizes), split_dataset(dataset(40), **sizes, validation=6)
+    four = " ".join(part.content_hash for part in (plain.train, plain.calibration, plain.search, plain.test))
+    assert plain.content_hash == hashlib.sha256(four.encode()).hexdigest()
+    other = DataParts(parts.train, parts.calibration, parts.search, parts.test, validation=plain.search)
+    without = DataParts(parts.train, parts.calibration, parts.search, parts.test)
+    assert len({parts.content_hash, other.content_hash, without.content_hash}) == 3
+    assert list(parts.by_name) == ["train", "calibration", "search", "validation", "test"]
+    assert list(plain.by_name) == ["train", "calibration", "search", "test"]
+
+
 def test_none_takes_all_that_is_left() -> None:
     parts = split_dataset(dataset(40), train=None, calibration=5, search=7, test=None, seed=0)
     assert (len(parts.train), len(parts.test)) == (28, 40)
@@ -102,6 +130,11 @@ def test_later_sizes_leave_earlier_parts_alone() -> None:
         ({"search": 35}, "dataset.train_images: the other parts leave no images"),
         ({"train": 29}, r"dataset.train_images: expected 1 .. 28"),
         ({"train": 0}, "dataset.train_images"),
+        ({"validation": 0}, r"dataset.validation_images: expected 1 .. 28.*got 0"),
+        ({"validation": 29}, r"dataset.validation_images: expected 1 .. 28.*got 29"),
+        ({"validation": 28}, "dataset.train_images: the other parts leave no images"),
+        ({"validation": 8, "train": 21}, r"dataset.train_images: expected 1 .. 20.*got 21"),
+        ({"search": 35, "validation": 1}, "dataset.validation_images: the other parts leave no images"),
         ({"test": 41}, r"dataset.test_images: expected 1 .. 40"),
         ({"test": 0}, "dataset.test_images"),
         ({"search": -1}, "dataset.search_images"),

@@ -29,7 +29,8 @@ def run(run_folder: Path) -> RunData:
 
 def front(run: RunData, energy: list[float], search: list[float], test: list[float]) -> Front:
     population = np.zeros((len(energy), len(run.layers)), dtype=np.int64)
-    return Front(np.array(energy), np.array(search), np.array(test), population, np.arange(len(energy)))
+    losses = (np.array(values) for values in (energy, search, test, [np.nan] * len(energy)))
+    return Front(*losses, None, population, np.arange(len(energy)))
 
 
 def evaluations(*objectives: tuple[float, float]) -> Evaluations:
@@ -59,7 +60,8 @@ def test_each_panel_keeps_its_own_non_dominated_points(run: RunData) -> None:
 def test_only_undominated_uniforms_with_room_are_named(run: RunData) -> None:
     names = ("exact", "good", "beside", "dominated", "beyond")
     energy, loss = np.array([1.0, 0.5, 0.501, 0.6, 0.1]), np.array([0.0, 2.0, 1.99, 4.0, 50.0])
-    info = front_info(dataclasses.replace(run, uniforms=Uniforms(names, energy, loss, loss), fronts={}, methods=()))
+    uniforms = Uniforms(energy, loss, loss, loss, None, names)
+    info = front_info(dataclasses.replace(run, uniforms=uniforms, fronts={}, methods=()))
     assert {label.text for label in info.panels[0].labels} <= {"good", "beside"}
     assert "good" in {label.text for label in info.panels[0].labels}
     assert info.panels[0].beyond == 1
@@ -138,7 +140,8 @@ def test_seven_methods_differ_by_marker_or_line_in_grey() -> None:
 
 
 def test_energies_of_nothing_stay_on_a_linear_axis(run: RunData) -> None:
-    uniforms = Uniforms(("zero",), np.array([0.0]), np.array([5.0]), np.array([5.0]))
+    loss = np.array([5.0])
+    uniforms = Uniforms(np.array([0.0]), loss, loss, loss, None, ("zero",))
     info = front_info(dataclasses.replace(run, uniforms=uniforms))
     assert [axes.get_xscale() for axes in draw_fronts(info).axes] == ["linear", "linear"]
     assert [axes.get_xscale() for axes in draw_fronts(front_info(run)).axes] == ["log", "log"]

@@ -13,7 +13,7 @@ import pytest
 from dse.exceptions import InputError
 from dse.report import Report, load_run, write_report
 from dse.report._fronts import draw_fronts, front_info
-from dse.report._headline import UNIFORM_LABEL, headline
+from dse.report._headline import headline
 from dse.report._hypervolume import draw_hypervolume, hypervolume_info
 from dse.report._tables import report_text
 from dse.report._text import drawn, markdown, number, plain
@@ -49,7 +49,7 @@ def test_two_reports_are_the_same_to_the_byte(written: tuple[Path, Report], run_
     assert write_report(folder) == report
     assert files(folder) == first
     assert [f.stem for f in report.figures] == FIGURES
-    made = {"report.md", *(f"figures/{f}.{kind}" for f in FIGURES for kind in ("png", "pdf"))}
+    made = {"report.md", "savings.csv", *(f"figures/{f}.{kind}" for f in FIGURES for kind in ("png", "pdf"))}
     assert set(first) - set(files(run_folder)) == made
 
 
@@ -65,29 +65,6 @@ def test_tables_and_summary(written: tuple[Path, Report]) -> None:
     assert len(report.summary.splitlines()) <= 10
 
 
-def test_designs_are_chosen_by_their_search_loss_alone(run_folder: Path) -> None:
-    layers = rows(run_folder / "robustness.csv")[1:]
-    header = ["method", "rel_energy", "accuracy", "search_accuracy", "accuracy_loss_pp", "evaluation"]
-    designs = [
-        ["nsga2", 0.3, 0.910, 0.905, 0.2, 1],  # search loss 1.5 pp: the test loss would allow it within 0.5 pp
-        ["nsga2", 0.5, 0.892, 0.915, 2.0, 2],  # search loss 0.5 pp: exactly what is allowed
-        ["nsga2", 0.7, 0.912, 0.920, 0.0, 3],
-    ]
-    write_csv(
-        run_folder / "front.csv", header + [n for n, *_ in layers], [d + ["exact8u"] * len(layers) for d in designs]
-    )
-    run = load_run(run_folder)
-    choices = [c for c in headline(run, hypervolume_info(run)).choices if c.label.startswith("NSGA")]
-    assert [(c.budget_pp, c.rel_energy, c.test_loss_pp) for c in choices] == [
-        (0.5, 0.5, 2.0),
-        (1.0, 0.5, 2.0),
-        (2.0, 0.3, 0.2),
-    ]
-    none = [c for c in headline(run, hypervolume_info(run)).choices if c.label == "random"]
-    assert {c.rel_energy for c in none} == {None}
-    assert sum(c.label == UNIFORM_LABEL for c in headline(run, hypervolume_info(run)).choices) == 3
-
-
 def test_savings_of_the_chosen_designs_at_every_level(run_folder: Path, edit: Edit) -> None:
     edit("metrics.json", lambda m: m["energy"].update(level="mac"))
     run = load_run(run_folder)
@@ -97,10 +74,10 @@ def test_savings_of_the_chosen_designs_at_every_level(run_folder: Path, edit: Ed
     assert "| most search loss (pp) | method | multiplier | mac | array | memory |" in text
     assert "|  | share of the multipliers | 100.0 | 40.0 | 25.0 | 20.0 |" in text
     for choice in results.choices:
-        if choice.rel_energy is not None:
-            at_mac = 100 * (1 - choice.rel_energy)
+        if choice.chosen is not None:
+            at_mac = 100 * (1 - choice.chosen.rel_energy)
             cells = [f"{factor * at_mac:.1f}" for factor in (1 / 0.4, 1, 0.25 / 0.4, 0.2 / 0.4)]
-            assert f"| {choice.budget_pp:g} | {choice.label} | {' | '.join(cells)} |" in text
+            assert f"| {choice.level_pp:g} | {choice.label} | {' | '.join(cells)} |" in text
     assert front_info(run).energy_label == "relative energy at level mac"
 
 

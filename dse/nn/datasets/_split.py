@@ -1,4 +1,4 @@
-"""The four parts of a data set, drawn by a seed."""
+"""The parts of a data set, drawn by a seed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from dse.nn.datasets._types import DataParts, Dataset, Part
 
 
 def split_dataset(
-    dataset: Dataset, *, train: int | None, calibration: int, search: int, test: int | None, seed: int
+    dataset: Dataset,
+    *,
+    train: int | None,
+    calibration: int,
+    search: int,
+    validation: int | None = None,
+    test: int | None,
+    seed: int,
 ) -> DataParts:
-    """Draw the four parts; no image is in two of them.
+    """Draw the parts; no image is in two of them.
 
-    Calibration and search images come from the training images alone, so that the test images stay unseen. They are
-    drawn in the order calibration, search, train, and test by itself: the size of a part changes none drawn before it.
+    All but the test images come from the training images alone, so that the test images stay unseen. They are drawn in the
+    order calibration, search, validation, train, and test by itself: the size of a part changes none drawn before it.
 
     Args:
         dataset: where they are drawn from.
-        train: number of images to fit weights with; None takes all that calibration and search leave.
+        train: number of images to fit weights with; None takes all that the other parts leave.
         calibration: number of images to calibrate with.
         search: number of images to score designs with.
+        validation: number of images to choose among designs with; None: no such part.
         test: number of test images; None takes all, in their own order.
         seed: of the draw.
 
@@ -38,16 +46,21 @@ def split_dataset(
     total = len(dataset.y_train)
     # Independent streams: taking fewer test images must not change which images train.
     order = np.random.default_rng((seed, 0)).permutation(total)
-    searched, trained = calibration + search, total - calibration - search
+    searched = calibration + search
+    validated = searched + (validation or 0)
+    trained = total - validated
     _require_count("calibration_images", calibration, total)
     _require_count("search_images", search, total - calibration)
+    if validation is not None:
+        _require_count("validation_images", validation, total - searched)
     _require_count("train_images", trained if train is None else train, trained)
-    end = total if train is None else searched + train
+    end = total if train is None else validated + train
     return DataParts(
-        train=_take(dataset.x_train, dataset.y_train, order[searched:end]),
+        train=_take(dataset.x_train, dataset.y_train, order[validated:end]),
         calibration=_take(dataset.x_train, dataset.y_train, order[:calibration]),
         search=_take(dataset.x_train, dataset.y_train, order[calibration:searched]),
         test=_test_part(dataset, test, seed),
+        validation=None if validation is None else _take(dataset.x_train, dataset.y_train, order[searched:validated]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Images and labels: a data set as it came, and its four disjoint parts."""
+"""Images and labels: a data set as it came, and its disjoint parts."""
 
 from __future__ import annotations
 
@@ -69,9 +69,15 @@ class DataParts:
     calibration: Part  # sets ranges and error models
     search: Part  # scores the designs that a search proposes
     test: Part  # touched once, for the report
+    validation: Part | None = None  # chooses among what was found; None: the search part does
+
+    @property
+    def by_name(self) -> dict[str, Part]:
+        """The parts that there are."""
+        parts = {"train": self.train, "calibration": self.calibration, "search": self.search}
+        return {**parts, **({} if self.validation is None else {"validation": self.validation}), "test": self.test}
 
     @cached_property
     def content_hash(self) -> str:
-        """The sha256 over the four parts' hashes, in hexadecimal."""
-        parts = (self.train, self.calibration, self.search, self.test)
-        return hashlib.sha256(" ".join(part.content_hash for part in parts).encode()).hexdigest()
+        """The sha256 over the hashes of the parts that there are, in hexadecimal."""
+        return hashlib.sha256(" ".join(part.content_hash for part in self.by_name.values()).encode()).hexdigest()
