@@ -108,15 +108,14 @@ def learn_robustness(
     noises = [NoiseArithmetic(settings.sigma_initial) for _ in layers]
     for layer, noise in zip(layers.values(), noises, strict=True):
         layer.arithmetic = noise
-    path = _train(
-        model, noises, images, labels, torch.from_numpy(op_counts / op_counts.sum()), settings, seed, progress, watch
-    )
+    shares = torch.from_numpy(op_counts / op_counts.sum())
+    path, slopes = _train(model, noises, images, labels, shares, settings, seed, progress, watch)
     # beyond sigma_max nothing is earned: what lies there is the optimiser's momentum
     sigma = np.minimum(path[-math.ceil(_SETTLED * len(path)) :].mean(axis=0), settings.sigma_max)
     if not np.isfinite(sigma).all():
         raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
     fake_quantized(model)
-    return RobustnessProfile(tuple(layers), sigma), model.eval()
+    return RobustnessProfile(tuple(layers), sigma, _cost(path, slopes, settings.sigma_initial)), model.eval()
 
 
 def _train(
@@ -129,8 +128,8 @@ def _train(
     seed: int,
     progress: Callable[[int, int, str], None] | None,
     watch: Callable[[Floats], None] | None,
-) -> Floats:
-    """Train and return |sigma| after every step, `(steps, L)`."""
+) -> tuple[Floats, Floats]:
+    """Train and return |sigma| after every step and the task loss's slope by the |sigma| before it, `(steps, L)` each."""
     sigmas = [noise.sigma for noise in noises]
     weights = [p for p in model.parameters() if not any(p is sigma for sigma in sigmas)]
     for weight in weights:
@@ -138,7 +137,7 @@ def _train(
     model.train(settings.train == "all")  # a frozen network keeps its running statistics
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(sigmas, lr=settings.lr)]
     fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizers[0], settings.steps)
-    path = np.zeros((settings.steps, len(sigmas)))
+    path, slopes = np.zeros((2, settings.steps, len(sigmas)))
     if settings.train == "all":
         optimizers.append(torch.optim.SGD(weights, lr=settings.weight_lr, momentum=0.9))
     with seeded(seed), threads_for(min(settings.batch_size, len(images)) * images[0].numel()):
@@ -149,6 +148,7 @@ def _train(
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            slopes[step] = _task_slopes(sigmas, shares, settings)
             for optimizer in optimizers:
                 optimizer.step()
             fall.step()
@@ -159,4 +159,27 @@ def _train(
                 progress(step + 1, settings.steps, f"reward {reward.item():.3f}")
     for weight in weights:
         weight.requires_grad_(True)
-    return path
+    return path, slopes
+
+
+def _task_slopes(sigmas: list[nn.Parameter], shares: Tensor, settings: RobustnessSettings) -> Floats:
+    """Return the slope of the task loss by each |sigma| `(L,)`: the gradients less the reward's."""
+    sigma = torch.stack([s.detach() for s in sigmas])
+    gradient = torch.stack([torch.zeros_like(s) if s.grad is None else s.grad for s in sigmas]) * sigma.sign()
+    slopes: Floats = (gradient + settings.strength * shares * (sigma.abs() <= settings.sigma_max)).double().numpy()
+    return slopes
+
+
+def _cost(path: Floats, slopes: Floats, initial: float) -> Floats:
+    """Return what a unit of relative noise variance costs in each layer, nats `(L,)`, from `(steps, L)` of the learning.
+
+    For a loss that grows by `alpha sigma^2` the slope is `2 alpha sigma`: alpha is its least-squares fit over the steps. It
+    holds wherever sigma is, also where the balance with the reward is not reached: at `sigma_max`, and in layers whose share
+    of the multiplications is so small that their sigma ends at the optimiser's own unrest. What the noise of the slopes does
+    not tell from 0 gets its standard error.
+    """
+    sigma = np.vstack([np.full((1, path.shape[1]), initial), path[:-1]])
+    total = 2 * (sigma**2).sum(axis=0)
+    alpha = (slopes * sigma).sum(axis=0) / total
+    error = np.sqrt((((slopes - 2 * alpha * sigma) * sigma) ** 2).sum(axis=0)) / total
+    return np.maximum(alpha, error)

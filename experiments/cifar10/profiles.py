@@ -193,8 +193,9 @@ def page(
         "",
         f"`agn` is the mean of all learnings of {max(given.steps)} steps; `agn-run` one with the run's own settings",
         f"({settings.steps} steps from {settings.sigma_initial}). Spearman's rho (two-sided p) / Kendall's tau-b over",
-        "layers. `sigma`: what a layer bears. `cost`: what noise costs, for a learned sigma its balance c / sigma with the",
-        "op count c. `equilibrium`: the sigma at which learning would settle by a cost, c / cost.",
+        "layers. `sigma`: what a layer bears. `cost`: of `agn` by the balance of loss and reward, c / sigma",
+        "with the op count c; of `agn-run`, as searches use it, from the slopes of the loss met while learning.",
+        "`equilibrium`: the sigma at which learning would settle by a cost, c / cost.",
         "The op count itself stands beside them: what a profile owes to it alone.",
         "",
         "| | | sigma | cost | equilibrium |",
@@ -278,9 +279,9 @@ def main() -> None:
             display.start(name)
             profiles[name], _ = profile_by_name(name, model, train.x, train.y, seen.op_counts, progress=display.update)
             display.finish()
-    default = averaged(learn(model, train, seen.op_counts, run, SPACE_SEED, given.kept), run.sigma_max)
+    used, _ = learn_robustness(model, train.x, train.y, seen.op_counts, run, seed=SPACE_SEED)
     rows = convergence(sigmas)
-    ranks = agreements(profiles | {"agn-run": RobustnessProfile(seen.names, default)}, seen.op_counts)
+    ranks = agreements(profiles | {"agn-run": used}, seen.op_counts)
     write_csv(out / "sigma.csv", ("steps", "start", "seed", *seen.names), ([*k, *s.tolist()] for k, s in sigmas.items()))
     write_csv(out / "trajectories.csv", ("steps", "start", "seed", "step", *seen.names), thinned(paths))
     write_csv(out / "convergence.csv", tuple(rows[0]), [list(row.values()) for row in rows])
