@@ -72,7 +72,8 @@ def run_course(
         model: As it is to be measured.
         settings: Say when it is over.
         measure: Returns accuracy and cross-entropy on validation images.
-        training, measuring: Bring the model into the form in which it is trained, and back into that in which it is measured.
+        training, measuring: Bring the model into the form in which it is trained, and back into that in which it is
+            measured.
         file: Of the course; where it is there, the training goes on from it. None keeps nothing.
         progress: Called after every epoch.
 
@@ -121,9 +122,7 @@ def _begin(
 
 def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
     done = log[-1].epoch
-    return done >= settings.epochs or (
-        settings.patience is not None and done - best_of(log).epoch >= settings.patience
-    )
+    return done >= settings.epochs or (settings.patience is not None and done - best_of(log).epoch >= settings.patience)
 
 
 def _measured(measure: Callable[[], tuple[float, float]], epoch: int, loss: float | None, started: float) -> Epoch:

@@ -13,7 +13,11 @@ from dse.retrain._settings import RetrainSettings
 
 
 def distillation(teacher: nn.Module, settings: RetrainSettings) -> Loss:
-    """Return the loss of `retrain` with distillation."""
+    """Return the loss `(1 - a) CE(y, labels) + a T^2 KL(softmax(t / T) || softmax(y / T))`.
+
+    `y` are the network's outputs and `t` the teacher's, `a` is the settings' share and `T` their temperature (Hinton et al.,
+    arXiv 1503.02531, section 2, whose two cross-entropies differ from this by a constant).
+    """
     share, temperature = settings.distil, settings.temperature
     teacher = copy.deepcopy(teacher).eval()
 

@@ -40,8 +40,8 @@ class Trainer:
         rate: The learning rate; `cosine` with the settings' peak when None.
         clip_norm: Largest norm of the gradient of all parameters together, which is scaled down to it (Pascanu et al., ICML
             2013, algorithm 1); 0: none.
-        passes: What is done to the model before each pass of a batch: a step follows the mean gradient of as many passes, such
-            as one at each operating point. One pass of the model as it is when None.
+        passes: What is done to the model before each pass of a batch; a step follows the mean gradient of as many passes,
+            such as one at each operating point. One pass of the model as it is when None.
         key: Where a configuration has the learning rate's peak, for messages.
 
     Raises:
