@@ -191,11 +191,12 @@ def _description(path: Path) -> dict[str, Any]:
 
 def _arrays(path: Path, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Array]:
     """Return the arrays as they were written."""
+    names = set(described)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            stray = sorted(set(described) ^ set(archive.files))
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            stray = sorted(names ^ set(archive.files))
             arrays: dict[str, Array] = {name: archive[name] for name in described if name not in stray}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path.name}: cannot be read ({reason}); write the bundle anew") from None
     if stray:

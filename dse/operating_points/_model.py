@@ -20,7 +20,7 @@ from dse.nn.training import device_of
 from dse.operating_points._overhead import Overhead
 from dse.operating_points._point import OperatingPoint, designs_of
 from dse.operating_points._state import require_fit
-from dse.operating_points._switched import SwitchedArithmetic, SwitchedNorm
+from dse.operating_points._switched import Switch, SwitchedArithmetic, SwitchedNorm
 from dse.operating_points._tables import Make, PointTables, integer
 from dse.variants import LayerTables
 
@@ -66,19 +66,21 @@ class OperatingPointModel(nn.Module):
             raise InputError(
                 f"operating points: expected what compensates each of {len(points)} points, got {len(folded)}"
             )
+        if any(one.corrections.keys() != quantized_layers(network).keys() for one in folded):
+            raise InputError("operating points: what compensates them is of other layers; apply it to this network")
         exact = next(iter(approximable.values())).operands.exact
         self.points = tuple(points)
         self.tables = PointTables.of(points, tuple(approximable), names, tables, exact)
-        self._point = 0
+        self._switch = Switch()
         # References beside the module tree, because looking through it takes longer than switching.
         self._layers = quantized_layers(network)
         for (name, layer), made in zip(self._layers.items(), self.arithmetics(integer), strict=True):
             corrections = [_checked(layer, one.corrections[name]) for one in folded]
-            layer.arithmetic = SwitchedArithmetic(layer, made, corrections)
-        self.network, self._norms = _with_norms(network, folded)
+            layer.arithmetic = SwitchedArithmetic(layer, made, corrections, self._switch)
+        self.network, self._norms = _with_norms(network, folded, self._switch)
         self._device = device_of(network)
-        self._put()
-        self.register_load_state_dict_post_hook(_put)
+        self._correct()
+        self.register_load_state_dict_post_hook(_loaded)
 
     @classmethod
     def of(cls, factory: EvaluatorFactory, points: Sequence[OperatingPoint], names: Sequence[str]) -> Self:
@@ -100,17 +102,17 @@ class OperatingPointModel(nn.Module):
     @property
     def operating_point(self) -> int:
         """Index of the point in use; set it to an index or a name (InputError where there is no such point)."""
-        return self._point
+        return self._switch.point
 
     @operating_point.setter
     def operating_point(self, point: int | str) -> None:
-        self._point = self.index(point)
-        self._put()
+        self._switch.point = self.index(point)
+        self._correct()
 
     @contextmanager
     def at(self, point: int | str) -> Iterator[None]:
         """Use a point in the body, and then the one before again."""
-        before = self._point
+        before = self.operating_point
         self.operating_point = self.index(point)
         try:
             yield
@@ -182,21 +184,19 @@ class OperatingPointModel(nn.Module):
         if (device := device_of(self)) != self._device:  # what is prepared has stayed behind
             self._device = device
             self.give(self.arithmetics(integer))
-        self._put()
+        self._correct()
         return self
 
-    def _put(self) -> None:
-        """Let every part compute as at the point in use."""
+    def _correct(self) -> None:
+        """Let every layer be corrected as at the point in use."""
         for layer in self._layers.values():
-            cast(SwitchedArithmetic, layer.arithmetic).switch(layer, self._point)
-        for norm in self._norms:
-            norm.switch(self._point)
+            cast(SwitchedArithmetic, layer.arithmetic).correct(layer)
 
 
-def _put(model: nn.Module, incompatible: object) -> None:
-    """Show the layers what has been loaded; a function, so that copies and pickles of the model keep their own."""
+def _loaded(model: nn.Module, incompatible: object) -> None:
+    """Show the layers what has been loaded; a function, for a method would stay that of the model when it is copied."""
     assert isinstance(model, OperatingPointModel)
-    model._put()
+    model._correct()
 
 
 def _checked(layer: ApproxLayer, given: Correction | None) -> Correction | None:
@@ -205,14 +205,16 @@ def _checked(layer: ApproxLayer, given: Correction | None) -> Correction | None:
     return layer.correction
 
 
-def _with_norms(network: nn.Module, folded: Sequence[Folded]) -> tuple[nn.Module, tuple[SwitchedNorm, ...]]:
+def _with_norms(
+    network: nn.Module, folded: Sequence[Folded], switch: Switch
+) -> tuple[nn.Module, tuple[SwitchedNorm, ...]]:
     """Put a `SwitchedNorm` in the place of every BatchNorm of a network, with the statistics of the points."""
     made: dict[nn.modules.batchnorm._BatchNorm, SwitchedNorm] = {}
     for name, module in list(network.named_modules(remove_duplicate=False)):
         if not isinstance(module, nn.modules.batchnorm._BatchNorm):
             continue
         if module not in made:
-            made[module] = SwitchedNorm(module, len(folded))
+            made[module] = SwitchedNorm(module, len(folded), switch)
             for norm, one in zip(made[module].norms, folded, strict=True):
                 if name in one.statistics:
                     mean, variance = one.statistics[name]

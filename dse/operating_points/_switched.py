@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,13 @@ from torch import Tensor, nn
 from dse.nn.layers import ApproxLayer, Correction
 
 _CORRECTION = ("correction_scale", "correction_offset")
+
+
+@dataclass
+class Switch:
+    """The point in use: one object that all parts of a network look at, for setting attributes of modules takes longer."""
+
+    point: int = 0
 
 
 class SwitchedArithmetic(nn.Module):
@@ -23,6 +31,7 @@ class SwitchedArithmetic(nn.Module):
         layer: The layer, whose own correction is no part of its state any more.
         arithmetics: One for each point; points with one multiplier have one arithmetic.
         corrections: One for each point; None: not corrected.
+        switch: Says which point is in use.
     """
 
     correction_scale: Tensor  # (K, C)
@@ -30,7 +39,11 @@ class SwitchedArithmetic(nn.Module):
     correction_row: Tensor  # (O,) int64, row of each point; -1: not corrected
 
     def __init__(
-        self, layer: ApproxLayer, arithmetics: Sequence[nn.Module], corrections: Sequence[Correction | None]
+        self,
+        layer: ApproxLayer,
+        arithmetics: Sequence[nn.Module],
+        corrections: Sequence[Correction | None],
+        switch: Switch,
     ) -> None:
         super().__init__()
         rows: list[Correction] = []
@@ -42,11 +55,11 @@ class SwitchedArithmetic(nn.Module):
             layer.register_buffer(name, None, persistent=False)
         self.register_buffer("correction_row", torch.tensor(chosen, device=like.device))
         self._rows = chosen
-        self._point = 0
+        self._switch = switch
         self.give(arithmetics)
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
-        y: Tensor = self.arithmetics[self._place[self._point]](layer, x)
+        y: Tensor = self.at(self._switch.point)(layer, x)
         return y
 
     def give(self, arithmetics: Sequence[nn.Module]) -> None:
@@ -64,13 +77,12 @@ class SwitchedArithmetic(nn.Module):
         row = self._rows[point]
         return None if row < 0 else Correction(self.correction_scale[row], self.correction_offset[row])
 
-    def switch(self, layer: ApproxLayer, point: int) -> None:
-        """Let the layer multiply, and be corrected, as at a point."""
-        self._point = point
-        given = self.correction(point)
-        # not through `layer.correction`, which checks and copies what has been checked here already
-        layer.correction_scale = None if given is None else given.scale
-        layer.correction_offset = None if given is None else given.offset
+    def correct(self, layer: ApproxLayer) -> None:
+        """Let the layer be corrected as at the point in use."""
+        given = self.correction(self._switch.point)
+        # not by `layer.correction`, which checks and copies, nor as attributes, which takes ten times as long
+        layer._buffers["correction_scale"] = None if given is None else given.scale
+        layer._buffers["correction_offset"] = None if given is None else given.offset
 
     def extra_parameters(self) -> int:
         """Return how many numbers the rows of points beyond the first are: offsets, and scales where one is not 1."""
@@ -94,22 +106,19 @@ class SwitchedNorm(nn.Module):
     Args:
         norm: What it replaces.
         points: How many.
+        switch: Says which point is in use.
     """
 
-    def __init__(self, norm: nn.Module, points: int) -> None:
+    def __init__(self, norm: nn.Module, points: int, switch: Switch) -> None:
         super().__init__()
         self.norms = nn.ModuleList([norm, *(copy.deepcopy(norm) for _ in range(points - 1))])
         for other in self.norms[1:]:
             other.weight, other.bias = norm.weight, norm.bias
-        self._point = 0
+        self._switch = switch
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.norms[self._point](x)
+        y: Tensor = self.norms[self._switch.point](x)
         return y
-
-    def switch(self, point: int) -> None:
-        """Normalise as at a point."""
-        self._point = point
 
     @property
     def owned(self) -> bool:

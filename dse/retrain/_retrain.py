@@ -52,9 +52,7 @@ def retrain(
 ) -> Retrained:
     """Retrain a copy of `model`, a quantised network with whatever corrections its layers have, for one design.
 
-    With distillation the loss is `(1 - a) CE(y, labels) + a T^2 KL(softmax(t / T) || softmax(y / T))` for the outputs `y` of
-    the network and `t` of the teacher for the same (augmented) images, `a` the share and `T` the temperature (Hinton et al.,
-    arXiv 1503.02531, section 2, whose two cross-entropies differ from this by a constant).
+    Cross-entropy is minimised, or with `settings.distil` the loss of `distillation`.
 
     On one machine with one number of threads the same arguments give the same weights. In a cache folder every epoch is kept
     in a file that is named by a hash over all that the outcome depends on: a training that was killed goes on where it was,

@@ -51,7 +51,10 @@ def test_the_header_says_what_is_where(tmp_path: Path) -> None:
     [
         (lambda: made(format="u8"), "another table of .* in layer 'plain'"),
         (lambda: made(tuned=True), "another table of 'noisy' in layer 'depthwise'"),
-        (lambda: with_designs([*DESIGNS[:2], [3, 1, 1, 0]]), "'eco' has 'dadda8u' in layer 'linear', the model 'noisy'"),
+        (
+            lambda: with_designs([*DESIGNS[:2], [3, 1, 1, 0]]),
+            "'eco' has 'dadda8u' in layer 'linear', the model 'noisy'",
+        ),
     ],
 )
 def test_files_of_other_points_or_tables_are_refused(make: Any, message: str, tmp_path: Path) -> None:

@@ -96,7 +96,9 @@ def test_what_comes_back_is_as_it_was_handed_in(scheme: str) -> None:
     made = fine_tune(given, *images(), replace(QUICK, lr=1e-6), scheme=scheme, seed=0).model  # type: ignore[arg-type]
     assert made.operating_point == given.operating_point == 1
     assert equal(dict(given.state_dict()), before) and torch.equal(torch.random.get_rng_state(), random)
-    assert [p.requires_grad for p in made.parameters()].count(False) == 1 and not any(m.training for m in made.modules())
+    assert [p.requires_grad for p in made.parameters()].count(False) == 1 and not any(
+        m.training for m in made.modules()
+    )
 
 
 def test_the_best_epoch_has_the_best_mean_accuracy_of_the_points() -> None:
@@ -104,7 +106,9 @@ def test_the_best_epoch_has_the_best_mean_accuracy_of_the_points() -> None:
     mean = sum(point_accuracies(made.model, images()[1])) / 3
     assert made.best.accuracy == pytest.approx(mean) == max(epoch.accuracy for epoch in made.log)
     ruined = tuned(settings=replace(QUICK, lr=1e4, momentum=0.0, warm_up=0.0, clip_norm=0.0))
-    assert ruined.best.epoch == 0 and point_accuracies(ruined.model, images()[1]) == point_accuracies(digits(), images()[1])
+    assert ruined.best.epoch == 0 and point_accuracies(ruined.model, images()[1]) == point_accuracies(
+        digits(), images()[1]
+    )
 
 
 @pytest.mark.parametrize("scheme", ["batch-norm", "shared"])

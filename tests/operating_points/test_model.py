@@ -134,7 +134,10 @@ def test_a_state_is_also_loaded_as_part_of_another_network() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda: OperatingPointModel.of(factory(), points()[:2], library().names), "expected 3 operating points, got 2"),
+        (
+            lambda: OperatingPointModel.of(factory(), points()[:2], library().names),
+            "expected 3 operating points, got 2",
+        ),
         (lambda: alone(0), "expected that of an OperatingPointModel"),
         (lambda: nn.Linear(2, 2), "expected that of an OperatingPointModel"),
     ],
@@ -257,7 +260,9 @@ def test_norms_of_their_own_start_as_what_they_were() -> None:
     with torch.no_grad():
         model.norms[0].norms[1].weight.add_(1.0)  # type: ignore[operator,union-attr]
     found = all_outputs(model)
-    assert torch.equal(found[0], wanted[0]) and not torch.equal(found[1], wanted[1]) and torch.equal(found[2], wanted[2])
+    assert (
+        torch.equal(found[0], wanted[0]) and not torch.equal(found[1], wanted[1]) and torch.equal(found[2], wanted[2])
+    )
 
 
 def test_layers_that_stay_exact_and_networks_without_norms() -> None:
@@ -285,5 +290,8 @@ def test_what_does_not_fit_together_is_refused() -> None:
     wrong = replace(wrong, corrections={**wrong.corrections, "plain": Correction(torch.ones(3), torch.zeros(3))})
     with pytest.raises(InputError, match=r"expected scale and offset \(4,\)"):
         OperatingPointModel(network(), points()[:1], names, tables, folded=[wrong])
+    foreign = Folded({"conv9": None}, {})
+    with pytest.raises(InputError, match="what compensates them is of other layers"):
+        OperatingPointModel(network(), points()[:1], names, tables, folded=[foreign])
     with pytest.raises(InputError, match="unknown layer in operating point 'best'"):
         OperatingPointModel(network(), [replace(points()[0], assignment={"conv9": names[0]})], names, tables)
