@@ -6,9 +6,11 @@ of a prepared run and says what it gained on the test images; `retrain_run` for 
 
 from dse.paired import Difference, paired_difference
 from dse.retrain._choose import designs_within, knee
-from dse.retrain._course import Epoch
+from dse.retrain._course import Epoch, best_of, run_course, validated
 from dse.retrain._design import RetrainedDesign, Retrainer
+from dse.retrain._distillation import distillation
 from dse.retrain._files import write_retrained
+from dse.retrain._key import content_hash
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import retrain_run
@@ -27,7 +29,10 @@ __all__ = [
     "Retrainer",
     "RetrainingVerifier",
     "VerifiedRetraining",
+    "best_of",
+    "content_hash",
     "designs_within",
+    "distillation",
     "held_out",
     "inject",
     "knee",
@@ -36,5 +41,7 @@ __all__ = [
     "retrain",
     "retrain_run",
     "retrain_stage",
+    "run_course",
+    "validated",
     "write_retrained",
 ]

@@ -1,14 +1,18 @@
-"""How far a retraining has come."""
+"""The course of a retraining: epoch after epoch, the best one kept, from a file where an earlier one has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from dse.nn.training import read_kept, write_kept
+from dse.nn.datasets import Part
+from dse.nn.training import Progress, Trainer, logits, read_kept, write_kept
+from dse.retrain._settings import RetrainSettings
 
 
 @dataclass(frozen=True)
@@ -48,3 +52,83 @@ def read_course(path: Path) -> tuple[dict[str, Tensor], tuple[Epoch, ...]] | Non
         return None if kept is None else (kept[0], tuple(Epoch(**row) for row in kept[1]))
     except TypeError:  # a log of something else
         return None
+
+
+def run_course(
+    trainer: Trainer,
+    model: nn.Module,
+    settings: RetrainSettings,
+    *,
+    measure: Callable[[], tuple[float, float]],
+    training: Callable[[], None],
+    measuring: Callable[[], None],
+    file: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Epoch, ...]:
+    """Train until the settings end it, and leave the model with the weights of the best epoch, which may be none.
+
+    Args:
+        trainer: Of the model, before its first epoch.
+        model: As it is to be measured.
+        settings: Say when it is over.
+        measure: Returns accuracy and cross-entropy on validation images.
+        training, measuring: Bring the model into the form in which it is trained, and back into that in which it is
+            measured.
+        file: Of the course; where it is there, the training goes on from it. None keeps nothing.
+        progress: Called after every epoch.
+
+    Returns:
+        The log from epoch 0, the network before training.
+
+    Raises:
+        InputError: The loss diverged, or the file cannot be written.
+    """
+    best, log = _begin(trainer, model, measure, file)
+    while not _over(log, settings):
+        started = time.perf_counter()
+        training()
+        mean_loss = trainer.run_epoch(log[-1].epoch)
+        measuring()
+        log = (*log, _measured(measure, log[-1].epoch + 1, mean_loss, started))
+        if best_of(log) is log[-1]:
+            best = _copied(model.state_dict())
+        if file is not None:
+            write_course(file, {**trainer.state(), **{f"best.{name}": t for name, t in best.items()}}, log)
+        if progress is not None:
+            note = f"loss {mean_loss:.4f}, validation {100 * log[-1].accuracy:.2f} %"
+            progress(log[-1].epoch, settings.epochs, note)
+    model.load_state_dict(best)
+    return log
+
+
+def validated(model: nn.Module, part: Part) -> tuple[float, float]:
+    """Return accuracy, 0 to 1, and cross-entropy of a model on images."""
+    outputs, y = logits(model, part.x), part.y.cpu()
+    accuracy = float((outputs.argmax(dim=1) == y).double().mean())
+    return accuracy, float(F.cross_entropy(outputs.double(), y))
+
+
+def _begin(
+    trainer: Trainer, model: nn.Module, measure: Callable[[], tuple[float, float]], file: Path | None
+) -> tuple[dict[str, Tensor], tuple[Epoch, ...]]:
+    """Take up the training that a file keeps, or look at the network before it; return the best weights and the log."""
+    kept = None if file is None else read_course(file)
+    if kept is None:
+        return _copied(model.state_dict()), (_measured(measure, 0, None, time.perf_counter()),)
+    state, log = kept
+    trainer.load_state({name: tensor for name, tensor in state.items() if not name.startswith("best.")})
+    return {name.removeprefix("best."): t for name, t in state.items() if name.startswith("best.")}, log
+
+
+def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
+    done = log[-1].epoch
+    return done >= settings.epochs or (settings.patience is not None and done - best_of(log).epoch >= settings.patience)
+
+
+def _measured(measure: Callable[[], tuple[float, float]], epoch: int, loss: float | None, started: float) -> Epoch:
+    accuracy, cross_entropy = measure()
+    return Epoch(epoch, loss, accuracy, cross_entropy, round(time.perf_counter() - started, 3))
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in state.items()}

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from dse.exceptions import InputError
 from dse.nn.convert import Given, quantized_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.lut_gradient import simulate_trainable
-from dse.nn.training import Loss, Progress, Trainer, logits
-from dse.retrain._course import Epoch, best_of, read_course, write_course
+from dse.nn.training import Progress, Trainer
+from dse.retrain._course import Epoch, best_of, run_course, validated
+from dse.retrain._distillation import distillation
 from dse.retrain._key import content_hash
 from dse.retrain._noise import OutputError, inject
 from dse.retrain._settings import RetrainSettings
@@ -53,9 +52,7 @@ def retrain(
 ) -> Retrained:
     """Retrain a copy of `model`, a quantised network with whatever corrections its layers have, for one design.
 
-    With distillation the loss is `(1 - a) CE(y, labels) + a T^2 KL(softmax(t / T) || softmax(y / T))` for the outputs `y` of
-    the network and `t` of the teacher for the same (augmented) images, `a` the share and `T` the temperature (Hinton et al.,
-    arXiv 1503.02531, section 2, whose two cross-entropies differ from this by a constant).
+    Cross-entropy is minimised, or with `settings.distil` the loss of `distillation`.
 
     On one machine with one number of threads the same arguments give the same weights. In a cache folder every epoch is kept
     in a file that is named by a hash over all that the outcome depends on: a training that was killed goes on where it was,
@@ -94,26 +91,21 @@ def retrain(
         train,
         settings.training,
         seed=seed,
-        loss=None if teacher is None else _distillation(teacher, settings),
+        loss=None if teacher is None else distillation(teacher, settings),
         rate=settings.rate,
         clip_norm=settings.clip_norm,
         key="retrain",
     )
-    best, log = _begin(trainer, model, validation, file)
-    while not _over(log, settings):
-        started = time.perf_counter()
-        _give(model, training)
-        mean_loss = trainer.run_epoch(log[-1].epoch)
-        _give(model, simulated)
-        log = (*log, _measured(model, validation, log[-1].epoch + 1, mean_loss, started))
-        if best_of(log) is log[-1]:
-            best = _copied(model.state_dict())
-        if file is not None:
-            write_course(file, {**trainer.state(), **{f"best.{name}": t for name, t in best.items()}}, log)
-        if progress is not None:
-            note = f"loss {mean_loss:.4f}, validation {100 * log[-1].accuracy:.2f} %"
-            progress(log[-1].epoch, settings.epochs, note)
-    model.load_state_dict(best)
+    log = run_course(
+        trainer,
+        model,
+        settings,
+        measure=partial(validated, model, validation),
+        training=partial(_give, model, training),
+        measuring=partial(_give, model, simulated),
+        file=file,
+        progress=progress,
+    )
     return Retrained(model.eval(), log)
 
 
@@ -142,47 +134,6 @@ def held_out(part: Part, count: int) -> tuple[Part, Part]:
     return Part(part.x[:-count], part.y[:-count]), Part(part.x[-count:], part.y[-count:])
 
 
-def _begin(
-    trainer: Trainer, model: nn.Module, validation: Part, file: Path | None
-) -> tuple[dict[str, Tensor], tuple[Epoch, ...]]:
-    """Take up the training that a file keeps, or look at the network before it; return the best weights and the log."""
-    kept = None if file is None else read_course(file)
-    if kept is None:
-        return _copied(model.state_dict()), (_measured(model, validation, 0, None, time.perf_counter()),)
-    state, log = kept
-    trainer.load_state({name: tensor for name, tensor in state.items() if not name.startswith("best.")})
-    return {name.removeprefix("best."): t for name, t in state.items() if name.startswith("best.")}, log
-
-
-def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
-    done = log[-1].epoch
-    return done >= settings.epochs or (
-        settings.patience is not None and done - best_of(log).epoch >= settings.patience
-    )
-
-
-def _measured(model: nn.Module, validation: Part, epoch: int, loss: float | None, started: float) -> Epoch:
-    outputs, y = logits(model, validation.x), validation.y.cpu()
-    accuracy = float((outputs.argmax(dim=1) == y).double().mean())
-    cross_entropy = float(F.cross_entropy(outputs.double(), y))
-    return Epoch(epoch, loss, accuracy, cross_entropy, round(time.perf_counter() - started, 3))
-
-
-def _distillation(teacher: nn.Module, settings: RetrainSettings) -> Loss:
-    """Return the loss of `retrain` with distillation."""
-    share, temperature = settings.distil, settings.temperature
-    teacher = copy.deepcopy(teacher).eval()
-
-    def loss(x: Tensor, outputs: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
-            wanted = F.log_softmax(teacher(x) / temperature, dim=1)
-        given = F.log_softmax(outputs / temperature, dim=1)
-        apart = F.kl_div(given, wanted, reduction="batchmean", log_target=True)
-        return (1 - share) * F.cross_entropy(outputs, y) + share * temperature**2 * apart
-
-    return loss
-
-
 def _arithmetics(model: nn.Module) -> list[nn.Module]:
     return [layer.arithmetic for layer in quantized_layers(model).values()]
 
@@ -207,7 +158,3 @@ def _training_arithmetics(
 def _give(model: nn.Module, arithmetics: list[nn.Module]) -> None:
     for layer, arithmetic in zip(quantized_layers(model).values(), arithmetics, strict=True):
         layer.arithmetic = arithmetic
-
-
-def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in state.items()}

@@ -19,8 +19,7 @@ from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.tracing import trace
 from dse.nn.training import accuracy
-from dse.retrain import OutputError, Retrained, RetrainSettings, held_out, predicted_errors, retrain
-from dse.retrain._retrain import _distillation
+from dse.retrain import OutputError, Retrained, RetrainSettings, distillation, held_out, predicted_errors, retrain
 from tests.retrain.digits import QUICK, everywhere, images, parts, quantised, trained, weights
 
 
@@ -184,7 +183,7 @@ def test_distillation_is_hintons_loss() -> None:
     x, given = (torch.randn(5, width, generator=generator) for width in (4, 3))
     y = torch.tensor([0, 1, 2, 0, 1])
     teacher = nn.Linear(4, 3)
-    loss = _distillation(teacher, RetrainSettings(distil=0.3, temperature=2.0))(x, given, y)
+    loss = distillation(teacher, RetrainSettings(distil=0.3, temperature=2.0))(x, given, y)
     expected = 0.0
     for i in range(5):
         p, q = (torch.softmax(row / 2.0, 0).tolist() for row in (teacher(x[i]).detach(), given[i]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -40,6 +40,8 @@ class Trainer:
         rate: The learning rate; `cosine` with the settings' peak when None.
         clip_norm: Largest norm of the gradient of all parameters together, which is scaled down to it (Pascanu et al., ICML
             2013, algorithm 1); 0: none.
+        passes: What is done to the model before each pass of a batch; a step follows the mean gradient of as many passes,
+            such as one at each operating point. One pass of the model as it is when None.
         key: Where a configuration has the learning rate's peak, for messages.
 
     Raises:
@@ -56,6 +58,7 @@ class Trainer:
         loss: Loss | None = None,
         rate: Rate | None = None,
         clip_norm: float = 0.0,
+        passes: Sequence[Callable[[], None]] | None = None,
         key: str = "training",
     ) -> None:
         require_fit(model, part)
@@ -63,6 +66,7 @@ class Trainer:
         self._loss: Loss = loss or self._cross_entropy
         self._rate: Rate = rate or (lambda done: cosine(done, settings.lr))
         self._clip_norm, self._key, self._device = clip_norm, key, device_of(model)
+        self._passes: Sequence[Callable[[], None]] = passes or (lambda: None,)
         self._optimiser = torch.optim.SGD(
             model.parameters(),
             lr=settings.lr,
@@ -129,13 +133,17 @@ class Trainer:
         self._optimiser.param_groups[0]["lr"] = rate
         if self._settings.augment == "flip-crop":
             x = flip_crop(x)
-        loss = self._loss(x, self._model(x), y)
         self._optimiser.zero_grad()
-        loss.backward()
+        total = torch.zeros((), device=self._device)
+        for prepare in self._passes:  # one graph at a time
+            prepare()
+            loss = self._loss(x, self._model(x), y) / len(self._passes)
+            loss.backward()
+            total = total + loss.detach()
         if self._clip_norm:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
         self._optimiser.step()
-        return loss.detach()
+        return total
 
     def _finite(self) -> bool:
         return all(bool(torch.isfinite(parameter).all()) for parameter in self._model.parameters())

@@ -1,0 +1,297 @@
+"""The network that switches: what its points compute, what they share, and that every way of handing it on keeps them."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dse.compensation import Folded
+from dse.exceptions import InputError
+from dse.nn.arithmetic import IntegerArithmetic
+from dse.nn.convert import approximable_layers, quantize, simulate
+from dse.nn.layers import Correction
+from dse.operands import operand_format
+from dse.operating_points import OperatingPointModel
+from dse.operating_points._tables import integer, trainable
+from dse.variants import plain_tables
+from tests.operating_points.small import (
+    DESIGNS,
+    LAYERS,
+    all_outputs,
+    alone,
+    factory,
+    images,
+    library,
+    made,
+    network,
+    outputs,
+    points,
+)
+
+
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"methods": ()},
+        {"methods": ("bias",)},
+        {"methods": ("moments", "batch-norm")},
+        {"tuned": True},
+        {"format": "u8"},
+        {"format": "s8"},
+    ],
+)
+def test_every_point_computes_what_its_design_computes_alone(kwargs: dict[str, Any]) -> None:
+    model = made(**kwargs)
+    found = all_outputs(model)
+    assert same(found, [alone(point, **kwargs)(images(seed=7)) for point in range(3)])
+    assert not torch.equal(found[0], found[1]) and not torch.equal(found[1], found[2])
+    assert same(all_outputs(model)[::-1], found[::-1])  # and again after the others
+
+
+def test_points_are_switched_by_index_and_name_between_batches() -> None:
+    model, wanted = made(), [outputs(alone(point)) for point in range(3)]
+    assert model.operating_point == 0 and torch.equal(outputs(model), wanted[0])
+    for point in (2, "middle", np.int64(1), "best"):
+        model.operating_point = point  # type: ignore[assignment]
+        assert torch.equal(outputs(model), wanted[model.operating_point])
+    with model.at("eco"):
+        assert torch.equal(outputs(model), wanted[2])
+    assert model.operating_point == 0
+
+
+@pytest.mark.parametrize("point", [3, -1, True, 1.0, None, "turbo"])
+def test_what_is_no_point_is_refused_and_the_one_in_use_stays(point: Any) -> None:
+    model = made()
+    model.operating_point = 1
+    with pytest.raises(InputError, match="operating.point.*(best, middle, eco|best, eco, middle)"):
+        model.operating_point = point
+    assert model.operating_point == 1
+
+
+def test_switching_prepares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made()
+    wanted = all_outputs(model)
+    monkeypatch.setattr(IntegerArithmetic, "_prepare", lambda *_: pytest.fail("prepared again"))
+    assert same(all_outputs(model), wanted)
+
+
+def test_points_with_one_multiplier_in_a_layer_share_what_is_prepared() -> None:
+    for name, column in zip(LAYERS, made().arithmetics(integer), strict=True):
+        choices = DESIGNS[:, LAYERS.index(name)].tolist()
+        for i in range(3):
+            for j in range(3):
+                assert (column[i] is column[j]) == (choices[i] == choices[j])
+
+
+def test_points_that_are_corrected_alike_share_a_row() -> None:
+    state = made(methods=("affine",)).state_dict()
+    rows = [state[f"network.{name}.arithmetic.correction_row"].tolist() for name in LAYERS]
+    assert rows == [[-1, 0, 1], [-1, 0, 0], [0, 0, 1], [-1, 0, 0]]
+
+
+def test_a_state_has_every_point_whichever_is_in_use() -> None:
+    model = made()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.operating_point = 2
+    after = model.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_state_brings_corrections_statistics_weights_and_norms_of_its_own() -> None:
+    model = made()
+    model.own_norms()
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters()):
+            parameter.mul_(1 + 0.01 * number)
+    other = made(methods=())  # no corrections, one gamma and beta
+    other.operating_point = 1
+    other.load_state_dict(model.state_dict())
+    assert same(all_outputs(other), all_outputs(model)) and other.owns_norms
+    assert torch.equal(outputs(other), all_outputs(model)[1])  # at once, at the point in use
+
+
+def test_a_state_is_also_loaded_as_part_of_another_network() -> None:
+    source, target = nn.Sequential(made()), nn.Sequential(made(methods=()))
+    target[0].operating_point = 2
+    target.load_state_dict(source.state_dict())
+    assert torch.equal(outputs(target), all_outputs(made())[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda: OperatingPointModel.of(factory(), points()[:2], library().names),
+            "expected 3 operating points, got 2",
+        ),
+        (lambda: alone(0), "expected that of an OperatingPointModel"),
+        (lambda: nn.Linear(2, 2), "expected that of an OperatingPointModel"),
+    ],
+)
+def test_states_of_others_are_refused_in_one_line(change: Any, message: str) -> None:
+    model = made()
+    before = all_outputs(model)
+    with pytest.raises(InputError, match=message) as caught:
+        model.load_state_dict(change().state_dict())
+    assert "\n" not in str(caught.value) and same(all_outputs(model), before)
+
+
+def test_states_of_another_network_are_refused_with_the_first_name() -> None:
+    state = made().state_dict()
+    with pytest.raises(InputError, match="missing 'network.linear.bias'; is it of another network"):
+        made().load_state_dict({name: t for name, t in state.items() if name != "network.linear.bias"})
+    with pytest.raises(InputError, match="unexpected 'network.more'"):
+        made().load_state_dict({**state, "network.more": torch.zeros(1)})
+    with pytest.raises(InputError, match=r"'network.linear.weight': expected \(5, 54\), got \(5, 53\)"):
+        made().load_state_dict({**state, "network.linear.weight": state["network.linear.weight"][:, 1:]})
+    correction = "network.plain.arithmetic.correction_scale"
+    with pytest.raises(InputError, match=f"'{correction}': expected .*; is it of another network"):
+        made().load_state_dict({**state, correction: torch.ones(2, 9)})
+
+
+def test_a_copy_has_a_life_of_its_own() -> None:
+    model = made()
+    wanted = all_outputs(model)
+    other = copy.deepcopy(model)
+    other.operating_point = 2
+    assert model.operating_point == 0 and torch.equal(outputs(model), wanted[0])
+    assert torch.equal(outputs(other), wanted[2])
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.1)
+    other.load_state_dict(other.state_dict())
+    assert same(all_outputs(model), wanted) and not torch.equal(all_outputs(other)[0], wanted[0])
+
+
+def test_the_given_network_stays_as_it_was() -> None:
+    model = network()
+    before, kept = list(model.state_dict()), approximable_layers(model)["plain"].arithmetic
+    tables = plain_tables(library(), operand_format("sm8"))
+    OperatingPointModel(model, points(), library().names, tables).operating_point = 2
+    assert list(model.state_dict()) == before and approximable_layers(model)["plain"].arithmetic is kept
+
+
+def test_points_switch_in_inference_mode_and_train_afterwards() -> None:
+    model, wanted = made(), all_outputs(made())
+    with torch.inference_mode():
+        for point in (1, 2):
+            model.operating_point = point
+            assert torch.equal(model(images(seed=7)), wanted[point])
+    model.give(model.arithmetics(trainable("straight-through", 0)))
+    model.train()(images(seed=7)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_training_passes_move_the_statistics_of_the_point_in_use_alone() -> None:
+    model = made()
+    model.operating_point = 1
+    before = [copy.deepcopy(norm.state_dict()) for norm in model.norms]
+    model.train()(images(seed=7))
+    for norm, old in zip(model.norms, before, strict=True):
+        moved = {name for name, tensor in norm.state_dict().items() if not torch.equal(tensor, old[name])}
+        assert moved == {f"norms.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
+
+
+def test_pickles_and_worker_processes_keep_the_points() -> None:
+    model = made()
+    wanted = all_outputs(model)
+    model.operating_point = 1
+    assert same(all_outputs(pickle.loads(pickle.dumps(model))), wanted)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert torch.equal(pool.submit(outputs, model).result(), wanted[1])
+        assert same(pool.submit(all_outputs, model).result(), wanted)
+
+
+def test_what_is_prepared_moves_along() -> None:
+    model = made()
+    wanted, before = all_outputs(model), model.network.plain.arithmetic.at(0)  # type: ignore[operator,union-attr]
+    assert model.to("cpu").network.plain.arithmetic.at(0) is before  # type: ignore[operator,union-attr]
+    model._device = torch.device("meta")  # as if it had been elsewhere
+    model.to("cpu")
+    assert model.network.plain.arithmetic.at(0) is not before  # type: ignore[operator,union-attr]
+    assert same(all_outputs(model), wanted)
+    if torch.cuda.is_available():
+        moved = made().to("cuda")
+        there = [y.cpu() for y in all_outputs(moved, images(seed=7).cuda())]
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(there, wanted, strict=True))
+        assert same(all_outputs(moved.to("cpu")), wanted)
+
+
+def test_overhead_counts_rows_beyond_the_first_points_and_norms_as_the_paper_does() -> None:
+    base = sum(parameter.numel() for parameter in network().parameters())
+    plain, biased, scaled = (made(methods=m).overhead() for m in ((), ("bias",), ("affine",)))
+    assert (plain.base_parameters, plain.parameters, plain.statistics, plain.nbytes) == (base, 0, 0, 0)
+    channels = {"plain": 4, "depthwise": 8, "grouped": 6, "linear": 5}
+    rows = {"plain": 2, "depthwise": 1, "grouped": 1, "linear": 1}  # beyond the first point's, by layer
+    offsets = sum(channels[name] * rows[name] for name in LAYERS)
+    assert biased.corrections == offsets
+    # an error that is always 1 leaves the slope at 1, and channels that are always zero have none: two rows of offsets alone
+    assert scaled.corrections == 2 * offsets - 2 * channels["plain"]
+    model = made()
+    assert model.overhead().statistics == 2 * 2 * (4 + 8) and model.overhead().norms == 0
+    model.own_norms()
+    found = model.overhead()
+    assert found.base_parameters == base and found.norms == 2 * 2 * (4 + 8)  # gamma and beta of two points more
+    assert found.rel_parameters == (found.norms + found.corrections) / base
+    assert found.nbytes == 4 * (found.norms + found.corrections + found.statistics)
+
+
+def test_norms_of_their_own_start_as_what_they_were() -> None:
+    model = made()
+    wanted = all_outputs(model)
+    assert not model.owns_norms
+    for _ in range(2):
+        model.own_norms()
+        assert model.owns_norms and same(all_outputs(model), wanted)
+    with torch.no_grad():
+        model.norms[0].norms[1].weight.add_(1.0)  # type: ignore[operator,union-attr]
+    found = all_outputs(model)
+    assert (
+        torch.equal(found[0], wanted[0]) and not torch.equal(found[1], wanted[1]) and torch.equal(found[2], wanted[2])
+    )
+
+
+def test_layers_that_stay_exact_and_networks_without_norms() -> None:
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2))
+    quantised = quantize(net, images(), exclude=["3"])
+    tables = plain_tables(library(), operand_format("sm8"))
+    two = [replace(point, assignment={"0": m}) for point, m in zip(points()[:2], ("noisy", "zero"), strict=True)]
+    model = OperatingPointModel(quantised, two, library().names, tables)
+    for point, name in enumerate(("noisy", "zero")):
+        simulate(quantised, {"0": library()[name]})
+        with model.at(point):
+            assert torch.equal(outputs(model, images()), outputs(quantised, images()))
+    assert model.norms == () and model.owns_norms and model.overhead().parameters == 0
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    tables, names = plain_tables(library(), operand_format("sm8")), library().names
+    with pytest.raises(InputError, match="expected a quantised network"):
+        OperatingPointModel(nn.Linear(2, 2), points(), names, tables)
+    with pytest.raises(InputError, match="a name for each of 4 choices, got 3"):
+        OperatingPointModel(network(), points(), names[:3], tables)
+    with pytest.raises(InputError, match="compensates each of 3 points, got 1"):
+        OperatingPointModel(network(), points(), names, tables, folded=[Folded.of(network())])
+    wrong = Folded.of(network())
+    wrong = replace(wrong, corrections={**wrong.corrections, "plain": Correction(torch.ones(3), torch.zeros(3))})
+    with pytest.raises(InputError, match=r"expected scale and offset \(4,\)"):
+        OperatingPointModel(network(), points()[:1], names, tables, folded=[wrong])
+    foreign = Folded({"conv9": None}, {})
+    with pytest.raises(InputError, match="what compensates them is of other layers"):
+        OperatingPointModel(network(), points()[:1], names, tables, folded=[foreign])
+    with pytest.raises(InputError, match="unknown layer in operating point 'best'"):
+        OperatingPointModel(network(), [replace(points()[0], assignment={"conv9": names[0]})], names, tables)
