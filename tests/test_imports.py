@@ -29,6 +29,7 @@ ORDER = (
     ("scoring", "inputs", "stored", "study", "search_progress"),
     ("preparation", "exports"),
     ("climb", "manifest", "retrain"),
+    ("operating_points",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
     ("pipeline", "_multiplier_commands", "_compare_command"),
     ("verification",),
