@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from dse.operating_points._choice_ledger import Ledger
+from dse.operating_points._choice_ledger import Evaluate, Ledger
 from dse.operating_points._choice_measured import best_simulated
 from dse.operating_points._choice_pick import Goal
 from dse.operating_points._choice_points import OperatingPoints, chosen_points
@@ -26,9 +26,7 @@ Circuits = tuple[int, ...]
 Quality = tuple[float, ...]
 
 
-def choose_points(
-    space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Callable[[Population], Floats]
-) -> OperatingPoints:
+def choose_points(space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Evaluate) -> OperatingPoints:
     """Choose at most n circuits and the assignments of all O points, as one search.
 
     The outer search is over sets of n circuits: exchanges of one circuit for another, from the published method's set and
@@ -36,16 +34,19 @@ def choose_points(
     additive proxy within a set (`SetFronts`), of which the O points that serve the goal best are picked exactly (`Goal`). A
     model of the loss (`dse.search.LossModel`), fitted to what has been simulated, turns the proxy into percentage points and
     corrects it. The points of the most promising sets are simulated, and so on until the evaluations are spent. What is
-    returned is the best choice among the simulated designs: no figure of it is predicted.
+    returned is the best choice among the simulated designs: no figure of it is predicted. Designs are judged by the loss
+    that their divergence lets expect (`Simulated.of`).
 
     Args:
         space: The search space; the request's instances take the place of its tile limit.
         guidance: The proxy, `tolerance`, and the loss beyond which a design is of no interest.
         request: What is asked for.
-        evaluate: Accuracy losses of designs on the search images, `(P, L)` -> `(P,)` pp, NaN for those that failed.
+        evaluate: Figures of designs on the search images, `(P, L)` -> `(P, 2)`: accuracy loss in pp and divergence from the
+            exact network, NaN for those that failed.
 
     Raises:
-        InputError: See `PointsRequest.space` and `published_points`; or no point could be evaluated, or one misses its budget.
+        InputError: See `PointsRequest.space` and `published_points`; no design could be evaluated; or a point misses its
+            budget.
     """
     tiled, goal = request.space(space), Goal(request, (1.0, guidance.loss_limit(space)))
     ledger = Ledger(tiled, evaluate, request.evaluations)
@@ -68,7 +69,7 @@ def _open(space: SearchSpace, guidance: Guidance, ledger: Ledger, published: Pop
     chain = additive_search(space, guidance, population=_BATCH, seed=0)
     share = round((1 - _OPENING) * ledger.evaluations)
     while ledger.left > share and len(asked := chain.ask()):
-        losses = ledger(asked)
+        losses = ledger(asked)[:, 0]
         objectives = np.column_stack([space.energy(asked), np.nan_to_num(losses, nan=FAILED)])
         chain.tell(asked, objectives)
 
@@ -84,9 +85,7 @@ class _Seen:
 class _SetSearch:
     """The outer search: which designs to simulate next."""
 
-    def __init__(
-        self, space: SearchSpace, guidance: Guidance, goal: Goal, ledger: Ledger, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, space: SearchSpace, guidance: Guidance, goal: Goal, ledger: Ledger, rng: np.random.Generator) -> None:
         self._space, self._guidance, self._goal, self._ledger, self._rng = space, guidance, goal, ledger, rng
         self._size = goal.request.instances
         self._fronts = SetFronts(space, guidance)
@@ -102,7 +101,8 @@ class _SetSearch:
         if len(simulated.population) == 0:  # all failed
             return simulated.population
         with one_thread():
-            self._model = LossModel(self._guidance, simulated.population, simulated.loss_pp[:, None])
+            self._expected = {r.tobytes(): x for r, x in zip(simulated.population, simulated.expected_pp, strict=True)}
+            self._model = LossModel(self._guidance, simulated.population, simulated.expected_pp[:, None])
             _, places, circuits = best_simulated(simulated, self._goal)
             incumbent = simulated.population[places]
             seen = self._searched([*self._starts, tuple(circuits.tolist())])
@@ -151,8 +151,8 @@ class _SetSearch:
         return seen
 
     def _losses(self, designs: Population) -> Floats:
-        """Return the losses of designs `(P, L)` -> `(P,)` pp: simulated where known, else predicted."""
-        known = self._ledger.known(designs)
+        """Return the expected losses of designs `(P, L)` -> `(P,)` pp: of simulated ones, else what the model predicts."""
+        known = np.array([self._expected.get(row.tobytes(), np.nan) for row in designs])
         return np.where(np.isfinite(known), known, self._model.predict(designs)[:, 0])
 
     def _changed(self, incumbent: Population) -> Population:

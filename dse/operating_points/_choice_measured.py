@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
 
 from dse.operating_points._choice_pick import Goal
 from dse.space import SearchSpace
@@ -19,14 +20,21 @@ class Simulated:
     population: Population  # (N, L)
     rel_energy: Floats  # (N,)
     loss_pp: Floats  # (N,) on the search images
+    expected_pp: Floats  # (N,) the loss that designs of their divergence have; what points are judged by
     circuits: NDArray[np.bool_]  # (N, C) which circuits each holds
 
     @classmethod
-    def of(cls, space: SearchSpace, population: Population, loss_pp: Floats) -> Simulated:
-        """Return designs `(N, L)` with their losses `(N,)`, without those whose loss is not finite."""
-        fine = np.isfinite(loss_pp)
-        population = population[fine]
-        return cls(population, space.energy(population), loss_pp[fine], circuits_of(space, population))
+    def of(cls, space: SearchSpace, population: Population, figures: Floats) -> Simulated:
+        """Return designs `(N, L)` with their figures `(N, 2)`, loss in pp and divergence, without those that are not finite.
+
+        Of hundreds of designs the one of least loss on a few hundred images is a lucky one. Their divergence from the exact
+        network has seen the same images but ranks designs with far less noise: isotonic regression of the loss on it says
+        what loss to expect.
+        """
+        fine = np.isfinite(figures).all(axis=1)
+        population, loss, divergence = population[fine], *figures[fine].T
+        expected = IsotonicRegression().fit(divergence, loss).predict(divergence) if len(loss) else loss
+        return cls(population, space.energy(population), loss, expected, circuits_of(space, population))
 
     def within(self, circuits: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the designs that hold no other circuits than some."""
@@ -53,7 +61,7 @@ def best_simulated(simulated: Simulated, goal: Goal) -> tuple[tuple[float, ...],
     best: tuple[tuple[float, ...], NDArray[np.int64]] | None = None
     for union in sorted(_unions(set(held), goal.request.instances, goal.request.points)):
         inside = useful[[mask | union == union for mask in held]]
-        quality, chosen = goal.pick(simulated.rel_energy[inside], simulated.loss_pp[inside])
+        quality, chosen = goal.pick(simulated.rel_energy[inside], simulated.expected_pp[inside])
         if best is None or quality < best[0]:
             best = quality, inside[chosen]
     assert best is not None
@@ -62,7 +70,7 @@ def best_simulated(simulated: Simulated, goal: Goal) -> tuple[tuple[float, ...],
 
 def _useful(simulated: Simulated) -> NDArray[np.int64]:
     """Return the designs that no other one beats in energy and loss with the same circuits or fewer."""
-    energy, loss, circuits = simulated.rel_energy, simulated.loss_pp, simulated.circuits
+    energy, loss, circuits = simulated.rel_energy, simulated.expected_pp, simulated.circuits
     kept: list[int] = []
     for i in np.lexsort((circuits.sum(axis=1), loss, energy)).tolist():  # what beats a design comes before it
         rivals = np.array(kept, dtype=np.int64)

@@ -20,14 +20,16 @@ from dse.types import Floats, Population
 class OperatingPoints:
     """O assignments of at most n circuits, from the most accurate and dearest to the cheapest.
 
-    No point spends more than another one and loses more; points may be equal where nothing between them was found.
+    No point spends more than another one and is expected to lose more; points may be equal where nothing between them was
+    found.
     """
 
     circuits: NDArray[np.int64]  # (at most n,) that the points hold, numbered as in `SearchSpace.circuit_of`
     assignments: Population  # (O, L)
     rel_energy: Floats  # (O,) falling
-    loss_pp: Floats  # (O,) on the search images, rising
-    hypervolume: float  # of the points, up to relative energy 1 and the largest loss of interest; pp
+    loss_pp: Floats  # (O,) on the search images
+    expected_pp: Floats  # (O,) as `Simulated` has it, rising: what the points were chosen by
+    hypervolume: float  # of energy and `loss_pp`, up to relative energy 1 and the largest loss of interest; pp
     simulated: Simulated  # everything that the choice has seen
 
 
@@ -39,21 +41,21 @@ def chosen_points(space: SearchSpace, ledger: Ledger, goal: Goal, designs: Popul
     """
     if designs is None:
         raise InputError(f"no operating points: none of {ledger.evaluations - ledger.left} designs could be evaluated")
-    energy, loss = space.energy(designs), ledger.known(designs)
-    for budgets, found, what, cure in (
-        (goal.request.loss_budgets_pp, loss, "loss_budgets_pp", "raise it, or evaluations"),
-        (goal.request.energy_budgets, energy, "energy_budgets", "raise it, or evaluations"),
-    ):
-        for point, budget in enumerate(budgets or ()):
+    simulated = ledger.simulated
+    place = {row.tobytes(): i for i, row in enumerate(simulated.population)}
+    at = np.array([place[row.tobytes()] for row in designs])
+    energy, loss, expected = simulated.rel_energy[at], simulated.loss_pp[at], simulated.expected_pp[at]
+    for name, found in (("loss_budgets_pp", expected), ("energy_budgets", energy)):
+        for point, budget in enumerate(getattr(goal.request, name) or ()):
             if found[point] > budget + 1e-9:
-                raise InputError(f"{what}: point {point} has {budget:g}, the least found is {found[point]:.4g}; {cure}")
-    used = np.unique(space.circuit_of[designs])
-    objectives = np.column_stack([energy, loss])
+                least = f"the least found is {found[point]:.4g}"
+                raise InputError(f"{name}: point {point} has {budget:g}, {least}; raise it, or evaluations")
     return OperatingPoints(
-        circuits=used,
+        circuits=np.unique(space.circuit_of[designs]),
         assignments=designs,
         rel_energy=energy,
         loss_pp=loss,
-        hypervolume=hypervolume(objectives, np.array(goal.reference)),
-        simulated=ledger.simulated,
+        expected_pp=expected,
+        hypervolume=hypervolume(np.column_stack([energy, loss]), np.array(goal.reference)),
+        simulated=simulated,
     )

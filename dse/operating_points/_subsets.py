@@ -38,7 +38,7 @@ class SetFronts:
         self._known: dict[tuple[int, ...], Population] = {}
 
     def __call__(self, circuits: tuple[int, ...]) -> Population:
-        """Return the designs `(N, L)` within a set, dear to cheap; no rows where some layer may have none of its circuits."""
+        """Return the designs `(N, L)` within a set, dear to cheap; no rows where a layer may have none of it."""
         if circuits not in self._known:
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()

@@ -38,7 +38,9 @@ class BudgetTrace:
         if not (np.isfinite(self.amounts).all() and (self.amounts >= 0).all()):
             raise InputError("trace: expected finite amounts, none below 0")
         if (self.kind == "battery") != math.isfinite(self.capacity) or self.capacity <= 0:
-            raise InputError(f"trace: expected a finite capacity above 0 of a battery and of nothing else, got {self.capacity}")
+            raise InputError(
+                f"trace: expected a finite capacity above 0 of a battery and of nothing else, got {self.capacity}"
+            )
 
 
 def steps(requests: int, *, kind: Kind, low: float, high: float, levels: int = 8, rng: np.random.Generator) -> BudgetTrace:
@@ -52,10 +54,10 @@ def steps(requests: int, *, kind: Kind, low: float, high: float, levels: int = 8
         rng: Draws times and levels.
     """
     _check(requests, low, high)
-    jumps = np.sort(rng.choice(np.arange(1, requests), min(levels, requests) - 1, replace=False)) if requests > 1 else []
-    level = np.zeros(requests, dtype=np.int64)
-    level[np.asarray(jumps, dtype=np.int64)] = 1
-    amounts = rng.uniform(low, high, min(levels, requests))[np.cumsum(level)]
+    count = min(levels, requests)
+    jumps = np.sort(rng.permutation(requests - 1)[: count - 1]) + 1
+    level = np.searchsorted(jumps, np.arange(requests), side="right")
+    amounts = rng.uniform(low, high, count)[level]
     return BudgetTrace("steps", kind, amounts)
 
 

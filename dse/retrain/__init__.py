@@ -10,7 +10,7 @@ from dse.retrain._design import Difference, RetrainedDesign, Retrainer, paired_d
 from dse.retrain._files import write_retrained
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
-from dse.retrain._run import retrain_run
+from dse.retrain._run import require_same, retrain_run
 from dse.retrain._settings import RetrainSettings
 from dse.retrain._stage import retrain_stage
 
@@ -29,6 +29,7 @@ __all__ = [
     "knee",
     "paired_difference",
     "predicted_errors",
+    "require_same",
     "retrain",
     "retrain_run",
     "retrain_stage",

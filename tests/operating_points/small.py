@@ -24,11 +24,16 @@ def library_space(layers: int = 4, multipliers: int = 5, seed: int = 0) -> tuple
 
 
 def additive(guidance: Guidance, seed: int | None = None) -> Callable[[Population], Floats]:
-    """Return losses that are the proxy itself, or with a seed other ones that the proxy only resembles."""
+    """Return losses `(P,)` that are the proxy itself, or with a seed other ones that the proxy only resembles."""
     cost = guidance.cost
     if seed is not None:
         cost = cost * np.random.default_rng(seed).uniform(0.3, 3, cost.shape)
     return lambda population: cost[np.arange(population.shape[1]), population].sum(axis=1)
+
+
+def evaluated(loss: Callable[[Population], Floats]) -> Callable[[Population], Floats]:
+    """Return figures `(P, 2)` whose divergence is the loss itself, so that no other loss is expected."""
+    return lambda population: np.repeat(loss(population)[:, None], 2, axis=1)
 
 
 def every_design(made: SearchSpace) -> Population:

@@ -15,7 +15,7 @@ from dse.operating_points._choice_request import PointsRequest
 from dse.operating_points._published_choice import choose_published
 from dse.space import SearchSpace
 from dse.types import Floats, Population
-from tests.operating_points.small import additive, every_choice, library_space
+from tests.operating_points.small import additive, evaluated, every_choice, library_space
 
 BUDGETS: list[dict[str, Any]] = [{}, {"loss_budgets_pp": (0.5, 2.0)}, {"energy_budgets": (0.6, 0.35)}]
 
@@ -32,7 +32,7 @@ def test_where_the_proxy_is_the_loss_the_best_points_are_found(seed: int, budget
     made, guidance = library_space(seed=seed)
     loss, request = additive(guidance), PointsRequest(instances=2, points=2, evaluations=60, **budgets)
     goal = Goal(request, (1.0, guidance.max_loss))
-    found = choose_points(made, guidance, request, loss)
+    found = choose_points(made, guidance, request, evaluated(loss))
     quality, _ = goal.pick(found.rel_energy, found.loss_pp)
     assert quality == pytest.approx(best(made, goal, loss))
     assert len(found.simulated.population) <= 60 and len(found.circuits) <= 2
@@ -48,7 +48,7 @@ def test_where_the_proxy_is_wrong_simulation_corrects_it(budgets: dict[str, Any]
         made, guidance = library_space(seed=seed)
         loss, request = additive(guidance, seed), PointsRequest(instances=2, points=2, evaluations=80, **budgets)
         goal = Goal(request, (1.0, guidance.max_loss))
-        found = choose_points(made, guidance, request, loss)
+        found = choose_points(made, guidance, request, evaluated(loss))
         quality, _ = goal.pick(found.rel_energy, found.loss_pp)
         gaps.append(abs(quality[0] - best(made, goal, loss)[0]) + abs(quality[-1] - best(made, goal, loss)[-1]))
     assert np.median(gaps) < 1e-9 and max(gaps) < 0.2
@@ -65,14 +65,14 @@ def test_points_hold_to_what_was_asked(choose: Any, budgets: dict[str, Any]) -> 
         return additive(guidance, 3)(population)
 
     request = PointsRequest(instances=3, points=2, evaluations=40, **budgets)
-    found = choose(made, guidance, request, evaluate)
+    found = choose(made, guidance, request, evaluated(evaluate))
     assert len(np.unique(found.assignments)) <= 3 and found.assignments.shape == (2, 6)
     assert np.diff(found.rel_energy) <= 0 and np.diff(found.loss_pp) >= 0
     assert len(asked) == len(set(asked)) <= 40
     assert all(row.tobytes() in asked for row in found.assignments)
     for kept, limits in ((found.loss_pp, "loss_budgets_pp"), (found.rel_energy, "energy_budgets")):
         assert limits not in budgets or (kept <= np.array(budgets[limits])).all()
-    again = choose(made, guidance, request, additive(guidance, 3))
+    again = choose(made, guidance, request, evaluated(additive(guidance, 3)))
     assert np.array_equal(again.assignments, found.assignments)
 
 
@@ -80,7 +80,7 @@ def test_points_hold_to_what_was_asked(choose: Any, budgets: dict[str, Any]) -> 
 def test_ours_beats_the_published_one_at_equal_cost(seed: int) -> None:
     made, guidance = library_space(layers=8, multipliers=15, seed=seed)
     loss, request = additive(guidance, seed), PointsRequest(instances=3, points=3, evaluations=40)
-    ours, published = (choose(made, guidance, request, loss) for choose in (choose_points, choose_published))
+    ours, published = (choose(made, guidance, request, evaluated(loss)) for choose in (choose_points, choose_published))
     assert ours.hypervolume > published.hypervolume
 
 
@@ -91,7 +91,7 @@ def test_variants_share_a_circuit_and_forbidden_ones_are_kept_out() -> None:
     energy = np.array([1.0, 0.5, 0.5, 0.2, 0.2])
     made = replace(made, rel_energy=energy, circuits=np.array([0, 1, 1, 2, 2]), allowed=allowed)
     for choose in (choose_points, choose_published):
-        found = choose(made, guidance, PointsRequest(instances=2, points=2, evaluations=50), additive(guidance))
+        found = choose(made, guidance, PointsRequest(instances=2, points=2, evaluations=50), evaluated(additive(guidance)))
         assert len(found.circuits) <= 2 and (found.assignments[:, 0] < 3).all()
 
 
@@ -101,7 +101,7 @@ def test_failed_designs_are_never_points() -> None:
     def evaluate(population: Population) -> Floats:
         return np.where((population == 4).any(axis=1), np.nan, additive(guidance)(population))
 
-    found = choose_points(made, guidance, PointsRequest(instances=2, points=2, evaluations=60), evaluate)
+    found = choose_points(made, guidance, PointsRequest(instances=2, points=2, evaluations=60), evaluated(evaluate))
     assert not (found.assignments == 4).any() and np.isfinite(found.loss_pp).all()
 
 
@@ -110,13 +110,13 @@ def test_nothing_to_choose_from_is_said(choose: Any) -> None:
     made, guidance = library_space()
     request = PointsRequest(instances=2, points=2, evaluations=10)
     with pytest.raises(InputError, match="no operating points: none of [0-9]+ designs could be evaluated"):
-        choose(made, guidance, request, lambda population: np.full(len(population), np.nan))
+        choose(made, guidance, request, lambda population: np.full((len(population), 2), np.nan))
     with pytest.raises(InputError, match="instances: expected at most 5"):
-        choose(made, guidance, PointsRequest(instances=6, points=2), additive(guidance))
+        choose(made, guidance, PointsRequest(instances=6, points=2), evaluated(additive(guidance)))
 
 
 def test_a_budget_that_cannot_be_met_is_named() -> None:
     made, guidance = library_space()
     request = PointsRequest(instances=2, points=2, evaluations=30, loss_budgets_pp=(0.1, 1.0))
     with pytest.raises(InputError, match="loss_budgets_pp: point 0 has 0.1, the least found is 5; raise it, or evaluations"):
-        choose_points(made, guidance, request, lambda population: 5.0 + population.sum(axis=1))
+        choose_points(made, guidance, request, evaluated(lambda population: 5.0 + population.sum(axis=1)))

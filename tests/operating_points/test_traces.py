@@ -54,7 +54,10 @@ def test_others_take_a_quarter_of_the_battery_in_bursts() -> None:
         (partial(daily, 5, kind="energy", low=0, high=float("inf"), rng=rng()), "0 <= low"),
         (partial(daily, 5, kind="energy", low=0, high=1, days=0, rng=rng()), "expected days above 0"),
         (partial(battery, 5, capacity=0, rng=rng()), "with high above 0"),
-        (partial(steps, 5, kind="power", low=0, high=1, rng=rng()), "expected a budget of energy, loss, battery, got 'power'"),
+        (
+            partial(steps, 5, kind="power", low=0, high=1, rng=rng()),
+            "expected a budget of energy, loss, battery, got 'power'",
+        ),
         (partial(BudgetTrace, "mine", "energy", np.array([])), "at least one request"),
         (partial(BudgetTrace, "mine", "energy", np.array([np.nan])), "finite amounts"),
         (partial(BudgetTrace, "mine", "battery", np.array([1.0])), "finite capacity above 0 of a battery"),
