@@ -20,6 +20,7 @@ class Simulated:
     population: Population  # (N, L)
     rel_energy: Floats  # (N,)
     loss_pp: Floats  # (N,) on the search images
+    divergence: Floats  # (N,) from the exact network there, nats
     expected_pp: Floats  # (N,) the loss that designs of their divergence have; what points are judged by
     circuits: NDArray[np.bool_]  # (N, C) which circuits each holds
 
@@ -34,7 +35,12 @@ class Simulated:
         fine = np.isfinite(figures).all(axis=1)
         population, loss, divergence = population[fine], *figures[fine].T
         expected = IsotonicRegression().fit(divergence, loss).predict(divergence) if len(loss) else loss
-        return cls(population, space.energy(population), loss, expected, circuits_of(space, population))
+        return cls(population, space.energy(population), loss, divergence, expected, circuits_of(space, population))
+
+    def expect(self, divergence: Floats) -> Floats:
+        """Return the loss in pp that other designs' divergence lets expect, `(P,)` -> `(P,)`."""
+        order = np.argsort(self.divergence, kind="stable")
+        return np.interp(divergence, self.divergence[order], self.expected_pp[order])
 
     def within(self, circuits: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the designs that hold no other circuits than some."""

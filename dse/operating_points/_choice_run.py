@@ -20,7 +20,7 @@ from dse.nn.training import logits
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_points import OperatingPoints
 from dse.operating_points._choice_request import PointsRequest
-from dse.operating_points._points_file import Rated, StoredPoints, check_place, write_points
+from dse.operating_points._points_file import EXPECTED, Rated, StoredPoints, check_place, write_points
 from dse.operating_points._published_choice import choose_published
 from dse.pareto import non_dominated
 from dse.preparation import Prepared, prepare
@@ -79,7 +79,7 @@ def choose_run(
     evaluate = SearchFigures(prepared.factory, display, request.evaluations)
     found = METHODS[method](prepared.space, guidance, request, evaluate)
     display.start("score operating points")
-    stored = _stored(prepared, run, found, {"method": method, "request": _plain(request)})
+    stored = _stored(prepared, run, found, evaluate, {"method": method, "request": _plain(request)})
     names = np.array(prepared.space.multipliers)
     seen = found.simulated
     rows = [
@@ -100,6 +100,8 @@ class SearchFigures:
 
     def __call__(self, population: Population) -> Floats:
         """Simulate designs."""
+        if len(population) == 0:
+            return np.zeros((0, 2))
         if self._exact is None:
             ((accuracy, _),) = self._scored(np.zeros_like(population[:1]))
             self._exact = float(accuracy)
@@ -108,7 +110,7 @@ class SearchFigures:
         except ArithmeticError:  # one of them fails: which?
             scored = np.vstack([self._alone(design) for design in population])
         self._done += len(population)
-        self._display.update(self._done, self._total)
+        self._display.update(min(self._done, self._total), self._total)
         return np.column_stack([100 * (self._exact - scored[:, 0]), scored[:, 1]])
 
     def _scored(self, population: Population) -> Floats:
@@ -122,7 +124,9 @@ class SearchFigures:
             return np.full((1, 2), np.nan)
 
 
-def _stored(prepared: Prepared, run: RunData, found: OperatingPoints, facts: Mapping[str, Any]) -> StoredPoints:
+def _stored(
+    prepared: Prepared, run: RunData, found: OperatingPoints, evaluate: SearchFigures, facts: Mapping[str, Any]
+) -> StoredPoints:
     """Return points and the run's front with their figures on all parts that choose or judge."""
     parts = _parts(prepared)
     exact = np.zeros((1, len(prepared.space.layers)), dtype=np.int64)
@@ -132,8 +136,9 @@ def _stored(prepared: Prepared, run: RunData, found: OperatingPoints, facts: Map
 
     def rated(names: tuple[str, ...], designs: Population) -> Rated:
         right = {name: _right(prepared, designs, part) for name, part in parts.items()}
-        losses = {name: 100 * (right_exact[name].mean() - found.mean(axis=1)) for name, found in right.items()}
-        return Rated(names, prepared.space.energy(designs), losses, right["test"])
+        losses = {name: 100 * (right_exact[name].mean() - answers.mean(axis=1)) for name, answers in right.items()}
+        expected = found.simulated.expect(evaluate(designs)[:, 1])
+        return Rated(names, prepared.space.energy(designs), {EXPECTED: expected, **losses}, right["test"])
 
     circuits = np.unique(prepared.space.circuit_of, return_index=True)[1][found.circuits]
     hashes: dict[str, Any] = {name: run.manifest.text("hashes", name) for name in ("model", "data", "library")}
@@ -143,7 +148,6 @@ def _stored(prepared: Prepared, run: RunData, found: OperatingPoints, facts: Map
         layers=prepared.space.layers,
         instances=tuple(names_of[circuits].tolist()),
         assignments=tuple(tuple(row) for row in names_of[found.assignments].tolist()),
-        chosen_by="validation" if "validation" in parts else "search",
         points=rated(tuple(f"point {o}" for o in range(len(found.assignments))), found.assignments),
         front=rated(names, front),
         exact=right_exact["test"][0],
@@ -152,7 +156,6 @@ def _stored(prepared: Prepared, run: RunData, found: OperatingPoints, facts: Map
             **facts,
             "evaluations": len(found.simulated.population),
             "hypervolume": found.hypervolume,
-            "expected_loss_pp": found.expected_pp.tolist(),
             "images": {name: len(part) for name, part in parts.items()},
             "exact_accuracy": {name: float(right.mean()) for name, right in right_exact.items()},
             "hashes": hashes,

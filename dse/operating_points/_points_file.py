@@ -20,6 +20,7 @@ from dse.whole_files import whole_folder
 
 POINTS, RIGHT, TABLE, EVALUATIONS = "points.json", "right.npz", "points.csv", "evaluations.csv"
 FORMAT = "dse operating points 1"
+EXPECTED = "expected"  # beside the parts of the data: the loss on search images that a design's divergence lets expect
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Rated:
 
     names: tuple[str, ...]  # (D,)
     rel_energy: Floats  # (D,)
-    loss_pp: Mapping[str, Floats]  # (D,) against the exact network, pp, by the part of the data
+    loss_pp: Mapping[str, Floats]  # (D,) against the exact network, pp, by the part of the data, and `expected`
     right: NDArray[np.bool_]  # (D, T) which test images each classifies right
 
 
@@ -39,15 +40,14 @@ class StoredPoints:
     layers: tuple[str, ...]  # (L,)
     instances: tuple[str, ...]  # names of the circuits, at most n
     assignments: tuple[tuple[str, ...], ...]  # (O, L) names of multipliers
-    chosen_by: str  # the part of the data whose losses decide: `validation` where there is one, else `search`
     points: Rated  # (O,) dear to cheap
     front: Rated  # (F,) designs of the run's fronts, F may be 0
     exact: NDArray[np.bool_]  # (T,) which test images the exact network classifies right
     facts: Mapping[str, Any]  # where they come from: run, method, request, hashes
 
     def designs(self, rated: Rated) -> Designs:
-        """Return points or front as a governor takes them."""
-        return Designs(rated.names, rated.rel_energy, rated.loss_pp[self.chosen_by], rated.right)
+        """Return points or front as a governor takes them: by their expected losses, which rise from point to point."""
+        return Designs(rated.names, rated.rel_energy, rated.loss_pp[EXPECTED], rated.right)
 
     @property
     def exact_design(self) -> Designs:
@@ -101,19 +101,13 @@ def read_points(folder: Path) -> StoredPoints:
     if file.get("format") != FORMAT:
         raise InputError(f"{file.path}: key 'format': expected '{FORMAT}', got {str(file.get('format'))[:60]!r}")
     layers, instances = _texts(file, "layers"), _texts(file, "instances")
-    chosen_by = file.text("chosen_by")
-    listed = file.get("points")
-    right = _right(folder / RIGHT, len(listed) if isinstance(listed, list) else 0)
+    right = _right(folder / RIGHT)
     points, front = _rated(file, "points", right["points"]), _rated(file, "front", right["front"])
-    for rated in (points, front):
-        if len(rated.names) and chosen_by not in rated.loss_pp:
-            raise InputError(f"{file.path}: key 'chosen_by': expected one of {', '.join(rated.loss_pp)}, got '{chosen_by}'")
-    known = ("format", "layers", "instances", "chosen_by", "points", "front")
+    known = ("format", "layers", "instances", "points", "front")
     return StoredPoints(
         layers=layers,
         instances=instances,
         assignments=_assignments(file, layers),
-        chosen_by=chosen_by,
         points=points,
         front=front,
         exact=right["exact"],
@@ -129,7 +123,6 @@ def _plain(stored: StoredPoints) -> dict[str, Any]:
         **stored.facts,
         "layers": list(stored.layers),
         "instances": list(stored.instances),
-        "chosen_by": stored.chosen_by,
         "points": points,
         "front": _listed(stored.front),
     }
@@ -165,7 +158,7 @@ def _rated(file: JsonFile, key: str, right: NDArray[np.bool_]) -> Rated:
     rows = _rows(file, key)
     if len(rows) != len(right):
         raise InputError(f"{file.path}: key '{key}': has {len(rows)} designs, {RIGHT} beside it {len(right)}")
-    parts = tuple(rows[0].table("loss_pp")) if rows else ()
+    parts = tuple(dict.fromkeys((EXPECTED, *(rows[0].table("loss_pp") if rows else ()))))
     return Rated(
         names=tuple(row.text("name") for row in rows),
         rel_energy=np.array([row.number("rel_energy") for row in rows], dtype=np.float64),
@@ -178,7 +171,7 @@ def _assignments(file: JsonFile, layers: tuple[str, ...]) -> tuple[tuple[str, ..
     return tuple(tuple(row.text("assignment", layer) for layer in layers) for row in _rows(file, "points"))
 
 
-def _right(path: Path, points: int) -> dict[str, NDArray[np.bool_]]:
+def _right(path: Path) -> dict[str, NDArray[np.bool_]]:
     """Return which test images exact network, points and front classify right."""
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -44,7 +44,7 @@ class BudgetTrace:
 
 
 def steps(requests: int, *, kind: Kind, low: float, high: float, levels: int = 8, rng: np.random.Generator) -> BudgetTrace:
-    """Return a budget that jumps between levels, uniform in `low`..`high`, at times uniform over the trace.
+    """Return a budget that jumps between levels, equally spaced from `low` to `high`, in random order at random times.
 
     Args:
         requests: Length, N.
@@ -57,7 +57,7 @@ def steps(requests: int, *, kind: Kind, low: float, high: float, levels: int = 8
     count = min(levels, requests)
     jumps = np.sort(rng.permutation(requests - 1)[: count - 1]) + 1
     level = np.searchsorted(jumps, np.arange(requests), side="right")
-    amounts = rng.uniform(low, high, count)[level]
+    amounts = rng.permutation(np.linspace(low, high, count))[level]
     return BudgetTrace("steps", kind, amounts)
 
 

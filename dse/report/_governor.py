@@ -14,7 +14,7 @@ from dse.report._draw import QUIET, canvas
 from dse.report._text import drawn
 from dse.types import Floats
 
-_WINDOWS = 40  # moving means over this share of the trace
+_WINDOWS = 10  # moving means over this share of the trace
 _COLOURS = ("#0072B2", "#D55E00", "#000000")  # governor, single design, exact network
 _STYLES = ("-", "--", ":")
 _BUDGET = "#E69F00"
@@ -75,8 +75,8 @@ def draw_governor(info: GovernorInfo) -> Figure:
     accuracy.set_xlabel("request")
     for axes in (power, loss, accuracy):
         axes.grid(color="#eeeeee")
-    bounded.legend(loc="upper left", fontsize=7, ncols=2)
-    accuracy.legend(loc="lower left", fontsize=7)
+    for axes in (bounded, accuracy):
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7, ncols=3, borderpad=0.1)
     return figure
 
 

@@ -24,7 +24,8 @@ class QosNets:
     1). A centre is a mean, so that single layers may get more than they bear. The paper clusters three operating points
     together (`dse.operating_points` does); here each scale is one point, and the scales are those at which some layer begins
     to bear some multiplier, visited so that any budget spreads over them; once a design has lost more than is of interest,
-    bolder scales wait until all others have been visited. Forbidden multipliers and the energy bound are repaired afterwards.
+    bolder scales wait until all others have been visited. Forbidden multipliers and the energy bound are repaired
+    afterwards.
 
     Args:
         space: The search space; its tile limit is the number of clusters.
