@@ -3,7 +3,7 @@
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_points import OperatingPoints
 from dse.operating_points._choice_request import PointsRequest
-from dse.operating_points._choice_run import choose_run
+from dse.operating_points._choice_run import SearchFigures, choose_run
 from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
 from dse.operating_points._governor_run import Setting, simulate_folder
 from dse.operating_points._points_file import StoredPoints, read_points
@@ -17,6 +17,7 @@ __all__ = [
     "OperatingPoints",
     "PointsRequest",
     "Policy",
+    "SearchFigures",
     "Served",
     "Setting",
     "StoredPoints",
