@@ -14,6 +14,7 @@ import click
 
 from dse._compare_command import compare
 from dse._multiplier_commands import multipliers
+from dse._qos_commands import qos
 from dse._study_commands import export, retrain, status, verify
 from dse.exceptions import InputError, RunError, one_line, under
 
@@ -191,7 +192,7 @@ def doctor(salvage: Path | None, out: Path | None) -> None:
             raise InputError(finding.removeprefix("none: "))
 
 
-for command in (compare, export, multipliers, retrain, status, verify):
+for command in (compare, export, multipliers, qos, retrain, status, verify):
     cli.add_command(command)
 
 

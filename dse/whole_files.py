@@ -56,3 +56,22 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InputError(f"{path}: cannot be written: {reason}; check its folder, permissions and space") from None
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield a scratch folder that takes the place of `folder` when the body succeeds, and vanishes when it fails.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    folder = folder.resolve()  # a link's target is replaced, not the link
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dse-") as scratch:
+            new = Path(scratch) / "new"
+            new.mkdir()
+            yield new
+            if folder.exists():
+                os.replace(folder, Path(scratch) / "old")
+            os.replace(new, folder)

@@ -31,7 +31,7 @@ ORDER = (
     ("climb", "manifest", "retrain"),
     ("operating_points",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),
-    ("pipeline", "_multiplier_commands", "_compare_command"),
+    ("pipeline", "_multiplier_commands", "_compare_command", "_qos_commands"),
     ("verification",),
     ("_study_commands",),
     ("__main__", "__init__"),
@@ -40,7 +40,7 @@ HOMES = {
     "pymoo": ("search",),
     "matplotlib": ("report",),
     "moocore": ("pareto", "comparison"),
-    "click": ("__main__", "_multiplier_commands", "_compare_command", "_study_commands"),
+    "click": ("__main__", "_multiplier_commands", "_compare_command", "_qos_commands", "_study_commands"),
 }
 WITHOUT_TORCH = (
     "search",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dse.exceptions import InputError
-from dse.whole_files import writable_folder, write_whole
+from dse.whole_files import whole_folder, writable_folder, write_whole
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +31,16 @@ def test_folders(tmp_path: Path) -> None:
             writable_folder(odd)
     with pytest.raises(InputError, match="cannot be written: No such file"):
         write_whole(tmp_path / "missing" / "file", b"")
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "below" / "folder"
+    for text in ("old", "new"):
+        with whole_folder(folder) as scratch:
+            (scratch / text).write_text(text)
+    with pytest.raises(KeyError), whole_folder(folder) as scratch:
+        (scratch / "half").write_text("half")
+        raise KeyError
+    assert [path.name for path in folder.iterdir()] == ["new"] and [p.name for p in folder.parent.iterdir()] == ["folder"]
+    with pytest.raises(InputError, match="cannot be written"), whole_folder(folder / "new" / "below"):
+        pass

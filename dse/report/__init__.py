@@ -7,6 +7,7 @@ from dse.report._attainment import Difference, DifferenceInfo, Surface, SurfaceI
 from dse.report._bands import Band, BandInfo, draw_bands
 from dse.report._draw import Drawing, save
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
+from dse.report._governor import GovernorInfo, ServedLine, draw_governor
 from dse.report._heat_map import draw_error_maps
 from dse.report._power_error import draw_panels, panel
 from dse.report._predicted import PredictedPanel, draw_predicted, predicted_panel
@@ -25,11 +26,13 @@ __all__ = [
     "Difference",
     "DifferenceInfo",
     "Drawing",
+    "GovernorInfo",
     "JsonFile",
     "PredictedPanel",
     "ProfilesInfo",
     "Report",
     "RunData",
+    "ServedLine",
     "Strip",
     "StripInfo",
     "Surface",
@@ -38,6 +41,7 @@ __all__ = [
     "draw_bands",
     "draw_differences",
     "draw_error_maps",
+    "draw_governor",
     "draw_panels",
     "draw_predicted",
     "draw_profiles",

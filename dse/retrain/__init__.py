@@ -13,7 +13,7 @@ from dse.retrain._files import write_retrained
 from dse.retrain._key import content_hash
 from dse.retrain._noise import InjectedError, OutputError, inject, predicted_errors
 from dse.retrain._retrain import Retrained, held_out, retrain
-from dse.retrain._run import retrain_run
+from dse.retrain._run import require_same, retrain_run
 from dse.retrain._settings import RetrainSettings
 from dse.retrain._stage import retrain_stage
 from dse.retrain._verify import RetrainingVerifier, VerifiedRetraining
@@ -38,6 +38,7 @@ __all__ = [
     "knee",
     "paired_difference",
     "predicted_errors",
+    "require_same",
     "retrain",
     "retrain_run",
     "retrain_stage",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +13,7 @@ from dse.paired import packed
 from dse.retrain._course import Epoch
 from dse.retrain._design import RetrainedDesign
 from dse.run_folder import LOG, RESULT, RIGHT, WEIGHTS, environment, write_csv, write_json
-from dse.whole_files import writing
+from dse.whole_files import whole_folder
 
 
 def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
@@ -27,20 +25,12 @@ def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
     Raises:
         InputError: It cannot be written.
     """
-    folder = folder.resolve()
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dse-") as scratch:
-            new = Path(scratch) / "new"
-            new.mkdir()
-            save_weights(made.retrained.model, new / WEIGHTS)
-            write_csv(new / LOG, *_log_table(made.retrained.log))
-            write_json(new / RESULT, _result(made))
-            write_json(new / RIGHT, {kind: packed(answers) for kind, answers in made.right.items()})
-            if folder.exists():
-                os.replace(folder, Path(scratch) / "old")
-            os.replace(new, folder)
-    return folder
+    with whole_folder(folder) as new:
+        save_weights(made.retrained.model, new / WEIGHTS)
+        write_csv(new / LOG, *_log_table(made.retrained.log))
+        write_json(new / RESULT, _result(made))
+        write_json(new / RIGHT, {kind: packed(answers) for kind, answers in made.right.items()})
+    return folder.resolve()
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:

@@ -68,7 +68,7 @@ def retrain_run(
     check_place(place, overwrite=overwrite)
     display.start("load")
     prepared = prepare(load_inputs(config, model=model, dataset=dataset), display)
-    _require_same(run, prepared)
+    require_same(run, prepared)
     display.start(f"retrain {name}")
     made = Retrainer(prepared, config.retrain or RetrainConfig())(name, assignment, start=start, progress=display.update)
     display.finish()
@@ -94,8 +94,8 @@ def _with_settings(plain: Mapping[str, Any], overrides: Sequence[str]) -> RunCon
     return with_overrides({"retrain": {}, **plain}, [f"retrain.{text}" for text in overrides])
 
 
-def _require_same(run: RunData, prepared: Prepared) -> None:
-    """Raise InputError where network, data or multipliers are not those of the run any more."""
+def require_same(run: RunData, prepared: Prepared) -> None:
+    """Raise InputError unless network, data and multipliers still are those of the run."""
     if run.layers != prepared.space.layers or run.multipliers != prepared.space.multipliers:
         raise InputError(f"{run.path}: other layers or multipliers than the run's; put back what it was run with")
     now = {

@@ -4,6 +4,7 @@
 `register_method` adds to it.
 """
 
+from dse.search._additive import additive_search
 from dse.search._additive_front import additive_front
 from dse.search._alwann import Alwann
 from dse.search._checked import Checked
@@ -11,11 +12,13 @@ from dse.search._exhaustive import Exhaustive
 from dse.search._greedy import Greedy
 from dse.search._guidance import Guidance
 from dse.search._loop import History, run_search
+from dse.search._loss_model import LossModel
 from dse.search._methods import METHODS
 from dse.search._nsga2 import SeededNsga2
 from dse.search._nsga2_unseeded import UnseededNsga2
+from dse.search._one_thread import one_thread
 from dse.search._optuna import OptunaSearch
-from dse.search._qos_nets import QosNets
+from dse.search._qos_nets import QosNets, clustered_choice
 from dse.search._random import RandomSearch
 from dse.search._registry import Builder, Method, make_search, method_texts, register_method
 
@@ -28,6 +31,7 @@ __all__ = [
     "Greedy",
     "Guidance",
     "History",
+    "LossModel",
     "Method",
     "OptunaSearch",
     "QosNets",
@@ -35,8 +39,11 @@ __all__ = [
     "SeededNsga2",
     "UnseededNsga2",
     "additive_front",
+    "additive_search",
+    "clustered_choice",
     "make_search",
     "method_texts",
+    "one_thread",
     "register_method",
     "run_search",
 ]

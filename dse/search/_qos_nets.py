@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from scipy.cluster.vq import kmeans2
+from sklearn.cluster import KMeans
 
 from dse.exceptions import InputError
 from dse.search._guidance import Guidance
+from dse.search._one_thread import one_thread
 from dse.search._spread import spread_order
 from dse.space import SearchSpace
 from dse.types import FAILED, Assignment, Floats, Objectives, Population
 
 _MOST_SCALES = 500
-_ROUNDS = 20  # of k-means: layers are few
 
 
 class QosNets:
@@ -24,9 +22,10 @@ class QosNets:
     bears are dropped and values of 1 and more compressed to `1 + ln v`, so that hopeless ones do not decide. k-means with as
     many clusters as the tile limit admits; a cluster gets the cheapest multiplier that its centre bears (coordinate at most
     1). A centre is a mean, so that single layers may get more than they bear. The paper clusters three operating points
-    together; here each scale is one point, and the scales are those at which some layer begins to bear some multiplier,
-    visited so that any budget spreads over them; once a design has lost more than is of interest, bolder scales wait until
-    all others have been visited. Forbidden multipliers and the energy bound are repaired afterwards.
+    together (`dse.operating_points` does); here each scale is one point, and the scales are those at which some layer begins
+    to bear some multiplier, visited so that any budget spreads over them; once a design has lost more than is of interest,
+    bolder scales wait until all others have been visited. Forbidden multipliers and the energy bound are repaired
+    afterwards.
 
     Args:
         space: The search space; its tile limit is the number of clusters.
@@ -79,23 +78,45 @@ class QosNets:
 
     def _clustered(self, relative: Floats) -> Assignment:
         """Return the assignment `(L,)` for errors relative to the tolerances `(L, M)`."""
-        useful = np.flatnonzero((relative <= 1).any(axis=0))
-        if len(useful) == 0:  # no layer bears any: each gets the least harmful
-            return np.argmin(relative, axis=1)
-        points = compressed(relative[:, useful])
-        clusters = min(self._space.tile_limit, len(np.unique(points, axis=0)))
-        with warnings.catch_warnings():  # of clusters that stay empty
-            warnings.simplefilter("ignore", UserWarning)
-            centres, labels = kmeans2(points, clusters, iter=_ROUNDS, minit="++", rng=np.random.default_rng(self._seed))
-        choice = [self._cheapest_borne(centre, useful) for centre in centres]
-        return np.array(choice, dtype=np.int64)[labels]
+        return clustered_choice(relative, self._space.rel_energy, clusters=self._space.tile_limit, seed=self._seed)
 
-    def _cheapest_borne(self, centre: Floats, useful: Assignment) -> int:
-        """Return the cheapest multiplier that a centre bears, the least harmful where it bears none."""
-        borne = np.flatnonzero(centre <= max(1.0, float(centre.min())))
-        return int(useful[borne[np.argmin(self._space.rel_energy[useful[borne]])]])
+
+def clustered_choice(relative: Floats, rel_energy: Floats, *, clusters: int, seed: int) -> Assignment:
+    """Give each row (a layer, at an operating point) its cluster's multiplier, at most `clusters` different ones.
+
+    The steps of QoS-Nets (arXiv 2410.07762): multipliers that no row bears (value at most 1) are dropped, values of 1 and
+    more compressed to `1 + ln v` (the published branch leaves out the 1, after which everything up to e looks feasible),
+    rows clustered by k-means (scikit-learn, k-means++, one start), and a cluster gets the cheapest multiplier that its
+    centre bears: the least harmful among equally cheap ones, and where it bears none.
+
+    Args:
+        relative: Errors relative to what each row bears, `(R, M)`, finite.
+        rel_energy: Energy of one multiplication `(M,)`.
+        clusters: Number of clusters.
+        seed: Of k-means.
+
+    Returns:
+        `(R,)` int64 indices of multipliers.
+    """
+    useful = np.flatnonzero((relative <= 1).any(axis=0))
+    if len(useful) == 0:  # no layer bears any: each gets the least harmful
+        useful = np.arange(relative.shape[1])
+    points = compressed(relative[:, useful])
+    count = min(clusters, len(np.unique(points, axis=0)))
+    with one_thread():
+        labels = KMeans(count, n_init=1, random_state=seed).fit(points).labels_
+    # k-means' own centres have gone through a translation: rounding may carry a value of exactly 1 beyond it
+    centres = [points[labels == cluster].mean(axis=0) for cluster in range(count)]
+    choice = [useful[_cheapest_borne(centre, rel_energy[useful])] for centre in centres]
+    return np.array(choice, dtype=np.int64)[labels]
 
 
 def compressed(relative: Floats) -> Floats:
     """Return `1 + ln v` for values v of 1 and more, smaller ones as they are."""
     return np.where(relative >= 1, 1 + np.log(np.maximum(relative, 1)), relative)
+
+
+def _cheapest_borne(centre: Floats, rel_energy: Floats) -> int:
+    """Return the cheapest multiplier that a centre bears, the least harmful where it bears none."""
+    borne = np.flatnonzero(centre <= max(1.0, float(centre.min())))
+    return int(borne[np.lexsort((centre[borne], rel_energy[borne]))[0]])

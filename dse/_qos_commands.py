@@ -1,0 +1,112 @@
+"""The commands about operating points: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dse.exceptions import InputError
+
+
+@click.group()
+def qos() -> None:
+    """Operating points: one network, a handful of multipliers, quality that follows the power budget."""
+
+
+@qos.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--instances", type=int, default=4, show_default=True, help="Most distinct circuits, over all points.")
+@click.option("--points", type=int, default=3, show_default=True, help="Operating points.")
+@click.option("--loss-budgets", metavar="PP,...", help="Most loss of each point on the search images, rising.")
+@click.option("--energy-budgets", metavar="E,...", help="Most relative energy of each point, falling.")
+@click.option("--method", type=click.Choice(["ours", "published"]), default="ours", show_default=True)
+@click.option("--evaluations", type=int, default=300, show_default=True, help="Distinct designs simulated, at most.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace earlier operating points in that folder.")
+def choose(
+    run_folder: Path,
+    instances: int,
+    points: int,
+    loss_budgets: str | None,
+    energy_budgets: str | None,
+    method: Any,
+    evaluations: int,
+    seed: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Choose multipliers and operating points for the network of a finished RUN.
+
+    Without budgets the points span as good a front as they can.
+    """
+    losses, energies = _numbers("--loss-budgets", loss_budgets), _numbers("--energy-budgets", energy_budgets)
+    from dse.memory import keep_freed_memory
+    from dse.operating_points import PointsRequest, choose_run
+    from dse.progress import ProgressDisplay
+
+    request = PointsRequest(instances, points, losses, energies, evaluations, seed)
+    keep_freed_memory()
+    with ProgressDisplay() as display:
+        found = choose_run(run_folder, request, out, method=method, overwrite=overwrite, display=display)
+    click.echo(f"instances {', '.join(found.instances)}")
+    for o, name in enumerate(found.points.names):
+        losses_pp = ", ".join(f"{part} {values[o]:.2f} pp" for part, values in found.points.loss_pp.items())
+        click.echo(f"{name}   {100 * (1 - found.points.rel_energy[o]):.1f} % saved; loss: {losses_pp}")
+    click.echo(f"wrote     {out}")
+
+
+@qos.command()
+@click.argument("folder", metavar="POINTS", type=click.Path(path_type=Path))
+@click.option("--trace", type=click.Choice(["steps", "daily", "battery"]), default="daily", show_default=True)
+@click.option(
+    "--budget",
+    type=click.Choice(["energy", "loss"]),
+    default="energy",
+    show_default=True,
+    help="What a trace of steps or days limits: energy per image relative to the exact network, or loss in pp.",
+)
+@click.option("--requests", type=int, default=1000, show_default=True, help="Length of the trace, an image each.")
+@click.option("--low", type=float, help="Least budget [default: of the cheapest, or the most accurate point].")
+@click.option("--high", type=float, help="Largest budget [default: a twentieth above the dearest, or the cheapest point].")
+@click.option("--capacity", type=float, help="Of a battery, per request [default: of 4/3 of the points' mean energy].")
+@click.option("--dwell", type=int, default=1, show_default=True, help="Requests before a better point may be taken.")
+@click.option("--margin", type=float, default=0.0, show_default=True, help="Share of the budget that one keeps free.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of trace and images.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier one in that folder.")
+def simulate(
+    folder: Path,
+    trace: str,
+    budget: Any,
+    requests: int,
+    low: float | None,
+    high: float | None,
+    capacity: float | None,
+    dwell: int,
+    margin: float,
+    seed: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Serve a trace of changing budgets with the operating points in a folder, and with what cannot switch beside them."""
+    from dse.operating_points import Policy, Setting, simulate_folder
+
+    setting = Setting(trace, budget, requests, low=low, high=high, capacity=capacity, seed=seed)
+    found, figure = simulate_folder(folder, setting, Policy(dwell, margin), out, overwrite=overwrite)
+    click.echo(f"{'':<52} energy  accuracy  expected  switches  beyond the budget")
+    for row in found:
+        click.echo(
+            f"{row['name'][:52]:<52} {row['rel_energy']:>6.3f}  {100 * row['accuracy']:>6.2f} %  "
+            f"{100 * row['expected_accuracy']:>6.2f} %  {row['switches']:>8}  {row['violations']} of {row['requests']}"
+        )
+    click.echo(f"figure   {figure}")
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option}: expected numbers separated by commas, got '{text}'") from None

@@ -1,0 +1,200 @@
+"""A trace served with stored operating points, with single designs and with the exact network: table, trace and figure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dse.exceptions import InputError
+from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
+from dse.operating_points._points_file import StoredPoints, read_points
+from dse.operating_points._traces import BudgetTrace, battery, daily, steps
+from dse.report import GovernorInfo, ServedLine, draw_governor, save
+from dse.run_folder import write_csv, write_json
+from dse.whole_files import whole_folder
+
+RESULT, TRACE, FIGURE = "governor.json", "trace.csv", "governor"
+_EXACT = "an image on the exact network"  # unit of energies
+UNITS = {"energy": _EXACT, "loss": "pp", "battery": _EXACT}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A synthetic trace for some operating points.
+
+    Args:
+        trace: `steps`, `daily` or `battery`.
+        budget: What steps and days limit: `energy` or `loss`.
+        requests: Length.
+        low, high: Range of the budget, in relative energy or pp; None: from the point that any budget must admit to a
+            twentieth beyond the one at the other end.
+        capacity: Of a battery, relative energy per request; None: what serves all points equally often, and a third more
+            for other consumers.
+        seed: Of the trace, and of the order of the images.
+
+    Raises:
+        InputError: The seed is below 0.
+    """
+
+    trace: str
+    budget: Literal["energy", "loss"] = "energy"
+    requests: int = 1000
+    low: float | None = None
+    high: float | None = None
+    capacity: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed: expected at least 0, got {self.seed}")
+        if self.trace not in ("steps", "daily", "battery"):
+            raise InputError(f"trace: expected steps, daily or battery, got '{self.trace}'")
+
+    def made_for(self, points: Designs) -> BudgetTrace:
+        """Draw the trace; its range follows the points where it is not given."""
+        rng = np.random.default_rng((self.seed, 1))  # not the draws of the images
+        if self.trace == "battery":
+            mean = float(points.rel_energy.mean())
+            return battery(self.requests, capacity=4 / 3 * mean if self.capacity is None else self.capacity, rng=rng)
+        values = points.rel_energy if self.budget == "energy" else np.maximum(points.loss_pp, 0)
+        low = float(values.min()) if self.low is None else self.low
+        high = 1.05 * float(values.max()) if self.high is None else self.high
+        make = steps if self.trace == "steps" else daily
+        return make(self.requests, kind=self.budget, low=low, high=high, rng=rng)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One trace, served in several ways; the governor first, the exact network last."""
+
+    trace: BudgetTrace
+    exact_accuracy: float  # on the test images
+    served: tuple[Served, ...]
+
+
+def simulate_folder(
+    folder: Path, setting: Setting, policy: Policy, out: Path, *, overwrite: bool = False
+) -> tuple[list[dict[str, Any]], Path]:
+    """Serve a trace with the operating points in a folder, and write table, trace and figure.
+
+    Args:
+        folder: What `choose_run` has written.
+        setting: The trace.
+        policy: When the governor switches.
+        out: Folder to write.
+        overwrite: Replace an earlier one there.
+
+    Returns:
+        A table with a row for each way of serving the trace, the governor first; and the figure's path.
+
+    Raises:
+        InputError: The folder holds no operating points, the trace is none, or `out` is taken; nothing is written then.
+    """
+    stored = read_points(folder)
+    check_place(out, overwrite=overwrite)
+    found = compare_served(stored, setting.made_for(stored.designs(stored.points)), policy, seed=setting.seed)
+    settings = {"points": str(folder), **asdict(setting), **asdict(policy)}
+    figure = write_comparison(found, settings, out)
+    return [summary(served, found.exact_accuracy) for served in found.served], figure
+
+
+def compare_served(stored: StoredPoints, trace: BudgetTrace, policy: Policy, *, seed: int) -> Comparison:
+    """Serve a trace with the governor, with the best single design, and with the exact network.
+
+    The best single design is chosen with the whole trace known beforehand, among the points and among the run's front, once
+    to keep the budget at all times and once on average; what no design can do is left out. Every request is an image of the
+    test part, the same for all.
+
+    Args:
+        stored: The operating points.
+        trace: The budgets.
+        policy: When the governor switches.
+        seed: Of the order of the images.
+    """
+    images = request_images(len(trace.amounts), len(stored.exact), np.random.default_rng(seed))
+    points = stored.designs(stored.points)
+    served = [serve(points, trace, images, policy)]
+    groups = [("point", points)]
+    if len(stored.front.names):
+        groups.append(("design of the front", stored.designs(stored.front)))
+    for what, designs in groups:
+        for when, on_average in (("always", False), ("on average", True)):
+            place = best_static(designs, trace, on_average=on_average)
+            if place is not None and (trace.kind != "battery" or on_average):  # a battery knows no other time
+                name = f"best {what}, {when}: {designs.names[place]}"
+                served.append(serve_static(designs, place, trace, images, name=name))
+    served.append(serve_static(stored.exact_design, 0, trace, images, name="exact network"))
+    return Comparison(trace, float(stored.exact.mean()), tuple(served))
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise InputError unless a served trace may be written to `folder`."""
+    if folder.exists() and not (folder / RESULT).is_file():
+        raise InputError(f"--out {folder}: exists and holds no served trace (no {RESULT}); choose another folder")
+    if folder.exists() and not overwrite:
+        raise InputError(f"--out {folder}: exists already; --overwrite replaces it, or choose another folder")
+
+
+def write_comparison(found: Comparison, settings: dict[str, Any], folder: Path) -> Path:
+    """Write table, trace and figure into a folder of their own, whole or not at all; return the figure's path.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    governor = found.served[0]
+    columns = ("request", "budget", "point", "rel_energy", "loss_pp", "right", "violated")
+    arrays = (
+        range(len(governor.budget)),
+        governor.budget.tolist(),
+        [governor.designs.names[point] for point in governor.point],
+        governor.spent.tolist(),
+        governor.designs.loss_pp[governor.point].tolist(),
+        governor.right.astype(int).tolist(),
+        governor.violated.astype(int).tolist(),
+    )
+    with whole_folder(folder) as new:
+        rows = [summary(served, found.exact_accuracy) for served in found.served]
+        write_json(new / RESULT, {**settings, "unit": UNITS[found.trace.kind], "served": rows})
+        write_csv(new / TRACE, columns, zip(*arrays, strict=True))
+        save(lambda: draw_governor(_info(found)), new, FIGURE)
+    return folder / f"{FIGURE}.png"
+
+
+def summary(served: Served, exact_accuracy: float) -> dict[str, Any]:
+    """Return the figures of a served trace as plain data."""
+    return {
+        "name": served.name,
+        "rel_energy": served.rel_energy,
+        "expected_accuracy": exact_accuracy - served.expected_loss_pp / 100,
+        "accuracy": served.accuracy,
+        "switches": served.switches,
+        "violations": served.violations,
+        "requests": len(served.point),
+    }
+
+
+def _info(found: Comparison) -> GovernorInfo:
+    governor, exact = found.served[0], found.served[-1]
+    static = next((served for served in found.served[1:-1] if "always" in served.name), None)
+    lines = [governor, *([] if static is None else [static]), exact]
+    return GovernorInfo(
+        title=f"Operating points over a trace: {found.trace.name}",
+        kind=found.trace.kind,
+        budget=governor.budget,
+        levels={name: _level(governor.designs, i) for i, name in enumerate(governor.designs.names)},
+        lines=tuple(
+            ServedLine(served.name, served.spent, served.designs.loss_pp[served.point], served.right) for served in lines
+        ),
+        caption=(
+            f"{len(governor.point)} requests, {governor.switches} switches, {governor.violations} requests beyond the "
+            f"budget; energy {governor.rel_energy:.3f} of the exact network's, {100 * governor.accuracy:.2f} % right "
+            f"({100 * exact.accuracy:.2f} % exact)"
+        ),
+    )
+
+
+def _level(designs: Designs, place: int) -> tuple[float, float]:
+    return float(designs.rel_energy[place]), float(designs.loss_pp[place])

@@ -1,0 +1,190 @@
+"""The folder of chosen operating points, written whole, read with one-line errors; see `docs/operating_points.md`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.exceptions import InputError
+from dse.operating_points._governor import Designs
+from dse.report import JsonFile, read_json
+from dse.run_folder import write_csv, write_json
+from dse.types import Floats
+from dse.whole_files import whole_folder
+
+POINTS, RIGHT, TABLE, EVALUATIONS = "points.json", "right.npz", "points.csv", "evaluations.csv"
+FORMAT = "dse operating points 1"
+EXPECTED = "expected"  # beside the parts of the data: the loss on search images that a design's divergence lets expect
+
+
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """Designs with all their figures, D of them: what `Designs` takes from a file."""
+
+    names: tuple[str, ...]  # (D,)
+    rel_energy: Floats  # (D,)
+    loss_pp: Mapping[str, Floats]  # (D,) against the exact network, pp, by the part of the data, and `expected`
+    right: NDArray[np.bool_]  # (D, T) which test images each classifies right
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPoints:
+    """Operating points as they stand in a folder."""
+
+    layers: tuple[str, ...]  # (L,)
+    instances: tuple[str, ...]  # names of the circuits, at most n
+    assignments: tuple[tuple[str, ...], ...]  # (O, L) names of multipliers
+    points: Rated  # (O,) dear to cheap
+    front: Rated  # (F,) designs of the run's fronts, F may be 0
+    exact: NDArray[np.bool_]  # (T,) which test images the exact network classifies right
+    facts: Mapping[str, Any]  # where they come from: run, method, request, hashes
+
+    def designs(self, rated: Rated) -> Designs:
+        """Return points or front as a governor takes them: by their expected losses, which rise from point to point."""
+        return Designs(rated.names, rated.rel_energy, rated.loss_pp[EXPECTED], rated.right)
+
+    @property
+    def exact_design(self) -> Designs:
+        """The exact network as a design."""
+        return Designs(("exact",), np.ones(1), np.zeros(1), self.exact[None])
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise InputError unless operating points may be written to `folder`."""
+    if folder.exists() and not (folder / POINTS).is_file():
+        raise InputError(f"--out {folder}: exists and holds no operating points (no {POINTS}); choose another folder")
+    if folder.exists() and not overwrite:
+        raise InputError(f"--out {folder}: exists already; --overwrite replaces it, or choose another folder")
+
+
+def write_points(stored: StoredPoints, evaluations: Sequence[Sequence[Any]], folder: Path) -> Path:
+    """Write operating points into a folder of their own, which is there whole or not at all; replaces what was there.
+
+    Args:
+        stored: The points.
+        evaluations: A row for each simulated design: relative energy, loss in pp, and the names of its multipliers.
+        folder: Where to.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    points = stored.points
+    parts = tuple(points.loss_pp)
+    rows = [
+        [name, points.rel_energy[o], *(points.loss_pp[part][o] for part in parts), *stored.assignments[o]]
+        for o, name in enumerate(points.names)
+    ]
+    with whole_folder(folder) as new:
+        write_json(new / POINTS, _plain(stored))
+        np.savez_compressed(new / RIGHT, exact=stored.exact, points=points.right, front=stored.front.right)
+        losses = (f"{part}_loss_pp" for part in parts)
+        write_csv(new / TABLE, ("point", "rel_energy", *losses, *stored.layers), rows)
+        write_csv(new / EVALUATIONS, ("rel_energy", "search_loss_pp", *stored.layers), evaluations)
+    return folder.resolve()
+
+
+def read_points(folder: Path) -> StoredPoints:
+    """Read the folder of operating points.
+
+    Raises:
+        InputError: One line that names file and key, for a file or key that is missing or not as it should be.
+    """
+    if not (folder / POINTS).is_file():
+        raise InputError(f"{folder / POINTS}: no such file; expected a folder that `dse qos choose` has written")
+    file = read_json(folder / POINTS)
+    if file.get("format") != FORMAT:
+        raise InputError(f"{file.path}: key 'format': expected '{FORMAT}', got {str(file.get('format'))[:60]!r}")
+    layers, instances = _texts(file, "layers"), _texts(file, "instances")
+    right = _right(folder / RIGHT)
+    points, front = _rated(file, "points", right["points"]), _rated(file, "front", right["front"])
+    known = ("format", "layers", "instances", "points", "front")
+    return StoredPoints(
+        layers=layers,
+        instances=instances,
+        assignments=_assignments(file, layers),
+        points=points,
+        front=front,
+        exact=right["exact"],
+        facts={key: value for key, value in file.data.items() if key not in known},
+    )
+
+
+def _plain(stored: StoredPoints) -> dict[str, Any]:
+    named = [dict(zip(stored.layers, row, strict=True)) for row in stored.assignments]
+    points = [{**design, "assignment": row} for design, row in zip(_listed(stored.points), named, strict=True)]
+    return {
+        "format": FORMAT,
+        **stored.facts,
+        "layers": list(stored.layers),
+        "instances": list(stored.instances),
+        "points": points,
+        "front": _listed(stored.front),
+    }
+
+
+def _listed(rated: Rated) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "rel_energy": float(rated.rel_energy[i]),
+            "loss_pp": {part: float(losses[i]) for part, losses in rated.loss_pp.items()},
+        }
+        for i, name in enumerate(rated.names)
+    ]
+
+
+def _texts(file: JsonFile, key: str) -> tuple[str, ...]:
+    value = file.get(key)
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        raise InputError(f"{file.path}: key '{key}': expected a list of names, got {repr(value)[:60]}")
+    return tuple(value)
+
+
+def _rows(file: JsonFile, key: str) -> list[JsonFile]:
+    """Return a list of objects, each with a place in its errors."""
+    value = file.get(key)
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value) or (key == "points" and not value):
+        raise InputError(f"{file.path}: key '{key}': expected a list of objects, got {repr(value)[:60]}")
+    return [JsonFile(Path(f"{file.path}: {key} {i}"), row) for i, row in enumerate(value)]
+
+
+def _rated(file: JsonFile, key: str, right: NDArray[np.bool_]) -> Rated:
+    rows = _rows(file, key)
+    if len(rows) != len(right):
+        raise InputError(f"{file.path}: key '{key}': has {len(rows)} designs, {RIGHT} beside it {len(right)}")
+    parts = tuple(dict.fromkeys((EXPECTED, *(rows[0].table("loss_pp") if rows else ()))))
+    return Rated(
+        names=tuple(row.text("name") for row in rows),
+        rel_energy=np.array([row.number("rel_energy") for row in rows], dtype=np.float64),
+        loss_pp={part: np.array([row.number("loss_pp", part) for row in rows]) for part in parts},
+        right=right,
+    )
+
+
+def _assignments(file: JsonFile, layers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(row.text("assignment", layer) for layer in layers) for row in _rows(file, "points"))
+
+
+def _right(path: Path) -> dict[str, NDArray[np.bool_]]:
+    """Return which test images exact network, points and front classify right."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in ("exact", "points", "front")}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; choose the operating points again") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:80]}; choose the points again") from None
+    images = len(found["exact"]) if found["exact"].ndim == 1 else 0
+    for name, dims in (("exact", 1), ("points", 2), ("front", 2)):
+        array = found[name]
+        if array.dtype != bool or array.ndim != dims or array.shape[-1] != images or images == 0:
+            raise InputError(
+                f"{path}: '{name}': expected bool with {images or 'some'} images, got {array.dtype} {array.shape}"
+            )
+    return found

@@ -1,0 +1,122 @@
+"""Our choice and the published one, against every set of circuits and every assignment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dse.exceptions import InputError
+from dse.operating_points._choice import choose_points
+from dse.operating_points._choice_pick import Goal
+from dse.operating_points._choice_request import PointsRequest
+from dse.operating_points._published_choice import choose_published
+from dse.space import SearchSpace
+from dse.types import Floats, Population
+from tests.operating_points.spaces import additive, evaluated, every_choice, library_space
+
+BUDGETS: list[dict[str, Any]] = [{}, {"loss_budgets_pp": (0.5, 2.0)}, {"energy_budgets": (0.6, 0.35)}]
+
+
+def best(made: SearchSpace, goal: Goal, loss: Any) -> tuple[float, ...]:
+    """Return how good the best of all pairs of points within all sets of circuits are."""
+    choices = every_choice(made, goal.request.instances)
+    return min(goal.pick(made.energy(designs), loss(designs))[0] for designs in choices)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("budgets", BUDGETS)
+def test_where_the_proxy_is_the_loss_the_best_points_are_found(seed: int, budgets: dict[str, Any]) -> None:
+    made, guidance = library_space(seed=seed)
+    loss, request = additive(guidance), PointsRequest(instances=2, points=2, evaluations=60, **budgets)
+    goal = Goal(request, (1.0, guidance.max_loss))
+    found = choose_points(made, guidance, request, evaluated(loss))
+    quality, _ = goal.pick(found.rel_energy, found.loss_pp)
+    assert quality == pytest.approx(best(made, goal, loss))
+    assert len(found.simulated.population) <= 60 and len(found.circuits) <= 2
+    assert np.array_equal(found.loss_pp, loss(found.assignments))
+    assert np.array_equal(found.rel_energy, made.energy(found.assignments))
+
+
+@pytest.mark.parametrize("budgets", BUDGETS)
+def test_where_the_proxy_is_wrong_simulation_corrects_it(budgets: dict[str, Any]) -> None:
+    """Of 145 designs within some pair of circuits 80 are simulated, and the best is found or nearly."""
+    gaps = []
+    for seed in range(5):
+        made, guidance = library_space(seed=seed)
+        loss, request = additive(guidance, seed), PointsRequest(instances=2, points=2, evaluations=80, **budgets)
+        goal = Goal(request, (1.0, guidance.max_loss))
+        found = choose_points(made, guidance, request, evaluated(loss))
+        quality, _ = goal.pick(found.rel_energy, found.loss_pp)
+        gaps.append(abs(quality[0] - best(made, goal, loss)[0]) + abs(quality[-1] - best(made, goal, loss)[-1]))
+    assert np.median(gaps) < 1e-9 and max(gaps) < 0.2
+
+
+@pytest.mark.parametrize("choose", [choose_points, choose_published])
+@pytest.mark.parametrize("budgets", BUDGETS)
+def test_points_hold_to_what_was_asked(choose: Any, budgets: dict[str, Any]) -> None:
+    made, guidance = library_space(layers=6, multipliers=12, seed=1)
+    asked: list[bytes] = []
+
+    def evaluate(population: Population) -> Floats:
+        asked.extend(row.tobytes() for row in population)
+        return additive(guidance, 3)(population)
+
+    request = PointsRequest(instances=3, points=2, evaluations=40, **budgets)
+    found = choose(made, guidance, request, evaluated(evaluate))
+    assert len(np.unique(found.assignments)) <= 3 and found.assignments.shape == (2, 6)
+    assert np.diff(found.rel_energy) <= 0 and np.diff(found.loss_pp) >= 0
+    assert len(asked) == len(set(asked)) <= 40
+    assert all(row.tobytes() in asked for row in found.assignments)
+    for kept, limits in ((found.loss_pp, "loss_budgets_pp"), (found.rel_energy, "energy_budgets")):
+        assert limits not in budgets or (kept <= np.array(budgets[limits])).all()
+    again = choose(made, guidance, request, evaluated(additive(guidance, 3)))
+    assert np.array_equal(again.assignments, found.assignments)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ours_beats_the_published_one_at_equal_cost(seed: int) -> None:
+    made, guidance = library_space(layers=8, multipliers=15, seed=seed)
+    loss, request = additive(guidance, seed), PointsRequest(instances=3, points=3, evaluations=40)
+    ours, published = (choose(made, guidance, request, evaluated(loss)) for choose in (choose_points, choose_published))
+    assert ours.hypervolume > published.hypervolume
+
+
+def test_variants_share_a_circuit_and_forbidden_ones_are_kept_out() -> None:
+    made, guidance = library_space(layers=4, multipliers=5)
+    allowed = np.ones((4, 5), dtype=bool)
+    allowed[0, 3:] = False
+    energy = np.array([1.0, 0.5, 0.5, 0.2, 0.2])
+    made = replace(made, rel_energy=energy, circuits=np.array([0, 1, 1, 2, 2]), allowed=allowed)
+    for choose in (choose_points, choose_published):
+        found = choose(made, guidance, PointsRequest(instances=2, points=2, evaluations=50), evaluated(additive(guidance)))
+        assert len(found.circuits) <= 2 and (found.assignments[:, 0] < 3).all()
+
+
+def test_failed_designs_are_never_points() -> None:
+    made, guidance = library_space()
+
+    def evaluate(population: Population) -> Floats:
+        return np.where((population == 4).any(axis=1), np.nan, additive(guidance)(population))
+
+    found = choose_points(made, guidance, PointsRequest(instances=2, points=2, evaluations=60), evaluated(evaluate))
+    assert not (found.assignments == 4).any() and np.isfinite(found.loss_pp).all()
+
+
+@pytest.mark.parametrize("choose", [choose_points, choose_published])
+def test_nothing_to_choose_from_is_said(choose: Any) -> None:
+    made, guidance = library_space()
+    request = PointsRequest(instances=2, points=2, evaluations=10)
+    with pytest.raises(InputError, match="no operating points: none of [0-9]+ designs could be evaluated"):
+        choose(made, guidance, request, lambda population: np.full((len(population), 2), np.nan))
+    with pytest.raises(InputError, match="instances: expected at most 5"):
+        choose(made, guidance, PointsRequest(instances=6, points=2), evaluated(additive(guidance)))
+
+
+def test_a_budget_that_cannot_be_met_is_named() -> None:
+    made, guidance = library_space()
+    request = PointsRequest(instances=2, points=2, evaluations=30, loss_budgets_pp=(0.1, 1.0))
+    with pytest.raises(InputError, match="loss_budgets_pp: point 0 has 0.1, the least found is 5; raise it, or evaluations"):
+        choose_points(made, guidance, request, evaluated(lambda population: 5.0 + population.sum(axis=1)))

@@ -1,0 +1,120 @@
+"""Operating points survive their folder; a broken one is named by file and key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dse.exceptions import InputError
+from dse.operating_points._points_file import EXPECTED, Rated, StoredPoints, check_place, read_points, write_points
+
+
+def stored(images: int = 7) -> StoredPoints:
+    """Return two points and one design of a front, of two layers."""
+    rng = np.random.default_rng(0)
+
+    def rated(names: tuple[str, ...], energy: list[float], loss: list[float]) -> Rated:
+        losses = {EXPECTED: np.array(loss), "search": np.array(loss) + 0.5, "test": np.array(loss) - 0.25}
+        return Rated(names, np.array(energy), losses, rng.random((len(names), images)) < 0.8)
+
+    return StoredPoints(
+        layers=("first", "second"),
+        instances=("exact", "loa9u"),
+        assignments=(("exact", "loa9u"), ("loa9u", "loa9u")),
+        points=rated(("point 0", "point 1"), [0.6, 0.3], [0.1, 2.0]),
+        front=rated(("nsga2 4",), [0.4], [1.0]),
+        exact=rng.random(images) < 0.9,
+        facts={"run": "tiny", "evaluations": 12},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_points(stored(), [[0.6, 0.1, "exact", "loa9u"]], tmp_path / "points")
+
+
+def test_round_trip(folder: Path) -> None:
+    there, back = stored(), read_points(folder)
+    for name in ("layers", "instances", "assignments", "facts"):
+        assert getattr(back, name) == getattr(there, name)
+    assert np.array_equal(back.exact, there.exact)
+    for one, other in ((there.points, back.points), (there.front, back.front)):
+        assert one.names == other.names and np.array_equal(one.right, other.right)
+        assert np.array_equal(one.rel_energy, other.rel_energy)
+        assert {k: v.tolist() for k, v in one.loss_pp.items()} == {k: v.tolist() for k, v in other.loss_pp.items()}
+    designs = back.designs(back.points)
+    assert designs.loss_pp.tolist() == [0.1, 2.0] and designs.names == ("point 0", "point 1")
+
+
+def test_tables(folder: Path) -> None:
+    assert (folder / "points.csv").read_text().splitlines() == [
+        "point,rel_energy,expected_loss_pp,search_loss_pp,test_loss_pp,first,second",
+        "point 0,0.6,0.1,0.6,-0.15,exact,loa9u",
+        "point 1,0.3,2.0,2.5,1.75,loa9u,loa9u",
+    ]
+    assert (folder / "evaluations.csv").read_text().splitlines()[1] == "0.6,0.1,exact,loa9u"
+
+
+def test_a_front_may_be_empty(tmp_path: Path) -> None:
+    there = stored()
+    none = Rated((), np.zeros(0), {}, np.zeros((0, 7), dtype=bool))
+    write_points(StoredPoints(**{**vars(there), "front": none}), [], tmp_path / "points")
+    assert read_points(tmp_path / "points").front.names == ()
+
+
+def test_places(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exists already; --overwrite replaces it"):
+        check_place(folder, overwrite=False)
+    check_place(folder, overwrite=True)
+    check_place(tmp_path / "new", overwrite=False)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="exists and holds no operating points"):
+        check_place(tmp_path / "other", overwrite=True)
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format="1"), "points.json: key 'format': expected 'dse operating points 1', got '1'"),
+        (lambda d: d.pop("format"), "key 'format' is missing"),
+        (lambda d: d.update(layers="first"), "key 'layers': expected a list of names"),
+        (lambda d: d.update(points=[]), "key 'points': expected a list of objects"),
+        (lambda d: d["points"].pop(), "key 'points': has 1 designs, right.npz beside it 2"),
+        (lambda d: d["points"][1].pop("rel_energy"), "points.json: points 1: key 'rel_energy' is missing"),
+        (lambda d: d["points"][0]["loss_pp"].pop("expected"), "points 0: key 'loss_pp.expected' is missing"),
+        (
+            lambda d: d["points"][0]["loss_pp"].update(search=None),
+            "points 0: key 'loss_pp.search': expected a finite number",
+        ),
+        (lambda d: d["points"][1]["assignment"].pop("first"), "points 1: key 'assignment.first' is missing"),
+    ],
+)
+def test_a_broken_file_is_named(folder: Path, change: Change, message: str) -> None:
+    path = folder / "points.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message):
+        read_points(folder)
+
+
+def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere/points.json: no such file; expected a folder that `dse qos choose`"):
+        read_points(tmp_path / "nowhere")
+    np.savez_compressed(folder / "right.npz", exact=np.ones(7), points=np.ones((2, 7), dtype=bool), front=np.ones((1, 7)))
+    with pytest.raises(InputError, match="right.npz: 'exact': expected bool with 7 images, got float64"):
+        read_points(folder)
+    (folder / "right.npz").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match="right.npz: cannot be read"):
+        read_points(folder)
+    (folder / "right.npz").unlink()
+    with pytest.raises(InputError, match="right.npz: no such file; choose the operating points again"):
+        read_points(folder)

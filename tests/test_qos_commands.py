@@ -1,0 +1,147 @@
+"""`dse qos` on one small run: what is chosen holds, what is written can be served, and mistakes leave nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dse
+from dse.evaluator import EvaluatorFactory, Job
+from dse.inputs import load_inputs
+from dse.operating_points import read_points
+from dse.operating_points._choice_run import SearchFigures
+from dse.preparation import prepare
+from dse.progress import ProgressDisplay
+from dse.types import Population
+from tests.test_main import RUN, call
+
+QUICK = ("--instances", 2, "--points", 2, "--evaluations", 12)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a finished run, `done`, one of another network, `changed`, and operating points, `points`."""
+    folder = tmp_path_factory.mktemp("qos")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        (folder / "tiny.toml").write_text(RUN)
+        assert call(patch, "run", "tiny.toml", "--out", "done") == 0
+        assert call(patch, "qos", "choose", "done", *QUICK, "--out", "points") == 0
+    shutil.copytree(folder / "done", folder / "changed")
+    manifest = json.loads((folder / "changed" / "manifest.json").read_text())
+    manifest["hashes"]["model"] = 64 * "0"
+    (folder / "changed" / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    enter(home, monkeypatch)
+    return home
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("DSE_CACHE", str(folder / "cache"))
+    patch.chdir(folder)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: content for name, content in found.items() if not name.startswith("cache") and ".sqlite" not in name}
+
+
+def test_points_are_what_the_network_does(here: Path) -> None:
+    """Energies and losses, from the network up."""
+    stored = read_points(here / "points")
+    assert len(stored.assignments) == 2 and len(stored.instances) <= 2
+    assert {name for row in stored.assignments for name in row} == set(stored.instances)
+    prepared = prepare(load_inputs(dse.load_config("tiny.toml")), ProgressDisplay.silent())
+    names = prepared.space.multipliers
+    designs = np.array([[names.index(name) for name in row] for row in stored.assignments])
+    assert stored.points.rel_energy == pytest.approx(prepared.space.energy(designs))
+    evaluate = prepared.factory()
+    with_exact = np.vstack([np.zeros_like(designs[:1]), designs])
+    for part, fidelity in (("search", "lut"), ("test", "test")):
+        accuracy = np.array([figures["accuracy"] for figures in evaluate(Job(with_exact, fidelity))])
+        assert stored.points.loss_pp[part] == pytest.approx(100 * (accuracy[0] - accuracy[1:]))
+        assert stored.facts["exact_accuracy"][part] == pytest.approx(accuracy[0])
+    assert stored.points.right.shape == (2, 360) and stored.exact.mean() == stored.facts["exact_accuracy"]["test"]
+    assert (np.diff(stored.points.rel_energy) <= 0).all() and (np.diff(stored.points.loss_pp["expected"]) >= 0).all()
+    assert set(stored.facts["hashes"]["tables"]) == set(stored.instances)
+    assert stored.facts["evaluations"] <= 12 and stored.facts["request"]["instances"] == 2
+
+
+@pytest.mark.parametrize("method", ["ours", "published"])
+def test_the_same_command_chooses_the_same_points(here: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    command = ("qos", "choose", "done", *QUICK, "--method", method, "--energy-budgets", "0.99,0.6", "--out", f"of-{method}")
+    assert call(monkeypatch, *command) == 0
+    before = files(here / f"of-{method}")
+    assert call(monkeypatch, *command) == 2
+    assert call(monkeypatch, *command, "--overwrite") == 0 and files(here / f"of-{method}") == before
+    assert (read_points(here / f"of-{method}").points.rel_energy <= [0.99, 0.6]).all()
+
+
+def test_a_trace_is_served(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "qos", "simulate", "points", "--trace", "battery", "--requests", 90, "--out", "served") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].startswith("governor ") and out[-2].startswith("exact network ") and "governor.png" in out[-1]
+    assert json.loads((here / "served" / "governor.json").read_text())["served"][0]["requests"] == 90
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["choose", "nowhere"], "nowhere: no such folder"),
+        (["choose", "changed"], "changed: model changed since the run"),
+        (["choose", "done", "--instances", 99], "instances: expected at most"),
+        (["choose", "done", "--points", 0], "points: expected at least 1, got 0"),
+        (["choose", "done", "--loss-budgets", "1,2"], "loss_budgets_pp: expected 3 numbers, one for each point, got 2"),
+        (["choose", "done", "--loss-budgets", "3,2,1"], "loss_budgets_pp: expected rising numbers"),
+        (["choose", "done", "--loss-budgets", "1,2,3", "--energy-budgets", "3,2,1"], "leave one of them out"),
+        (["choose", "done", "--energy-budgets", "1,0.5,0.0001"], "energy_budgets: point 2 has 0.0001, expected at least"),
+        (["choose", "done", "--energy-budgets", "a,b"], "--energy-budgets: expected numbers separated by commas, got 'a,b'"),
+        (["choose", "done", "--evaluations", 2], "evaluations: expected at least 3, got 2"),
+        (["choose", "done", "--method", "theirs"], "--method"),
+        (["simulate", "done"], "done/points.json: no such file; expected a folder that `dse qos choose` has written"),
+        (["simulate", "points", "--requests", 0], "requests: expected at least 1, got 0"),
+        (["simulate", "points", "--low", 2, "--high", 1], "0 <= low <= high"),
+        (["simulate", "points", "--dwell", 0], "dwell: expected at least 1"),
+        (["simulate", "points", "--margin", 1], "margin: expected a share"),
+        (["simulate", "points", "--trace", "battery", "--capacity", -1], "expected budgets 0 <= low <= high"),
+        (["simulate", "points", "--seed", -1], "seed: expected at least 0"),
+    ],
+)
+def test_mistakes_end_with_code_2_and_leave_nothing(
+    arguments: list[object],
+    message: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = files(here)
+    assert call(monkeypatch, "qos", *arguments, "--out", "never") == 2
+    out, err = capsys.readouterr()
+    assert message in err.splitlines()[-1] and out == "" and files(here) == before
+
+
+def test_designs_that_fail_are_told_apart() -> None:
+    def evaluate(job: Job) -> list[dict[str, float]]:
+        if (job.designs == 3).any():
+            raise ArithmeticError("not finite")
+        return [{"accuracy": 1 - design.sum() / 10, "kl": float(design.max())} for design in job.designs]
+
+    class Factory(EvaluatorFactory):
+        def __init__(self) -> None:
+            pass
+
+        def __call__(self):  # type: ignore[no-untyped-def]
+            return evaluate
+
+    figures = SearchFigures(Factory(), ProgressDisplay.silent(), 4)
+    designs: Population = np.array([[0, 1], [3, 0], [2, 2]])
+    assert figures(designs) == pytest.approx(np.array([[10, 1], [np.nan, np.nan], [40, 2]]), nan_ok=True)
+    assert figures(designs[:0]).shape == (0, 2)
