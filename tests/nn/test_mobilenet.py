@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from dse.nn._vision import import_torchvision
 from dse.nn.convert import quantize
 from dse.nn.models import build_model, load_weights, mobilenetv2, save_weights
 from tests.nn.test_models import multiplications, parameters
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,6 +109,20 @@ def test_weights_survive_saving(tmp_path: Path) -> None:
         assert torch.equal(second.eval()(images(32)), first(images(32)))
 
 
+def test_the_documents_way_to_start_from_published_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torchvision: Any
+) -> None:
+    published = torchvision.models.mobilenet_v2().state_dict()
+    torch.save(published, tmp_path / "mobilenet_v2-b0353104.pth")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], {})
+    model = build(64, n_classes=200)
+    load_weights(model, tmp_path / "start.safetensors")
+    same = {key for key, tensor in model.state_dict().items() if torch.equal(tensor, published[key])}
+    assert model.state_dict().keys() - same == {"classifier.1.weight", "classifier.1.bias"}
+
+
 def test_another_process_receives_the_network(tmp_path: Path) -> None:
     """Also where a plain `import torchvision` fails, as with a wheel that does not fit torch."""
     model: nn.Module = quantize(build(), images(32))
@@ -120,9 +137,8 @@ def test_another_process_receives_the_network(tmp_path: Path) -> None:
         "with torch.inference_mode():\n"
         "    print(torch.allclose(model(torch.load('images.pt')), torch.load('outputs.pt'), atol=1e-4))"
     )
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{code}"],
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"],
         capture_output=True, text=True, timeout=120, cwd=tmp_path,
     )  # fmt: skip
     assert done.stdout == "True\n", done.stderr

@@ -33,8 +33,9 @@ def vgg16bn(in_shape: tuple[int, int, int], n_classes: int) -> nn.Sequential:
     channels = in_shape[0]
     for widths in _STAGES:
         for width in widths:
-            features += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            nn.init.kaiming_normal_(features[-3].weight, mode="fan_out", nonlinearity="relu")
+            convolution = nn.Conv2d(channels, width, 3, padding=1)
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+            features += [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
             channels = width
         features.append(nn.MaxPool2d(2))
     layers: OrderedDict[str, nn.Module] = OrderedDict(features=nn.Sequential(*features))
