@@ -66,6 +66,6 @@ def _empty() -> nn.Module:
 
 
 def _strides(pixels: int) -> tuple[int, ...]:
-    """Return the strides of the stem and of the stages: for images of 28 pixels and more, 4 to 7 are left at the end."""
+    """Return the strides of the stem and of the stages: of 28 pixels and more, at least 4 are left at the end."""
     first = 3 if pixels < 64 else 1 if pixels < 128 else 0
     return (1,) * first + _STRIDES[first:]
