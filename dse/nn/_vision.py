@@ -42,7 +42,7 @@ def _import() -> ModuleType:
     try:
         return importlib.import_module("torchvision")
     except ModuleNotFoundError as error:
-        raise InputError("this dataset needs torchvision, which is not installed: pip install dse[vision]") from error
+        raise InputError("torchvision is needed for this, and not installed: pip install dse[vision]") from error
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"torchvision does not fit torch {torch.__version__} ({one_line(error)}); install the release made for it"

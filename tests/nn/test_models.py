@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,15 @@ def digits_cnn(seed: int = 0) -> nn.Module:
     return build_model("digits-cnn", in_shape=(1, 8, 8), n_classes=10, seed=seed)
 
 
+SMALLEST = {"digits-cnn": 4, "lenet5": 28, "mobilenetv2": 16, "vgg16bn": 32}  # pixels; of the others 8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_every_model_maps_images_to_logits(name: str) -> None:
-    in_shape = (1, 28, 28) if name == "lenet5" else (3, 8, 8)
+def test_every_model_maps_images_to_logits(name: str, channels: int) -> None:
+    in_shape = (channels, *[SMALLEST.get(name, 8)] * 2)
+    if name == "mobilenetv2" and find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
     model = build_model(name, in_shape=in_shape, n_classes=7)
     assert model(torch.zeros(2, *in_shape)).shape == (2, 7)
     assert MODELS[name].text
@@ -124,6 +131,8 @@ def test_seeded_puts_the_state_back_after_an_error() -> None:
         ("digits-cnn", (1, 3, 3), 10, "at least 4x4"),
         ("lenet5", (1, 8, 8), 10, "28x28 or 32x32 pixels, got 8x8"),
         ("lenet5", (1, 28, 32), 10, "28x28 or 32x32"),
+        ("mobilenetv2", (3, 32, 15), 10, "at least 16x16 pixels, got 32x15"),
+        ("vgg16bn", (3, 28, 28), 10, "at least 32x32 pixels, got 28x28"),
         ("lenet5", (64,), 10, r"\(C, H, W\)"),
         ("lenet5", (0, 28, 28), 10, r"\(C, H, W\)"),
         ("lenet5", (1, 28, 28), 1, "n_classes of at least 2"),

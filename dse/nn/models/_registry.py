@@ -11,8 +11,10 @@ from torch import nn
 from dse.exceptions import InputError, unknown_name
 from dse.nn.models._digits_cnn import digits_cnn
 from dse.nn.models._lenet import lenet5
+from dse.nn.models._mobilenet import mobilenetv2
 from dse.nn.models._resnet import resnet
 from dse.nn.models._seeding import seeded
+from dse.nn.models._vgg import vgg16bn
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ MODELS: dict[str, ModelInfo] = {
     ),
     "lenet5": ModelInfo(lenet5, "LeNet-5 with ReLU and max pooling for 28x28 or 32x32 images"),
     **{f"resnet{depth}": _resnet_info(depth) for depth in (8, 14, 20, 32, 50, 56)},
+    "mobilenetv2": ModelInfo(
+        mobilenetv2, "torchvision's MobileNetV2 with 52 convolutions, fewer strides below 128x128, images from 16x16"
+    ),
+    "vgg16bn": ModelInfo(
+        vgg16bn, "VGG-16's 13 convolutions with batch normalisation and one linear layer, images from 32x32"
+    ),
 }
 
 

@@ -49,4 +49,6 @@ DEFAULT_SETTINGS: dict[str, TrainingSettings] = {
     "digits-cnn": TrainingSettings(epochs=20, batch_size=32, lr=0.05, weight_decay=2e-3),
     "lenet5": TrainingSettings(epochs=12, batch_size=128, lr=0.05, weight_decay=5e-4),
     **{f"resnet{depth}": _RESNET for depth in (8, 14, 20, 32, 50, 56)},
+    "mobilenetv2": TrainingSettings(epochs=60, batch_size=128, lr=0.1, weight_decay=5e-4, augment="flip-crop"),
+    "vgg16bn": TrainingSettings(epochs=60, batch_size=128, lr=0.05, weight_decay=5e-4, augment="flip-crop"),
 }
