@@ -26,6 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         "space.dataset.path": tmp_path / "data.npz",
         "space.dataset.calibration_images": 8,
         "space.dataset.search_images": 8,
+        "space.dataset.validation_images": 8,
         "space.multipliers.library": "builtin",
         "space.multipliers.include": '["etm*", "dadda_bam_h1*"]',
         "space.multipliers.variants.tuning": "[]",
