@@ -52,8 +52,7 @@ def choose_points(space: SearchSpace, guidance: Guidance, request: PointsRequest
     ledger = Ledger(tiled, evaluate, request.evaluations)
     published = published_points(space, guidance, instances=request.instances, seed=request.seed)
     _open(tiled, guidance, ledger, published)
-    outer = _SetSearch(tiled, guidance, goal, ledger, np.random.default_rng(request.seed))
-    outer.begin(published)
+    outer = _SetSearch(tiled, guidance, goal, ledger, published)
     while ledger.left > 0 and len(batch := outer.propose()):
         ledger(batch)
     simulated = ledger.simulated
@@ -83,21 +82,18 @@ class _Seen:
 
 
 class _SetSearch:
-    """The outer search: which designs to simulate next."""
+    """The outer search: which designs to simulate next. It starts from the circuits of the published points."""
 
-    def __init__(self, space: SearchSpace, guidance: Guidance, goal: Goal, ledger: Ledger, rng: np.random.Generator) -> None:
-        self._space, self._guidance, self._goal, self._ledger, self._rng = space, guidance, goal, ledger, rng
+    def __init__(self, space: SearchSpace, guidance: Guidance, goal: Goal, ledger: Ledger, published: Population) -> None:
+        self._space, self._guidance, self._goal, self._ledger = space, guidance, goal, ledger
+        self._rng = np.random.default_rng(goal.request.seed)
         self._size = goal.request.instances
         self._fronts = SetFronts(space, guidance)
-        self._starts: list[Circuits] = []
-
-    def begin(self, published: Population) -> None:
-        """Remember where to start from: the circuits of the published points."""
-        self._starts = [self._set_of(published)]
+        self._start: Circuits = tuple(np.unique(space.circuit_of[published]).tolist())
 
     def propose(self) -> Population:
         """Return designs that have not been simulated `(P, L)`; no rows when the sets in reach have no more."""
-        simulated = self._ledger.simulated
+        simulated = self._simulated = self._ledger.simulated
         if len(simulated.population) == 0:  # all failed
             return simulated.population
         with one_thread():
@@ -105,7 +101,7 @@ class _SetSearch:
             self._model = LossModel(self._guidance, simulated.population, simulated.expected_pp[:, None])
             _, places, circuits = best_simulated(simulated, self._goal)
             incumbent = simulated.population[places]
-            seen = self._searched([*self._starts, tuple(circuits.tolist())])
+            seen = self._searched([self._start, tuple(circuits.tolist())])
         ranked = sorted(seen.values(), key=lambda found: found.quality)
         promising = self._ledger.new(np.vstack([incumbent, *(found.points for found in ranked)]))
         count = min(_BATCH, self._ledger.left)
@@ -122,7 +118,7 @@ class _SetSearch:
             current = start
             seen |= self._looked_at([current])
             while current in seen:
-                around = [chosen for chosen in neighbours(current, self._space.n_circuits, self._size)]
+                around = list(neighbours(current, self._space.n_circuits, self._size))
                 seen |= self._looked_at([chosen for chosen in around if chosen not in seen])
                 best = min((chosen for chosen in around if chosen in seen), key=lambda c: seen[c].quality, default=current)
                 if len(current) == self._size and not (best in seen and seen[best].quality < seen[current].quality):
@@ -132,10 +128,9 @@ class _SetSearch:
 
     def _looked_at(self, sets: list[Circuits]) -> dict[Circuits, _Seen]:
         """Return what the model says of sets, without those in which a layer may have none of the circuits."""
-        simulated = self._ledger.simulated
-        designs = {}
+        known, designs = self._simulated, {}
         for chosen in sets:
-            within = np.vstack([self._fronts(chosen), simulated.population[simulated.within(np.array(chosen))]])
+            within = np.vstack([self._fronts(chosen), known.population[known.within(np.array(chosen))]])
             if len(within):
                 designs[chosen] = within
         if not designs:
@@ -164,6 +159,3 @@ class _SetSearch:
         changes = changes.reshape(-1, layers)
         changes = changes[self._space.permits(changes)]
         return self._ledger.new(changes[self._rng.permutation(len(changes))])
-
-    def _set_of(self, designs: Population) -> Circuits:
-        return tuple(np.unique(self._space.circuit_of[designs]).tolist())
