@@ -12,7 +12,7 @@ demo: install  ## Explore the digits network: our search beside an ALWANN-style 
 	$(BIN)/dse run experiments/demo.toml --out runs/demo --overwrite
 
 test: install  ## Run the tests; with DSE_HEAVY=1 also the longest repetitions
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: install  ## Lint and type-check
 	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments benchmarks setup.py

@@ -164,9 +164,8 @@ def _stored(
 
 
 def _parts(prepared: Prepared) -> dict[str, Part]:
-    parts = prepared.workload.parts
-    validation: Part | None = getattr(parts, "validation", None)
-    return {"search": parts.search, **({} if validation is None else {"validation": validation}), "test": parts.test}
+    scoring = ("search", "validation", "test")
+    return {name: part for name, part in prepared.workload.parts.by_name.items() if name in scoring}
 
 
 def _front(run: RunData) -> tuple[tuple[str, ...], Population]:

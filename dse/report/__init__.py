@@ -13,21 +13,25 @@ from dse.report._power_error import draw_panels, panel
 from dse.report._predicted import PredictedPanel, draw_predicted, predicted_panel
 from dse.report._profiles import ProfilesInfo, draw_profiles, profiles_info, profiles_text
 from dse.report._report import Report, write_report
+from dse.report._retraining import exact_beside, loss_against, retraining_info
 from dse.report._run import RunData, load_run, loss_bound, objective_names
+from dse.report._savings import Choice, choices
 from dse.report._strips import Strip, StripInfo, draw_strips
 from dse.report._text import KNOWN_METHODS, markdown, method_label, plain
+from dse.report._tradeoffs import Tradeoff, draw_tradeoffs
 from dse.report._trajectories import TrajectoryInfo, draw_trajectories
 
 __all__ = [
-    "KNOWN_METHODS",
     "Band",
     "BandInfo",
+    "Choice",
     "CsvFile",
     "Difference",
     "DifferenceInfo",
     "Drawing",
     "GovernorInfo",
     "JsonFile",
+    "KNOWN_METHODS",
     "PredictedPanel",
     "ProfilesInfo",
     "Report",
@@ -37,7 +41,9 @@ __all__ = [
     "StripInfo",
     "Surface",
     "SurfaceInfo",
+    "Tradeoff",
     "TrajectoryInfo",
+    "choices",
     "draw_bands",
     "draw_differences",
     "draw_error_maps",
@@ -47,8 +53,11 @@ __all__ = [
     "draw_profiles",
     "draw_strips",
     "draw_surfaces",
+    "draw_tradeoffs",
     "draw_trajectories",
+    "exact_beside",
     "load_run",
+    "loss_against",
     "loss_bound",
     "markdown",
     "method_label",
@@ -60,6 +69,7 @@ __all__ = [
     "profiles_text",
     "read_csv",
     "read_json",
+    "retraining_info",
     "save",
     "write_report",
 ]

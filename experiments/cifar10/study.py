@@ -18,6 +18,7 @@ from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
 
 HERE = Path(__file__).resolve().parent
+BASELINES = HERE.parents[1] / "results" / "cifar10" / "baselines"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ ARMS = (
             "space.multipliers.variants={}",
             "compensation.methods=[]",
             'search.methods=["alwann"]',
+            "retrain.method=alwann",
         ),
     ),
     Arm(  # exact multipliers of 3 to 8 bits, with all that approximate ones get: per-layer mixed precision
@@ -76,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()
     for network in arguments.networks:
-        weights = HERE.parents[1] / "results" / "cifar10" / "baselines" / f"{network}.safetensors"
+        weights = BASELINES / f"{network}.safetensors"
         own = (f"space.model.name={network}", f"space.model.weights={weights}")
         for arm in (arm for arm in ARMS if arm.name in arguments.arms):
             done: list[Path] = []

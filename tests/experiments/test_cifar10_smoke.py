@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from dse.nn.models import build_model, save_weights
-from experiments.cifar10 import error_model, profile_seeds, profiles
+from experiments.cifar10 import error_model, profile_seeds, profiles, study, tables
 
 
 @pytest.fixture
@@ -38,9 +39,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         "ladder.designs": 0,
     }
 
-    def main(script: Callable[[], None], *arguments: str) -> Path:
-        options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-        monkeypatch.setattr(sys, "argv", ["script", "--weights", str(tmp_path), "--out", "out", *arguments, *options])
+    def main(script: Callable[[], None], *arguments: str, out: bool = True, data: bool = True) -> Path:
+        places = ("--out", "out") if out else ()
+        options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")] if data else ()
+        given = ("--weights", str(tmp_path)) if out and data else ()
+        monkeypatch.setattr(sys, "argv", ["script", *given, *places, *arguments, *options])
         script()
         return tmp_path / "out"
 
@@ -76,3 +79,20 @@ def test_profile_seeds(run: Callable[..., Path], tmp_path: Path) -> None:
         assert f"| `{guide}` | " in text
     assert len((out / "hypervolume.csv").read_text().splitlines()) == 1 + 5 * 2
     assert (out / "hypervolume.png").exists() and (tmp_path / "runs" / "profile-seeds-resnet8" / "study.sqlite").exists()
+
+
+def test_study_and_its_tables(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed of two arms on random images, with retraining; the page says what the CSV files say, and needs no runs."""
+    retrain = ("retrain.designs=[99]", 'retrain.uniform=["exact"]', "retrain.epochs=1", "retrain.batch_size=8")
+    options = [word for setting in retrain for word in ("--set", setting)]
+    monkeypatch.setattr(study, "BASELINES", tmp_path)
+    run(study.main, "--networks", "resnet8", "--arms", "approximate", "alwann-u8", "--seeds", "1", *options, out=False)
+    run(tables.main, "--runs", "runs/cifar10", data=False)
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "## resnet8" in text and "| ours |" in text and "| ALWANN-style search, own format |" in text
+    assert "With retraining" in text and "The exact network itself gains" in text
+    rows = tables.rows_of(tmp_path / "out" / "savings.csv")
+    assert {row["arm"] for row in rows} == {"approximate", "alwann-u8"} and (tmp_path / "out" / "resnet8.png").exists()
+    shutil.rmtree(tmp_path / "runs")
+    run(tables.main, "--page-only", data=False)
+    assert (tmp_path / "out" / "README.md").read_text() == text

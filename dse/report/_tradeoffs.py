@@ -1,0 +1,44 @@
+"""Savings against losses of several series of designs, as a study puts them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dse.report._draw import canvas, legend_beside, looks
+from dse.report._text import drawn
+from dse.types import Floats
+
+MOST_LOSS_PP = 5.0  # what lies beyond is not shown: nobody would build it
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """Designs of one series."""
+
+    label: str
+    points: Floats  # (P, 2) saving in per cent, loss in pp
+    line: bool = False  # whether neighbours are joined, as those of a front
+
+
+def draw_tradeoffs(series: Sequence[Tradeoff], caption: str) -> Figure:
+    """Draw each series' loss over its saving, up to a loss of 5 pp."""
+    figure = canvas(10, 5.4, "Saving against loss", caption)
+    axes = figure.subplots()
+    styles = looks([one.label for one in series])
+    for one in series:
+        look, points = styles[one.label], one.points[np.argsort(one.points[:, 0])]
+        shown = points[points[:, 1] <= MOST_LOSS_PP]
+        line = look.line if one.line else "none"
+        axes.plot(
+            *shown.T, look.marker, color=look.colour, markersize=4, linestyle=line, linewidth=0.9, label=drawn(one.label)
+        )
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.grid(color="#eeeeee")
+    axes.set_xlabel("energy of the multiplications saved (%)")
+    axes.set_ylabel("loss of accuracy (pp)")
+    legend_beside(figure, axes)
+    return figure

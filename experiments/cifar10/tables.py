@@ -1,0 +1,273 @@
+"""Write `results/cifar10/` from the runs of `study.py`: savings at every loss, without and with retraining, and figures.
+
+    python experiments/cifar10/tables.py [--runs runs/cifar10] [--out results/cifar10] [--page-only]
+
+The runs' figures are gathered into CSV files, and the page is made of these alone: `--page-only` needs no runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dse.exceptions import InputError
+from dse.pareto import cheapest_within
+from dse.report import (
+    RunData,
+    Tradeoff,
+    choices,
+    draw_tradeoffs,
+    exact_beside,
+    load_run,
+    loss_against,
+    retraining_info,
+    save,
+)
+from dse.run_folder import write_csv
+
+ROOT = Path(__file__).resolve().parents[2]
+LEVELS = (0.3, 0.5, 0.6, 1.0, 2.0)
+UNIFORM, EXACT = "uniform", "exact"
+# arm, method -> what the page calls it; the order of the page
+SERIES = {
+    ("approximate", "nsga2"): "ours",
+    ("approximate", "alwann"): "ALWANN-style search, our format and means",
+    ("approximate", "matching"): "AGN matching (ICCAD 2022), our format and means",
+    ("approximate", UNIFORM): "best uniform multiplier, our format and means",
+    ("alwann-u8", "alwann"): "ALWANN-style search, own format",
+    ("alwann-u8", UNIFORM): "best uniform multiplier, ALWANN's format",
+    ("widths", "nsga2"): "exact reduced width, mixed precision",
+    ("widths", UNIFORM): "exact reduced width, uniform",
+}
+PUBLISHED = (
+    ("AGN search with retraining, ResNet-8/14/20/32", "70 to 79", "< 1", "abstract of arXiv 2208.07265"),
+    ("ALWANN without retraining, ResNet-50", "30", "0.6", "abstract of arXiv 1907.07229"),
+    ("ALWANN without retraining, ResNet-8 / 14", "31 / 34", "1 (of 1,000 images)", "raw data of the authors' demonstration"),
+)
+_DESIGNS = ("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp")
+_SAVINGS = (*_DESIGNS[:4], "level_pp", *_DESIGNS[4:])
+_RETRAINED = (*_DESIGNS, "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one seed of a series saves within a loss; the losses are of the test images."""
+
+    saving: float
+    loss: float
+    se: float
+
+
+def gather(runs: Path, out: Path) -> None:
+    """Write what the page is made of: designs.csv, savings.csv, retrained.csv.
+
+    Raises:
+        InputError: There are no finished runs.
+    """
+    folders = sorted(path.parent for path in runs.glob("*/manifest.json"))
+    if not folders:
+        raise InputError(f"{runs}: expected finished runs, got none; make them with experiments/cifar10/study.py")
+    found = {folder.name: load_run(folder) for folder in folders}
+    for name, columns, rows in (
+        ("designs.csv", _DESIGNS, designs_of),
+        ("savings.csv", _SAVINGS, savings_of),
+        ("retrained.csv", _RETRAINED, retrained_of),
+    ):
+        write_csv(out / name, columns, ([*which(folder), *row] for folder, run in found.items() for row in rows(run)))
+
+
+def which(folder: str) -> tuple[str, str, int]:
+    """Return network, arm and seed of a run by its folder's name, as `study.folder` makes it."""
+    network, _, rest = folder.partition("-")
+    arm, _, seed = rest.rpartition("-seed")
+    return network, arm, int(seed)
+
+
+def designs_of(run: RunData) -> Iterator[list[object]]:
+    """Yield all designs of fronts, and the uniform ones."""
+    named = {method: (front, front.number.tolist()) for method, front in run.fronts.items()}
+    for method, (designs, names) in {**named, UNIFORM: (run.uniforms, run.uniforms.names)}.items():
+        losses = (designs.losses_pp[run.chosen_by], designs.test_loss_pp, designs.test_se_pp)
+        for name, energy, *loss in zip(names, designs.rel_energy, *losses, strict=True):
+            yield [method, name, 100 * (1 - energy), *loss]
+
+
+def savings_of(run: RunData) -> Iterator[list[object]]:
+    """Yield what each method saves within each level; empty cells where it has no such design."""
+    for choice in choices(run):
+        found: list[object] = [""] * 5
+        if (c := choice.chosen) is not None:
+            found = [c.name, c.saving_percent, c.loss_pp, c.test_loss_pp, c.test_se_pp]
+        yield [choice.method, choice.level_pp, *found]
+
+
+def retrained_of(run: RunData) -> Iterator[list[object]]:
+    """Yield retrained designs; their loss on validation images is against the exact network before any training."""
+    info = retraining_info(run)
+    for design in () if info is None else info.designs:
+        exact = exact_beside(design, info.designs)
+        if exact is None:
+            raise InputError(f"{run.path}: {design.name}: retrain the exact network in the same way (retrain.uniform)")
+        against, lost = loss_against(exact, design), 100 * (exact.accuracy[0] - design.accuracy.max())
+        method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
+        after, before = design.loss_after, design.loss_before.pp
+        losses = [lost, after.pp, after.se_pp, before, against.pp, against.se_pp]
+        yield [EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy), *losses, design.best_epoch]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file; none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+Cells = Mapping[tuple[str, str, str, float], list[Cell | None]]  # network, arm, method, level -> one per seed
+
+
+def without_retraining(rows: Iterable[Mapping[str, str]]) -> Cells:
+    """Return the cells of savings.csv; None where a seed has no design within the level."""
+    found: dict[tuple[str, str, str, float], list[Cell | None]] = defaultdict(list)
+    for row in rows:
+        key = row["network"], row["arm"], row["method"], float(row["level_pp"])
+        cell = Cell(*(float(row[k]) for k in ("saving_percent", "test_loss_pp", "test_se_pp"))) if row["design"] else None
+        found[key].append(cell)
+    return found
+
+
+def with_retraining(rows: Sequence[Mapping[str, str]], levels: Sequence[float] = LEVELS) -> Cells:
+    """Return the same of retrained designs, chosen by their loss on validation images as fronts are."""
+    groups: dict[tuple[str, str, str, str], list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        if row["method"] != EXACT:
+            groups[row["network"], row["arm"], row["method"], row["seed"]].append(row)
+    found: dict[tuple[str, str, str, float], list[Cell | None]] = defaultdict(list)
+    for (network, arm, method, _), mine in groups.items():
+        energy = np.array([1 - float(row["saving_percent"]) / 100 for row in mine])
+        loss = np.array([float(row["loss_pp"]) for row in mine])
+        for level in levels:
+            best = cheapest_within(energy, loss, level)
+            keys = ("saving_percent", "test_loss_pp", "test_se_pp")
+            cell = None if best is None else Cell(*(float(mine[best][key]) for key in keys))
+            found[network, arm, method, level].append(cell)
+    return found
+
+
+def cell_text(cells: Sequence[Cell | None]) -> str:
+    """Return one cell of a table: mean saving, its range over several seeds, mean loss and mean standard error."""
+    kept = [cell for cell in cells if cell is not None]
+    if not kept:
+        return "–"
+    savings = [cell.saving for cell in kept]
+    spread = f" ({min(savings):.1f}..{max(savings):.1f})" if len(kept) > 1 else ""
+    missing = f", {len(kept)} of {len(cells)} seeds" if len(kept) < len(cells) else ""
+    loss, error = (float(np.mean([getattr(cell, name) for cell in kept])) for name in ("loss", "se"))
+    return f"**{np.mean(savings):.1f}**{spread} at {loss:.2f} ± {error:.2f}{missing}"
+
+
+def table(cells: Cells, network: str) -> list[str]:
+    """Return the table of one network: a row for each series, a column for each level."""
+    lines = ["| | " + " | ".join(f"≤ {level:g} pp" for level in LEVELS) + " |", "|---" * (len(LEVELS) + 1) + "|"]
+    for (arm, method), label in SERIES.items():
+        if any((network, arm, method, level) in cells for level in LEVELS):
+            texts = [cell_text(cells.get((network, arm, method, level), ())) for level in LEVELS]
+            lines.append(f"| {label} | " + " | ".join(texts) + " |")
+    return lines
+
+
+def baselines(folder: Path) -> Iterator[str]:
+    """Yield the table of the float and 8-bit networks."""
+    yield "| network | parameters | float | sm8 | u8 | s8 | epochs | training images |"
+    yield "|---" * 8 + "|"
+    for path in sorted(folder.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        accuracy = [f"{100 * found[f'accuracy_{kind}']:.2f} %" for kind in ("float", "sm8", "u8", "s8")]
+        yield (
+            f"| {found['network']} | {found['parameters']:,} | "
+            + " | ".join(accuracy)
+            + f" | {found['settings']['epochs']} | {found['training_images']:,} |"
+        )
+
+
+def page(out: Path) -> str:
+    """Return the README of the results, from the files beside it."""
+    savings, retrained = without_retraining(rows_of(out / "savings.csv")), rows_of(out / "retrained.csv")
+    trained = with_retraining(retrained)
+    networks = sorted({key[0] for key in savings}, key=lambda name: int(name.removeprefix("resnet")))
+    lines = [
+        "# CIFAR-10 (JPEG): savings within a loss, without and with retraining",
+        "",
+        "Written by `python experiments/cifar10/tables.py` from runs of `experiments/cifar10/study.py`.",
+        "A saving is of the energy of the multiplications of all convolutions and the linear layer, by circuit power at",
+        "uniform inputs; nothing else of an accelerator counts. A cell has the saving in % (least..most of several search",
+        "seeds) and the loss in pp on all 10,000 test images against the exact 8-bit network of the same format, ± the",
+        "standard error of the paired difference. Designs were chosen by 2,488 validation images that neither search nor",
+        "float training saw; test images chose nothing, so a loss may lie above its column. All seeds share one network.",
+        "",
+        "## Networks",
+        "",
+        *baselines(out / "baselines"),
+        "",
+        "## Published, other authors, on the original CIFAR-10",
+        "",
+        "| method | saving, % | loss, pp | source |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in PUBLISHED),
+    ]
+    for network in networks:
+        lines += ["", f"## {network}", "", "Without retraining:", "", *table(savings, network)]
+        if any(key[0] == network for key in trained):
+            lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
+            lines += exact_line(retrained, network)
+        lines += ["", f"![savings of {network}]({network}.png)"]
+    return "\n".join([*lines, ""])
+
+
+def exact_line(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
+    """Say what the exact network gains by the same training."""
+    gains = [-float(row["test_loss_pp"]) for row in rows if row["network"] == network and row["method"] == EXACT]
+    if not gains:
+        return []
+    return ["", f"The exact network itself gains {np.mean(gains):.2f} pp by the same training ({len(gains)} trainings)."]
+
+
+def draw(out: Path) -> None:
+    """Draw each network's designs on the test images, first seed, before and after retraining."""
+    designs, retrained = rows_of(out / "designs.csv"), rows_of(out / "retrained.csv")
+    for network in sorted({row["network"] for row in designs}):
+        series = []
+        for rows, kind in ((designs, ""), (retrained, ", retrained")):
+            for (arm, method), label in SERIES.items():
+                mine = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, arm, method, "0")]
+                if mine:
+                    points = np.array([[float(row["saving_percent"]), float(row["test_loss_pp"])] for row in mine])
+                    series.append(Tradeoff(label + kind, points, line=method != UNIFORM and not kind))
+        caption = f"{network} on CIFAR-10 (JPEG), 10,000 test images, seed 0"
+        save(partial(draw_tradeoffs, series, caption), out, network)
+
+
+def main() -> None:
+    """Gather, write, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "cifar10")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "cifar10")
+    parser.add_argument("--page-only", action="store_true", help="only page and figures, from the CSV files that are there")
+    given = parser.parse_args()
+    if not given.page_only:
+        given.out.mkdir(parents=True, exist_ok=True)
+        gather(given.runs, given.out)
+    draw(given.out)
+    (given.out / "README.md").write_text(page(given.out), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
