@@ -115,7 +115,9 @@ def learn_robustness(
     if not np.isfinite(sigma).all():
         raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
     fake_quantized(model)
-    return RobustnessProfile(tuple(layers), sigma, _cost(path, slopes, settings.sigma_initial)), model.eval()
+    balance = settings.strength / 2 * RobustnessProfile(tuple(layers), sigma).noise_cost(op_counts)
+    cost = _cost(path, slopes, settings.sigma_initial, balance)
+    return RobustnessProfile(tuple(layers), sigma, cost), model.eval()
 
 
 def _train(
@@ -170,16 +172,16 @@ def _task_slopes(sigmas: list[nn.Parameter], shares: Tensor, settings: Robustnes
     return slopes
 
 
-def _cost(path: Floats, slopes: Floats, initial: float) -> Floats:
+def _cost(path: Floats, slopes: Floats, initial: float, balance: Floats) -> Floats:
     """Return what a unit of relative noise variance costs in each layer, nats `(L,)`, from `(steps, L)` of the learning.
 
-    For a loss that grows by `alpha sigma^2` the slope is `2 alpha sigma`: alpha is its least-squares fit over the steps. It
-    holds wherever sigma is, also where the balance with the reward is not reached: at `sigma_max`, and in layers whose share
-    of the multiplications is so small that their sigma ends at the optimiser's own unrest. What the noise of the slopes does
-    not tell from 0 gets its standard error.
+    For a loss that grows by `alpha sigma^2` the slope is `2 alpha sigma`. Where the noise has settled, that is the reward's,
+    and `balance` is alpha. Layers of very few multiplications never get there: their sigma ends at the optimiser's own
+    unrest, far above. They show in the slopes: where alpha, fitted to them by least squares, is above the balance by more
+    than two standard errors, it is taken. At `sigma_max` the balance stays: no more noise was tried, so caution is due.
     """
     sigma = np.vstack([np.full((1, path.shape[1]), initial), path[:-1]])
     total = 2 * (sigma**2).sum(axis=0)
     alpha = (slopes * sigma).sum(axis=0) / total
     error = np.sqrt((((slopes - 2 * alpha * sigma) * sigma) ** 2).sum(axis=0)) / total
-    return np.maximum(alpha, error)
+    return np.where(alpha - 2 * error > balance, alpha, balance)

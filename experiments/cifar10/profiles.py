@@ -194,7 +194,7 @@ def page(
         f"`agn` is the mean of all learnings of {max(given.steps)} steps; `agn-run` one with the run's own settings",
         f"({settings.steps} steps from {settings.sigma_initial}). Spearman's rho (two-sided p) / Kendall's tau-b over",
         "layers. `sigma`: what a layer bears. `cost`: of `agn` by the balance of loss and reward, c / sigma",
-        "with the op count c; of `agn-run`, as searches use it, from the slopes of the loss met while learning.",
+        "with the op count c; of `agn-run`, as searches use it, the same unless the slopes met while learning say more.",
         "`equilibrium`: the sigma at which learning would settle by a cost, c / cost.",
         "The op count itself stands beside them: what a profile owes to it alone.",
         "",

@@ -247,18 +247,18 @@ def test_the_profile_is_the_mean_of_what_the_last_steps_were_watched_at() -> Non
     assert profile.sigma.tolist() == pytest.approx(np.mean(path[-3:], axis=0).tolist())
 
 
-def test_the_cost_is_the_slope_over_the_noise_and_never_less_than_its_error() -> None:
-    alpha, initial = np.array([2.0, 0.03, 0.0]), 0.1
+def test_the_cost_is_the_balance_unless_the_slopes_say_more() -> None:
+    alpha, initial = np.array([2.0, 0.03, 0.5]), 0.1
     path = np.random.default_rng(0).uniform(0.01, 0.4, (50, 3))
     before = np.vstack([np.full((1, 3), initial), path[:-1]])
-    assert _cost(path, 2 * alpha * before, initial) == pytest.approx(alpha)
-    noise = np.random.default_rng(1).normal(0, 0.1, (50, 3))
-    noisy = _cost(path, 2 * alpha * before + noise, initial)
-    error = 0.1 / (2 * np.sqrt((before**2).sum(axis=0)))
-    assert (np.abs(noisy - alpha) < 4 * error).all() and noisy[2] > 0.3 * error[2]
+    exact = 2 * alpha * before
+    assert _cost(path, exact, initial, np.array([1.0, 0.02, 0.1])) == pytest.approx(alpha)
+    assert _cost(path, exact, initial, np.array([3.0, 0.02, 0.6])) == pytest.approx([3.0, 0.03, 0.6])
+    noisy = exact + np.random.default_rng(1).normal(0, 0.1, (50, 3))  # standard error of alpha about 0.03
+    assert _cost(path, noisy, initial, np.array([1.9, 0.02, 0.1])) == pytest.approx([2.0, 0.02, 0.5], rel=0.1)
 
 
-def test_costs_are_those_of_the_expansion_wherever_sigma_ends() -> None:
+def test_a_layer_of_few_multiplications_costs_what_the_expansion_says() -> None:
     """Labels drawn from the network itself, so that cross-entropy rises by the divergence that Fisher information gives."""
     ready, _, _ = digits()
     generator = torch.Generator().manual_seed(1)
@@ -266,12 +266,13 @@ def test_costs_are_those_of_the_expansion_wherever_sigma_ends() -> None:
     with torch.no_grad():
         ready.linear.weight.mul_(10)  # an untrained network is sure of nothing, so that noise would cost nearly nothing
         labels = torch.multinomial(ready(images).softmax(dim=1), 1, generator=generator)[:, 0]
-    counts = 10 ** np.arange(len(approximable_layers(ready)))  # by the balance costs would be wrong by as much
+    counts = 10 ** np.arange(len(approximable_layers(ready)))  # by the balance alone costs would be wrong by as much
     settings = RobustnessSettings(steps=150, batch_size=256, sigma_max=0.2)
     found, _ = learn_robustness(ready, images, labels, counts, settings)
     expected = fisher_profile(ready, images).alpha
     assert found.alpha is not None and expected is not None
-    assert (np.abs(np.log(found.alpha / expected)) < np.log(1.5)).all(), (found.alpha, expected)
+    apart = np.abs(np.log(found.alpha / expected))
+    assert (apart[:3] < np.log(1.5)).all() and (apart < np.log(4)).all(), (found.alpha, expected)
 
 
 def test_fewer_images_than_a_batch() -> None:
