@@ -105,6 +105,19 @@ def simulate(
     click.echo(f"figure   {figure}")
 
 
+@qos.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+def check(bundle: Path) -> None:
+    """Replay a hand-over BUNDLE: hashes, and every accumulator of its golden vectors, from codes and tables alone."""
+    from dse.operating_points import check_handover
+
+    found = check_handover(bundle)
+    click.echo(
+        f"right     {found.accumulators} accumulators of {found.images} images in {found.layers} layers at "
+        f"{', '.join(found.points)}; instances {', '.join(found.instances)}"
+    )
+
+
 def _numbers(option: str, text: str | None) -> list[float] | None:
     try:
         return None if text is None else [float(part) for part in text.split(",")]

@@ -12,11 +12,12 @@ import pytest
 import dse
 from dse.evaluator import EvaluatorFactory, Job
 from dse.inputs import load_inputs
-from dse.operating_points import read_points
+from dse.operating_points import read_points, write_handover
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
 from dse.types import Population
+from tests.operating_points import small
 from tests.test_main import RUN, call
 
 QUICK = ("--instances", 2, "--points", 2, "--evaluations", 12)
@@ -145,3 +146,13 @@ def test_designs_that_fail_are_told_apart() -> None:
     designs: Population = np.array([[0, 1], [3, 0], [2, 2]])
     assert figures(designs) == pytest.approx(np.array([[10, 1], [np.nan, np.nan], [40, 2]]), nan_ok=True)
     assert figures(designs[:0]).shape == (0, 2)
+
+
+def test_a_bundle_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    write_handover(tmp_path / "bundle", small.made(methods=()), small.images(1))
+    assert call(monkeypatch, "qos", "check", tmp_path / "bundle") == 0
+    assert "accumulators of 1 images in 4 layers at best, middle, eco" in capsys.readouterr().out
+    (tmp_path / "bundle" / "handover.npz").write_bytes(b"")
+    assert call(monkeypatch, "qos", "check", tmp_path / "bundle") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "handover.npz" in err.splitlines()[-1]
