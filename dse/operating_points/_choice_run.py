@@ -16,7 +16,7 @@ from dse.evaluator import EvaluatorFactory, Job
 from dse.exceptions import InputError
 from dse.inputs import load_inputs
 from dse.nn.datasets import Dataset, Part
-from dse.nn.training import logits
+from dse.nn.training import right_answers
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_points import OperatingPoints
 from dse.operating_points._choice_request import PointsRequest
@@ -184,7 +184,7 @@ def _right(prepared: Prepared, designs: Population, part: Part) -> NDArray[np.bo
     """Return which images of a part each design classifies right, `(P, N)`."""
     right = np.zeros((len(designs), len(part)), dtype=bool)
     for row, design in zip(right, designs, strict=True):
-        row[:] = (logits(prepared.factory.network(design), part.x).argmax(dim=1) == part.y.cpu()).numpy()
+        row[:] = right_answers(prepared.factory.network(design), part)
     return right
 
 

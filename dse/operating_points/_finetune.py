@@ -16,13 +16,23 @@ from torch import nn
 
 from dse.exceptions import InputError, unknown_name
 from dse.nn.datasets import Part
-from dse.nn.training import Progress, Trainer
+from dse.nn.training import Progress
 from dse.operating_points._model import OperatingPointModel
 from dse.operating_points._tables import integer, trainable
-from dse.retrain import Epoch, RetrainSettings, best_of, content_hash, distillation, run_course, validated
+from dse.retrain import (
+    Epoch,
+    RetrainSettings,
+    best_of,
+    content_hash,
+    course_trainer,
+    require_course,
+    run_course,
+    validated,
+)
 from dse.whole_files import writable_folder
 
 Scheme = Literal["none", "batch-norm", "shared"]
+_KEY = "fine-tuning"  # what messages speak of
 
 
 @dataclass(frozen=True)
@@ -98,19 +108,9 @@ def fine_tune(
         file = writable_folder(cache_dir) / f"{name}.finetune.safetensors"
     simulated, training = (model.arithmetics(make) for make in (integer, trainable(settings.gradient, settings.window)))
     with _training_only(model, scheme), model.at(model.operating_point):  # passes end at the last point
-        trainer = Trainer(
-            model,
-            train,
-            settings.training,
-            seed=seed,
-            loss=None if teacher is None else distillation(teacher, settings),
-            rate=settings.rate,
-            clip_norm=settings.clip_norm,
-            passes=[partial(setattr, model, "operating_point", point) for point in range(len(model.points))],
-            key="fine-tuning",
-        )
+        passes = [partial(setattr, model, "operating_point", point) for point in range(len(model.points))]
         log = run_course(
-            trainer,
+            course_trainer(model, train, settings, seed=seed, teacher=teacher, key=_KEY, passes=passes),
             model,
             settings,
             measure=measure,
@@ -155,10 +155,7 @@ def _require(
         raise InputError(
             f"fine-tuning.forward: expected 'tables', got '{settings.forward}'; points differ in their tables"
         )
-    if settings.distil and teacher is None:
-        raise InputError(f"fine-tuning.distil: {settings.distil} needs the float network; pass teacher=")
-    if len(validation) == 0:
-        raise InputError("fine-tuning: expected validation images, got none")
+    require_course(settings, teacher, validation, _KEY)
 
 
 def _points(model: OperatingPointModel) -> dict[str, object]:

@@ -15,7 +15,7 @@ from dse.report._profiles import ProfilesInfo, draw_profiles, profiles_info, pro
 from dse.report._report import Report, write_report
 from dse.report._retraining import exact_beside, loss_against, retraining_info
 from dse.report._run import RunData, load_run, loss_bound, objective_names
-from dse.report._savings import Choice, choices
+from dse.report._savings import LOSS_LEVELS_PP, UNIFORM, Choice, choices
 from dse.report._strips import Strip, StripInfo, draw_strips
 from dse.report._text import KNOWN_METHODS, markdown, method_label, plain
 from dse.report._tradeoffs import Tradeoff, draw_tradeoffs
@@ -31,6 +31,7 @@ __all__ = [
     "Drawing",
     "GovernorInfo",
     "JsonFile",
+    "LOSS_LEVELS_PP",
     "KNOWN_METHODS",
     "PredictedPanel",
     "ProfilesInfo",
@@ -43,6 +44,7 @@ __all__ = [
     "SurfaceInfo",
     "Tradeoff",
     "TrajectoryInfo",
+    "UNIFORM",
     "choices",
     "draw_bands",
     "draw_differences",

@@ -6,7 +6,7 @@ of a prepared run and says what it gained on the test images; `retrain_run` for 
 
 from dse.paired import Difference, paired_difference
 from dse.retrain._choose import designs_within, knee
-from dse.retrain._course import Epoch, best_of, run_course, validated
+from dse.retrain._course import Epoch, best_of, course_trainer, require_course, run_course, validated
 from dse.retrain._design import RetrainedDesign, Retrainer
 from dse.retrain._distillation import distillation
 from dse.retrain._files import write_retrained
@@ -31,6 +31,7 @@ __all__ = [
     "VerifiedRetraining",
     "best_of",
     "content_hash",
+    "course_trainer",
     "designs_within",
     "distillation",
     "held_out",
@@ -38,6 +39,7 @@ __all__ = [
     "knee",
     "paired_difference",
     "predicted_errors",
+    "require_course",
     "require_same",
     "retrain",
     "retrain_run",

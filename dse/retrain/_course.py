@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dse.exceptions import InputError
 from dse.nn.datasets import Part
 from dse.nn.training import Progress, Trainer, logits, read_kept, write_kept
+from dse.retrain._distillation import distillation
 from dse.retrain._settings import RetrainSettings
 
 
@@ -52,6 +54,38 @@ def read_course(path: Path) -> tuple[dict[str, Tensor], tuple[Epoch, ...]] | Non
         return None if kept is None else (kept[0], tuple(Epoch(**row) for row in kept[1]))
     except TypeError:  # a log of something else
         return None
+
+
+def require_course(settings: RetrainSettings, teacher: nn.Module | None, validation: Part, key: str) -> None:
+    """Raise InputError, under `key`, where what a course needs is missing."""
+    if settings.distil and teacher is None:
+        raise InputError(f"{key}.distil: {settings.distil} needs the float network; pass teacher=")
+    if len(validation) == 0:
+        raise InputError(f"{key}: expected validation images, got none")
+
+
+def course_trainer(
+    model: nn.Module,
+    train: Part,
+    settings: RetrainSettings,
+    *,
+    seed: int,
+    teacher: nn.Module | None,
+    key: str,
+    passes: Sequence[Callable[[], None]] | None = None,
+) -> Trainer:
+    """Return the trainer that settings describe; see `Trainer` for arguments and errors, `distillation` for the teacher."""
+    return Trainer(
+        model,
+        train,
+        settings.training,
+        seed=seed,
+        loss=None if teacher is None else distillation(teacher, settings),
+        rate=settings.rate,
+        clip_norm=settings.clip_norm,
+        passes=passes,
+        key=key,
+    )
 
 
 def run_course(

@@ -14,9 +14,8 @@ from torch import nn
 
 from dse.config import RetrainConfig
 from dse.nn.convert import Given
-from dse.nn.datasets import Part
 from dse.nn.models import load_weights
-from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, logits
+from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, right_answers
 from dse.paired import Difference, Right, gains
 from dse.preparation import Prepared
 from dse.retrain._noise import predicted_errors
@@ -58,7 +57,7 @@ class Retrainer:
 
     def __init__(self, prepared: Prepared, config: RetrainConfig) -> None:
         run = prepared.inputs.config
-        self._prepared, self._test = prepared, prepared.workload.parts.test
+        self._prepared, self._test, self._known = prepared, prepared.workload.parts.test, KnownAnswers(prepared)
         self._seed = run.seed if config.seed is None else config.seed
         what = {"designs", "method", "uniform", "validation_images", "seed"}  # and not how
         settings = config.model_dump(exclude=what, exclude_none=True)
@@ -100,7 +99,7 @@ class Retrainer:
         )
         before, after = right_answers(model, self._test), right_answers(made.model, self._test)
         names = [prepared.space.multipliers[choice] for choice in assignment]
-        right = {"float": self._float, "exact": self._exact, "before": before, "after": after}
+        right = {"float": self._known.unquantised, "exact": self._known.exact, "before": before, "after": after}
         return RetrainedDesign(
             name=name,
             retrained=made,
@@ -111,15 +110,6 @@ class Retrainer:
             **gains(right),
             facts={**self._facts(model, made, names), "start": "run" if start is None else "other weights"},
         )
-
-    @cached_property
-    def _exact(self) -> Right:
-        layers = len(self._prepared.space.layers)
-        return right_answers(design_network(self._prepared, np.zeros(layers, dtype=np.int64))[0], self._test)
-
-    @cached_property
-    def _float(self) -> Right:
-        return right_answers(self._prepared.workload.model, self._test)
 
     def _facts(self, start: nn.Module, made: Retrained, names: Sequence[str]) -> dict[str, Any]:
         """Return what the outcome depends on."""
@@ -140,6 +130,25 @@ class Retrainer:
         }
 
 
+class KnownAnswers:
+    """Which of a run's test images its networks before any retraining answer right, `(N,)` each; found when asked for."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+
+    @cached_property
+    def exact(self) -> Right:
+        """Those of the exact 8-bit network."""
+        layers = len(self._prepared.space.layers)
+        network, _ = design_network(self._prepared, np.zeros(layers, dtype=np.int64))
+        return right_answers(network, self._prepared.workload.parts.test)
+
+    @cached_property
+    def unquantised(self) -> Right:
+        """Those of the float network."""
+        return right_answers(self._prepared.workload.model, self._prepared.workload.parts.test)
+
+
 def design_network(prepared: Prepared, assignment: Assignment) -> tuple[nn.Module, dict[str, Given]]:
     """Return a copy of the run's network that simulates a design, and what each of its layers multiplies with."""
     return prepared.factory.network(assignment), dict(prepared.factory.given(assignment))
@@ -152,9 +161,3 @@ def _augment(prepared: Prepared) -> str:
         return space.training.augment
     known = DEFAULT_SETTINGS.get(space.model.name or "")
     return "none" if known is None else known.augment
-
-
-def right_answers(model: nn.Module, part: Part) -> Right:
-    """Return which images a model classifies right, `(N,)`."""
-    right: Right = (logits(model, part.x).argmax(dim=1) == part.y.cpu()).numpy()
-    return right

@@ -14,9 +14,8 @@ from dse.exceptions import InputError
 from dse.nn.convert import Given, quantized_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.lut_gradient import simulate_trainable
-from dse.nn.training import Progress, Trainer
-from dse.retrain._course import Epoch, best_of, run_course, validated
-from dse.retrain._distillation import distillation
+from dse.nn.training import Progress
+from dse.retrain._course import Epoch, best_of, course_trainer, require_course, run_course, validated
 from dse.retrain._key import content_hash
 from dse.retrain._noise import OutputError, inject
 from dse.retrain._settings import RetrainSettings
@@ -75,7 +74,9 @@ def retrain(
         InputError: The model is not quantised, tables or images do not fit it, what the settings need is missing, the loss
             diverged, or the cache folder cannot be written.
     """
-    _require(settings, noise, teacher, validation)
+    if settings.forward == "noise" and noise is None:
+        raise InputError("retrain.forward: 'noise' needs predicted errors; pass noise=")
+    require_course(settings, teacher, validation, "retrain")
     # What the settings do not ask for decides nothing, and is no part of the file's name.
     noise, teacher = noise if settings.forward == "noise" else None, teacher if settings.distil else None
     model = copy.deepcopy(model)
@@ -86,18 +87,8 @@ def retrain(
         name = content_hash(model, train, validation, noise, teacher, given)
         file = writable_folder(cache_dir) / f"{name}.retrain.safetensors"
     simulated, training = _arithmetics(model), _training_arithmetics(model, tables, noise, settings)
-    trainer = Trainer(
-        model,
-        train,
-        settings.training,
-        seed=seed,
-        loss=None if teacher is None else distillation(teacher, settings),
-        rate=settings.rate,
-        clip_norm=settings.clip_norm,
-        key="retrain",
-    )
     log = run_course(
-        trainer,
+        course_trainer(model, train, settings, seed=seed, teacher=teacher, key="retrain"),
         model,
         settings,
         measure=partial(validated, model, validation),
@@ -107,18 +98,6 @@ def retrain(
         progress=progress,
     )
     return Retrained(model.eval(), log)
-
-
-def _require(
-    settings: RetrainSettings, noise: Mapping[str, OutputError] | None, teacher: nn.Module | None, validation: Part
-) -> None:
-    """Raise InputError where something is missing."""
-    if settings.forward == "noise" and noise is None:
-        raise InputError("retrain.forward: 'noise' needs predicted errors; pass noise=")
-    if settings.distil and teacher is None:
-        raise InputError(f"retrain.distil: {settings.distil} needs the float network; pass teacher=")
-    if len(validation) == 0:
-        raise InputError("retrain: expected validation images, got none")
 
 
 def held_out(part: Part, count: int) -> tuple[Part, Part]:

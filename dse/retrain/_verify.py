@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,11 @@ from torch import nn
 
 from dse.exceptions import InputError
 from dse.nn.models import load_weights
-from dse.paired import Right
+from dse.nn.training import right_answers
 from dse.preparation import Prepared
 from dse.report import JsonFile, read_json
 from dse.retrain._consistency import ROUNDING, contradictions, figures, kept_answers, stated
-from dse.retrain._design import design_network, right_answers
+from dse.retrain._design import KnownAnswers, design_network
 from dse.run_folder import RESULT, WEIGHTS
 from dse.types import Assignment
 from dse.workload import model_hash
@@ -47,7 +46,7 @@ class RetrainingVerifier:
     """
 
     def __init__(self, prepared: Prepared) -> None:
-        self._prepared, self._test = prepared, prepared.workload.parts.test
+        self._prepared, self._test, self._known = prepared, prepared.workload.parts.test, KnownAnswers(prepared)
 
     def __call__(self, folder: Path) -> VerifiedRetraining:
         """Verify the design in a folder; what cannot be read is different."""
@@ -61,7 +60,7 @@ class RetrainingVerifier:
         assignment = self._assignment(result)
         model, _ = design_network(self._prepared, assignment)
         same_start = model_hash(model) == result.text("hashes", "start")
-        right = {"float": self._float, "exact": self._exact}
+        right = {"float": self._known.unquantised, "exact": self._known.exact}
         if result.data.get("start", "run" if same_start else "other weights") == "run":
             right["before"] = right_answers(model, self._test)
         load_weights(model, folder / WEIGHTS)
@@ -110,12 +109,3 @@ class RetrainingVerifier:
             yield "hashes.start: the network before retraining has other numbers here"
         if result.text("hashes", "float_model") != model_hash(self._prepared.workload.model):
             yield "hashes.float_model: other SHA-256 than found here"
-
-    @cached_property
-    def _exact(self) -> Right:
-        layers = len(self._prepared.space.layers)
-        return right_answers(design_network(self._prepared, np.zeros(layers, dtype=np.int64))[0], self._test)
-
-    @cached_property
-    def _float(self) -> Right:
-        return right_answers(self._prepared.workload.model, self._test)

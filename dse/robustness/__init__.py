@@ -1,6 +1,6 @@
 """How much noise each layer bears, learned, derived or tried out: `RobustnessProfile`, by any of `PROFILES`."""
 
-from dse.robustness._agn import RobustnessSettings, learn_robustness
+from dse.robustness._agn import SETTLED, RobustnessSettings, learn_robustness, settled
 from dse.robustness._fisher import fisher_profile
 from dse.robustness._noise_sweep import noise_sweep_profile
 from dse.robustness._profile import RobustnessProfile
@@ -10,9 +10,11 @@ __all__ = [
     "PROFILES",
     "RobustnessProfile",
     "RobustnessSettings",
+    "SETTLED",
     "fisher_profile",
     "learn_robustness",
     "noise_sweep_profile",
     "profile_by_name",
     "profile_table",
+    "settled",
 ]

@@ -31,7 +31,7 @@ from dse.nn.training import threads_for
 from dse.robustness._profile import RobustnessProfile
 from dse.types import Floats
 
-_SETTLED = 0.3  # share of the steps, the last ones, over which sigma is averaged
+SETTLED = 0.3  # share of the steps, the last ones, over which sigma is averaged
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,21 @@ def learn_robustness(
         layer.arithmetic = noise
     shares = torch.from_numpy(op_counts / op_counts.sum())
     path, slopes = _train(model, noises, images, labels, shares, settings, seed, progress, watch)
-    # beyond sigma_max nothing is earned: what lies there is the optimiser's momentum
-    sigma = np.minimum(path[-math.ceil(_SETTLED * len(path)) :].mean(axis=0), settings.sigma_max)
+    sigma = settled(path, settings.sigma_max)
     if not np.isfinite(sigma).all():
         raise InputError(f"robustness: learning diverged (sigma {sigma}); lower robustness.lr or robustness.weight_lr")
     fake_quantized(model)
     balance = settings.strength / 2 * RobustnessProfile(tuple(layers), sigma).noise_cost(op_counts)
     cost = _cost(path, slopes, settings.sigma_initial, balance)
     return RobustnessProfile(tuple(layers), sigma, cost), model.eval()
+
+
+def settled(path: Floats, sigma_max: float) -> Floats:
+    """Return the sigma `(L,)` that a course of |sigma| `(steps, L)` ends at: the mean of its last 30 %, at most `sigma_max`.
+
+    Beyond that nothing is earned: what lies there is the optimiser's momentum.
+    """
+    return np.minimum(path[-math.ceil(SETTLED * len(path)) :].mean(axis=0), sigma_max)
 
 
 def _train(

@@ -32,7 +32,15 @@ from dse.nn.datasets import Part
 from dse.nn.tracing import trace
 from dse.progress import ProgressDisplay
 from dse.report import ProfilesInfo, TrajectoryInfo, draw_profiles, draw_trajectories, profiles_info, save
-from dse.robustness import RobustnessProfile, RobustnessSettings, learn_robustness, profile_by_name, profile_table
+from dse.robustness import (
+    SETTLED,
+    RobustnessProfile,
+    RobustnessSettings,
+    learn_robustness,
+    profile_by_name,
+    profile_table,
+    settled,
+)
 from dse.run_folder import hardware, write_csv
 from dse.types import Floats
 from dse.whole_files import writable_folder, write_whole
@@ -40,17 +48,11 @@ from dse.workload import model_hash, open_workload
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE_SEED = 0  # of split and patches, as in the study
-AVERAGED = 0.3  # of the steps, the last ones: a learning's sigma is the mean over them, as in `learn_robustness`
 VALUE, RANK = 0.10, 0.95  # converged: sigmas differ by so much at most, in the mean over layers, and rank so alike
 DRAWN = 200  # steps of a trajectory that trajectories.csv keeps
 
 Key: TypeAlias = tuple[int, float, int]  # steps, starting point, seed
 Paths: TypeAlias = Mapping[Key, Floats]  # (steps, L) |sigma| after every step
-
-
-def averaged(path: Floats, sigma_max: float) -> Floats:
-    """Return the profile's sigma `(L,)` of a trajectory `(N, L)`, as `learn_robustness` does."""
-    return np.minimum(path[-int(np.ceil(len(path) * AVERAGED)) :].mean(axis=0), sigma_max)
 
 
 def apart(a: Floats, b: Floats) -> tuple[float, float]:
@@ -173,7 +175,7 @@ def page(
         "## How many steps it takes",
         "",
         f"Starting points {', '.join(map(str, given.starts))}; seeds {', '.join(map(str, given.seeds))}.",
-        f"A learning's sigma is |sigma| averaged over the last {AVERAGED:.0%} of its steps.",
+        f"A learning's sigma is |sigma| averaged over the last {SETTLED:.0%} of its steps.",
         "Difference of two sigmas: mean over layers of |a - b| / ((a + b) / 2); beside it Spearman's rho. In each cell the",
         "worst of all pairs: of starting points (same seed), with half as many steps (same start and seed), of seeds (same",
         "start).",
@@ -238,7 +240,7 @@ def draw(paths: Paths, layers: Sequence[str], info: ProfilesInfo | None, network
     shown = {f"from {k[1]}": np.maximum(path, 1e-4) for k, path in paths.items() if k[0] == steps and k[2] == seed}
     caption = f"{network} on CIFAR-10 (JPEG), seed {seed}; averaged from the dotted line on"
     trajectories = TrajectoryInfo(
-        layers, shown, 1 - AVERAGED, "|sigma| (1 = std of the output)", "Noise being learned", caption
+        layers, shown, 1 - SETTLED, "|sigma| (1 = std of the output)", "Noise being learned", caption
     )
     save(partial(draw_trajectories, trajectories), out, "trajectories")
     save(partial(draw_profiles, info, f"{network} on CIFAR-10 (JPEG)"), out, "profiles")
@@ -271,7 +273,7 @@ def main() -> None:
         for start, seed in ((start, seed) for start in given.starts for seed in given.seeds):
             settings = replace(run, steps=steps, sigma_initial=start)
             paths[steps, start, seed] = learn(model, train, seen.op_counts, settings, seed, given.kept)
-    sigmas = {key: averaged(path, run.sigma_max) for key, path in paths.items()}
+    sigmas = {key: settled(path, run.sigma_max) for key, path in paths.items()}
     longest = np.array([sigma for key, sigma in sigmas.items() if key[0] == max(given.steps)])
     profiles = {"agn": RobustnessProfile(seen.names, longest.mean(axis=0))}
     for name in ("fisher", "sweep"):

@@ -21,6 +21,8 @@ import numpy as np
 from dse.exceptions import InputError
 from dse.pareto import cheapest_within
 from dse.report import (
+    LOSS_LEVELS_PP,
+    UNIFORM,
     RunData,
     Tradeoff,
     choices,
@@ -34,8 +36,7 @@ from dse.report import (
 from dse.run_folder import write_csv
 
 ROOT = Path(__file__).resolve().parents[2]
-LEVELS = (0.3, 0.5, 0.6, 1.0, 2.0)
-UNIFORM, EXACT = "uniform", "exact"
+EXACT = "exact"
 # arm, method -> what the page calls it; the order of the page
 SERIES = {
     ("approximate", "nsga2"): "ours",
@@ -144,7 +145,7 @@ def without_retraining(rows: Iterable[Mapping[str, str]]) -> Cells:
     return found
 
 
-def with_retraining(rows: Sequence[Mapping[str, str]], levels: Sequence[float] = LEVELS) -> Cells:
+def with_retraining(rows: Sequence[Mapping[str, str]], levels: Sequence[float] = LOSS_LEVELS_PP) -> Cells:
     """Return the same of retrained designs, chosen by their loss on validation images as fronts are."""
     groups: dict[tuple[str, str, str, str], list[Mapping[str, str]]] = defaultdict(list)
     for row in rows:
@@ -176,10 +177,13 @@ def cell_text(cells: Sequence[Cell | None]) -> str:
 
 def table(cells: Cells, network: str) -> list[str]:
     """Return the table of one network: a row for each series, a column for each level."""
-    lines = ["| | " + " | ".join(f"≤ {level:g} pp" for level in LEVELS) + " |", "|---" * (len(LEVELS) + 1) + "|"]
+    lines = [
+        "| | " + " | ".join(f"≤ {level:g} pp" for level in LOSS_LEVELS_PP) + " |",
+        "|---" * (len(LOSS_LEVELS_PP) + 1) + "|",
+    ]
     for (arm, method), label in SERIES.items():
-        if any((network, arm, method, level) in cells for level in LEVELS):
-            texts = [cell_text(cells.get((network, arm, method, level), ())) for level in LEVELS]
+        if any((network, arm, method, level) in cells for level in LOSS_LEVELS_PP):
+            texts = [cell_text(cells.get((network, arm, method, level), ())) for level in LOSS_LEVELS_PP]
             lines.append(f"| {label} | " + " | ".join(texts) + " |")
     return lines
 

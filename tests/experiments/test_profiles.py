@@ -11,16 +11,16 @@ from torch import nn
 
 from dse.nn.convert import quantize
 from dse.nn.datasets import Part
-from dse.robustness import RobustnessProfile, RobustnessSettings
-from experiments.cifar10.profiles import agreements, apart, averaged, by_layer, convergence, learn, thinned
+from dse.robustness import RobustnessProfile, RobustnessSettings, settled
+from experiments.cifar10.profiles import agreements, apart, by_layer, convergence, learn, thinned
 
 SIGMA = np.array([0.1, 0.2, 0.3, 0.4])
 
 
 def test_the_last_three_tenths_are_averaged_and_bounded() -> None:
     path = np.arange(20.0).reshape(10, 2)
-    assert averaged(path, 100.0).tolist() == [16, 17]
-    assert averaged(path, 16.5).tolist() == [16, 16.5]
+    assert settled(path, 100.0).tolist() == [16, 17]
+    assert settled(path, 16.5).tolist() == [16, 16.5]
 
 
 def test_how_far_two_sigmas_are_apart() -> None:

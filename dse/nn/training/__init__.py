@@ -1,7 +1,7 @@
 """Training and accuracy of a network, and a cache of trained weights."""
 
 from dse.nn.training._cache import cached_training, default_cache_dir
-from dse.nn.training._evaluate import accuracy, device_of, evaluating, logits
+from dse.nn.training._evaluate import accuracy, device_of, evaluating, logits, right_answers
 from dse.nn.training._kept import read_kept, write_kept
 from dse.nn.training._settings import DEFAULT_SETTINGS, Augment, TrainingSettings
 from dse.nn.training._threads import threads_for
@@ -26,6 +26,7 @@ __all__ = [
     "logits",
     "read_kept",
     "require_fit",
+    "right_answers",
     "threads_for",
     "train",
     "write_kept",

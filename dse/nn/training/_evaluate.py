@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dse.exceptions import InputError
@@ -34,13 +36,23 @@ def logits(model: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
         return torch.cat([model(batch.to(device)).cpu() for batch in x.split(batch_size)])
 
 
+def right_answers(model: nn.Module, part: Part, batch_size: int = 256) -> NDArray[np.bool_]:
+    """Return which images of `part` the model classifies right, `(N,)`.
+
+    Raises:
+        InputError: an empty part, or a batch size below 1.
+    """
+    right: NDArray[np.bool_] = (logits(model, part.x, batch_size).argmax(dim=1) == part.y.cpu()).numpy()
+    return right
+
+
 def accuracy(model: nn.Module, part: Part, *, batch_size: int = 256) -> float:
     """Return the fraction of `part` that the model classifies right, 0 to 1.
 
     Raises:
         InputError: an empty part, or a batch size below 1.
     """
-    return float((logits(model, part.x, batch_size).argmax(dim=1) == part.y.cpu()).double().mean())
+    return float(right_answers(model, part, batch_size).mean())
 
 
 def device_of(model: nn.Module) -> torch.device:
