@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,9 @@ from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
 from dse.types import Population
+from tests.finished_run import change_network, enter, finish
 from tests.operating_points import small
-from tests.test_main import RUN, call
+from tests.test_main import call
 
 QUICK = ("--instances", 2, "--points", 2, "--evaluations", 12)
 
@@ -28,14 +28,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a finished run, `done`, one of another network, `changed`, and operating points, `points`."""
     folder = tmp_path_factory.mktemp("qos")
     with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
-        (folder / "tiny.toml").write_text(RUN)
-        assert call(patch, "run", "tiny.toml", "--out", "done") == 0
+        finish(folder, patch)
         assert call(patch, "qos", "choose", "done", *QUICK, "--out", "points") == 0
-    shutil.copytree(folder / "done", folder / "changed")
-    manifest = json.loads((folder / "changed" / "manifest.json").read_text())
-    manifest["hashes"]["model"] = 64 * "0"
-    (folder / "changed" / "manifest.json").write_text(json.dumps(manifest))
+    change_network(folder)
     return folder
 
 
@@ -43,11 +38,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     enter(home, monkeypatch)
     return home
-
-
-def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv("DSE_CACHE", str(folder / "cache"))
-    patch.chdir(folder)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,8 @@ import pytest
 
 from dse.run_folder import STUDY
 from dse.store import StudyFile
-from tests.test_main import RUN, call
+from tests.finished_run import enter, finish
+from tests.test_main import call
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "linear")
 TABLES = ("front.csv", "evaluations.csv", "uniform.csv")
@@ -26,9 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a finished run of six evaluations, `done`, and the cache that it trained into."""
     folder = tmp_path_factory.mktemp("studies")
     with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
-        (folder / "tiny.toml").write_text(RUN)
-        assert call(patch, "run", "tiny.toml", "--out", "done") == 0
+        finish(folder, patch)
     return folder
 
 
@@ -36,11 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     enter(home, monkeypatch)
     return home
-
-
-def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv("DSE_CACHE", str(folder / "cache"))
-    patch.chdir(folder)
 
 
 def same_tables(a: Path, b: Path) -> bool:

@@ -12,7 +12,8 @@ import pytest
 import dse
 from dse.nn.models import build_model, save_weights
 from dse.retrain import retrain_run
-from tests.test_main import RUN, call
+from tests.finished_run import change_network, enter, finish
+from tests.test_main import call
 
 QUICK = ("--epochs", 1, "--set", "batch_size=32", "--set", "lr=0.02")
 TABLES = ("front.csv", "evaluations.csv", "uniform.csv", "config.toml")
@@ -23,13 +24,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a finished run, `done`, one of another network, `changed`, and weights of no run."""
     folder = tmp_path_factory.mktemp("retrain")
     with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
-        (folder / "tiny.toml").write_text(RUN)
-        assert call(patch, "run", "tiny.toml", "--out", "done") == 0
-    shutil.copytree(folder / "done", folder / "changed")
-    manifest = json.loads((folder / "changed" / "manifest.json").read_text())
-    manifest["hashes"]["model"] = 64 * "0"
-    (folder / "changed" / "manifest.json").write_text(json.dumps(manifest))
+        finish(folder, patch)
+    change_network(folder)
     save_weights(build_model("digits-cnn", in_shape=(1, 8, 8), n_classes=10, seed=0), folder / "foreign.safetensors")
     return folder
 
@@ -38,11 +34,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     enter(home, monkeypatch)
     return home
-
-
-def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv("DSE_CACHE", str(folder / "cache"))
-    patch.chdir(folder)
 
 
 def front(folder: Path) -> list[dict[str, str]]:
