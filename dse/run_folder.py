@@ -107,6 +107,11 @@ def written_together(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def retrained_folders(folder: Path) -> list[Path]:
+    """Return what lies in a run's folder of retrained designs, by name: designs, or what should be one."""
+    return sorted(path for path in (folder / RETRAINED).glob("*") if not path.name.startswith("."))
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table as `csv_text`."""
     path.write_text(csv_text(columns, rows), encoding="utf-8")

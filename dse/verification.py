@@ -22,7 +22,7 @@ from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.retrain import RetrainingVerifier, VerifiedRetraining
-from dse.run_folder import FACTORS, RETRAINED, environment, hardware
+from dse.run_folder import FACTORS, environment, hardware, retrained_folders
 from dse.study import reopen
 from dse.types import Assignment, Floats, Population
 
@@ -130,8 +130,8 @@ def _spread(run: RunData, count: int) -> list[tuple[str, int]]:
 
 
 def _retrained(folder: Path, count: int | None) -> list[Path]:
-    """Return folders of retrained designs, or of what should be one."""
-    every = sorted(path for path in (folder / RETRAINED).glob("*") if not path.name.startswith("."))
+    """Return at most `count` folders of retrained designs; all when None."""
+    every = retrained_folders(folder)
     return [every[i] for i in _even(len(every), len(every) if count is None else count)]
 
 

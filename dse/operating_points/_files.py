@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dse.exceptions import InputError, one_line, under
+from dse.nn.models import storable
 from dse.operating_points._model import OperatingPointModel
 from dse.whole_files import writable_folder, write_whole
 
@@ -34,10 +35,9 @@ def save_operating_points(model: OperatingPointModel, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise InputError(f"{path}: operating points are written as {_SUFFIX}, got '{path.suffix}'; change the suffix")
-    # Copies, because safetensors refuses tensors that share memory.
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     writable_folder(path.parent)
-    return write_whole(path, safetensors.torch.save(tensors, metadata={_KEY: json.dumps(_described(model))}))
+    header = {_KEY: json.dumps(_described(model))}
+    return write_whole(path, safetensors.torch.save(storable(model.state_dict()), metadata=header))
 
 
 def load_operating_points(model: OperatingPointModel, path: str | Path) -> None:

@@ -15,7 +15,7 @@ from dse.report._caption import caption
 from dse.report._files import JsonFile, read_csv, read_json
 from dse.report._run import RunData
 from dse.report._text import markdown, number
-from dse.run_folder import LOG, RESULT, RETRAINED, RIGHT
+from dse.run_folder import LOG, RESULT, RIGHT, retrained_folders
 from dse.types import Floats
 
 _HOW_ERRORS_ENTER = ("forward", "gradient", "window")  # settings that change nothing where no error is
@@ -59,7 +59,7 @@ def retraining_info(run: RunData) -> RetrainingInfo | None:
     Each design stands alone, and others may have been put there: what cannot be read, or is of another run, is left out and
     named.
     """
-    folders = sorted(path for path in (run.path / RETRAINED).glob("*") if not path.name.startswith("."))
+    folders = retrained_folders(run.path)
     if not folders:
         return None
     designs, left_out = [], []

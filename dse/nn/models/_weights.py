@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -70,8 +70,7 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise InputError(f"{path}: weights are written as .safetensors, got '{path.suffix}'; change the suffix")
-    # Copies, because safetensors refuses tensors that share memory (tied weights).
-    tensors = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in model.state_dict().items()}
+    tensors = storable(model.state_dict())
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +80,11 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
         raise InputError(f"{path}: cannot write the weights ({one_line(error)}); choose another path") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies on the CPU, as safetensors takes them: it refuses tensors that share memory (tied weights)."""
+    return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
 
 
 def _read_npz(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from dse.nn.models import storable
 from dse.whole_files import write_whole
 
 
@@ -25,10 +26,8 @@ def write_kept(path: Path, tensors: Mapping[str, Tensor], log: Sequence[Mapping[
     Raises:
         InputError: The file cannot be written.
     """
-    # Copies, because safetensors refuses tensors that share memory (tied weights).
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"log": json.dumps([dict(epoch) for epoch in log])}
-    write_whole(path, safetensors.torch.save(copies, metadata=header))
+    write_whole(path, safetensors.torch.save(storable(tensors), metadata=header))
 
 
 def read_kept(path: Path) -> tuple[dict[str, Tensor], list[dict[str, Any]]] | None:
