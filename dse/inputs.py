@@ -153,11 +153,12 @@ def _check_compensation(config: RunConfig, network: nn.Module, images: int) -> N
 
 def _check_retraining(config: RunConfig, wanted: RetrainConfig, library: MultiplierLibrary, images: int) -> None:
     """Refuse now what the last stage would."""
-    if wanted.method not in config.search.methods:
-        raise InputError(f"retrain.method: {unknown_name('method of this run', wanted.method, config.search.methods)}")
+    for method in wanted.methods:
+        if method not in config.search.methods:
+            raise InputError(f"retrain.methods: {unknown_name('method of this run', method, config.search.methods)}")
     for name in wanted.uniform:
-        if name not in ("exact", *library.names):
-            raise InputError(f"retrain.uniform: {unknown_name('multiplier', name, ('exact', *library.names))}")
+        if name not in (known := ("exact", "best", *library.names)):
+            raise InputError(f"retrain.uniform: {unknown_name('multiplier', name, known)}")
     if config.space.dataset.validation_images is None and (wanted.validation_images or 1) >= images:
         raise InputError(
             f"retrain.validation_images: expected fewer than the {images} training images, got {wanted.validation_images}"

@@ -150,7 +150,8 @@ def _complete(
     if folder is not None:
         with written_together(folder) as scratch:
             write_outcome(outcome, scratch)
-    outcome = replace(outcome, retrained=retrain_stage(prepared, outcome.fronts, folder, display))
+    retrained = retrain_stage(prepared, outcome.fronts, outcome.uniform, folder, display)
+    outcome = replace(outcome, retrained=retrained)
     if folder is None:
         return outcome
     study.update_manifest({"finished": inputs.config.search.evaluations})

@@ -241,11 +241,11 @@ class SearchConfig(Table):
 
 
 class RetrainConfig(Table):
-    """Retraining of designs of a front as a run's last stage, and by `dse retrain`; see `dse.retrain.RetrainSettings`."""
+    """Retraining of designs of fronts as a run's last stage, and by `dse retrain`; see `dse.retrain.RetrainSettings`."""
 
     designs: Literal["knee"] | list[Annotated[float, Field(ge=0)]] = "knee"  # or the cheapest within each loss, pp
-    method: str = "nsga2"  # whose front
-    uniform: list[str] = []  # multipliers whose uniform designs are retrained as well; "exact" names the exact one
+    methods: list[str] = ["nsga2"]  # whose fronts
+    uniform: list[str] = []  # multipliers of uniform designs; "exact" is the exact one, "best" chooses as `designs` says
     validation_images: int | None = Field(default=None, ge=1)  # of the training part; a tenth of it when absent
     seed: int | None = Field(default=None, ge=0)  # of order and augmentation; the run's seed when absent
     epochs: int = Field(default=10, ge=1)

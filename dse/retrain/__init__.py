@@ -7,7 +7,7 @@ of a prepared run and says what it gained on the test images; `retrain_run` for 
 from dse.paired import Difference, paired_difference
 from dse.retrain._choose import designs_within, knee
 from dse.retrain._course import Epoch, best_of, course_trainer, require_course, run_course, validated
-from dse.retrain._design import RetrainedDesign, Retrainer
+from dse.retrain._design import RetrainedDesign, Retrainer, retrain_parts, retrain_settings
 from dse.retrain._distillation import distillation
 from dse.retrain._files import write_retrained
 from dse.retrain._key import content_hash
@@ -42,7 +42,9 @@ __all__ = [
     "require_course",
     "require_same",
     "retrain",
+    "retrain_parts",
     "retrain_run",
+    "retrain_settings",
     "retrain_stage",
     "run_course",
     "validated",

@@ -14,6 +14,7 @@ from torch import nn
 
 from dse.config import RetrainConfig
 from dse.nn.convert import Given
+from dse.nn.datasets import Part
 from dse.nn.models import load_weights
 from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, right_answers
 from dse.paired import Difference, Right, gains
@@ -59,12 +60,8 @@ class Retrainer:
         run = prepared.inputs.config
         self._prepared, self._test, self._known = prepared, prepared.workload.parts.test, KnownAnswers(prepared)
         self._seed = run.seed if config.seed is None else config.seed
-        what = {"designs", "method", "uniform", "validation_images", "seed"}  # and not how
-        settings = config.model_dump(exclude=what, exclude_none=True)
-        self._settings = RetrainSettings(**{"augment": _augment(prepared), **settings})
-        train, validation = prepared.workload.parts.train, prepared.workload.parts.validation
-        wanted = max(1, len(train) // 10) if config.validation_images is None else config.validation_images
-        self._train, self._validation = held_out(train, wanted) if validation is None else (train, validation)
+        self._settings = retrain_settings(prepared, config)
+        self._train, self._validation = retrain_parts(prepared, config)
 
     def __call__(
         self, name: str, assignment: Assignment, *, start: Path | None = None, progress: Progress | None = None
@@ -128,6 +125,19 @@ class Retrainer:
             },
             "hardware": {**hardware(), "threads": torch.get_num_threads()},
         }
+
+
+def retrain_settings(prepared: Prepared, config: RetrainConfig) -> RetrainSettings:
+    """Return how a run's designs are retrained; augmentation is that of the float network's training unless given."""
+    what = {"designs", "methods", "uniform", "validation_images", "seed"}  # and not how
+    return RetrainSettings(**{"augment": _augment(prepared), **config.model_dump(exclude=what, exclude_none=True)})
+
+
+def retrain_parts(prepared: Prepared, config: RetrainConfig) -> tuple[Part, Part]:
+    """Return the images to train with and those that choose epochs: see `Retrainer`."""
+    train, validation = prepared.workload.parts.train, prepared.workload.parts.validation
+    wanted = max(1, len(train) // 10) if config.validation_images is None else config.validation_images
+    return held_out(train, wanted) if validation is None else (train, validation)
 
 
 class KnownAnswers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from dse.types import Assignment
 
 TABLE = "retrained.csv"
 EXACT = "exact"  # names the exact multiplier in `uniform`, whatever the library calls it
+BEST = "best"  # stands there for the uniform designs that would be chosen if they were a front
 _COLUMNS = (
     *("design", "rel_energy", "accuracy_before", "accuracy_after", "gain_pp", "gain_se_pp"),
     *("loss_before_pp", "loss_before_se_pp", "loss_after_pp", "loss_after_se_pp", "best_epoch", "epochs"),
@@ -26,13 +27,18 @@ _COLUMNS = (
 
 
 def retrain_stage(
-    prepared: Prepared, fronts: Mapping[str, Scored], folder: Path | None, display: ProgressDisplay
+    prepared: Prepared,
+    fronts: Mapping[str, Scored],
+    uniform: Scored,
+    folder: Path | None,
+    display: ProgressDisplay,
 ) -> tuple[RetrainedDesign, ...]:
     """Retrain the designs that the run's configuration chooses, each into a folder of its own, and write their table.
 
     Args:
         prepared: The run, whose configuration has a table `retrain`.
         fronts: By method.
+        uniform: The designs with one multiplier in all layers.
         folder: The run's; None writes nothing.
         display: Shows progress.
 
@@ -43,7 +49,7 @@ def retrain_stage(
     if config is None:
         return ()
     retrainer, made = Retrainer(prepared, config), []
-    for name, assignment in _chosen(prepared, fronts, config):
+    for name, assignment in _chosen(prepared, fronts, uniform, config):
         display.start(f"retrain {name}")
         made.append(retrainer(name, assignment, progress=display.update))
         if folder is not None:
@@ -70,20 +76,25 @@ def _safe(name: str) -> str:
 
 
 def _chosen(
-    prepared: Prepared, fronts: Mapping[str, Scored], config: RetrainConfig
+    prepared: Prepared, fronts: Mapping[str, Scored], uniform: Scored, config: RetrainConfig
 ) -> Iterator[tuple[str, Assignment]]:
-    """Yield names and assignments; designs of the front are numbered as `dse export` does."""
-    front = fronts[config.method]
-    order = np.argsort(front.rel_energy, kind="stable")
-    energy, loss = front.rel_energy[order], front.choosing_loss_pp[order]
-    if config.designs == "knee":
-        numbers = knee(energy, loss, prepared.inputs.config.search.reference.accuracy_loss_pp)
-    else:
-        numbers = designs_within(energy, loss, config.designs)
-    for number in numbers:
-        yield front_name(config.method, int(order[number])), front.population[order[number]]
-    for name in config.uniform:
+    """Yield names and assignments; designs of a front are numbered as `dse export` does."""
+    max_loss = prepared.inputs.config.search.reference.accuracy_loss_pp
+    for method in config.methods:
+        for number in _numbers(fronts[method], config.designs, max_loss):
+            yield front_name(method, number), fronts[method].population[number]
+    multipliers = (EXACT, *prepared.space.multipliers[1:])
+    best = [multipliers[uniform.evaluation[i]] for i in _numbers(uniform, config.designs, max_loss)]
+    for name in dict.fromkeys(n for given in config.uniform for n in (best if given == BEST else [given])):
         yield uniform_design(prepared.space.multipliers, len(prepared.space.layers), name)
+
+
+def _numbers(designs: Scored, wanted: str | Sequence[float], max_loss: float) -> list[int]:
+    """Return which designs `retrain.designs` means."""
+    order = np.argsort(designs.rel_energy, kind="stable")
+    energy, loss = designs.rel_energy[order], designs.choosing_loss_pp[order]
+    found = knee(energy, loss, max_loss) if isinstance(wanted, str) else designs_within(energy, loss, wanted)
+    return [int(order[i]) for i in found]
 
 
 def _row(made: RetrainedDesign) -> list[float | int | str]:

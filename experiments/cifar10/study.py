@@ -46,7 +46,7 @@ ARMS = (
             "space.multipliers.variants={}",
             "compensation.methods=[]",
             'search.methods=["alwann"]',
-            "retrain.method=alwann",
+            'retrain.methods=["alwann"]',
         ),
     ),
     Arm(  # exact multipliers of 3 to 8 bits, with all that approximate ones get: per-layer mixed precision
@@ -55,6 +55,7 @@ ARMS = (
             "space.multipliers.library=widths",
             'space.multipliers.variants={tuning=["histogram"]}',
             'search.methods=["nsga2"]',
+            'retrain.methods=["nsga2"]',
         ),
     ),
 )

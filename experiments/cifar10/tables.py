@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,13 +37,13 @@ from dse.report import (
 from dse.run_folder import write_csv
 
 ROOT = Path(__file__).resolve().parents[2]
-EXACT = "exact"
+EXACT, OURS = "exact", "approximate"
 # arm, method -> what the page calls it; the order of the page
 SERIES = {
-    ("approximate", "nsga2"): "ours",
-    ("approximate", "alwann"): "ALWANN-style search, our format and means",
-    ("approximate", "matching"): "AGN matching (ICCAD 2022), our format and means",
-    ("approximate", UNIFORM): "best uniform multiplier, our format and means",
+    (OURS, "nsga2"): "ours",
+    (OURS, "alwann"): "ALWANN-style search, our format and means",
+    (OURS, "matching"): "AGN matching (ICCAD 2022), our format and means",
+    (OURS, UNIFORM): "best uniform multiplier, our format and means",
     ("alwann-u8", "alwann"): "ALWANN-style search, own format",
     ("alwann-u8", UNIFORM): "best uniform multiplier, ALWANN's format",
     ("widths", "nsga2"): "exact reduced width, mixed precision",
@@ -55,6 +56,7 @@ PUBLISHED = (
 )
 _DESIGNS = ("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp")
 _SAVINGS = (*_DESIGNS[:4], "level_pp", *_DESIGNS[4:])
+_ENERGY = ("network", "arm", "seed", "level", "factor")  # a saving at the level, over one at the run's
 _RETRAINED = (*_DESIGNS, "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch")
 
 
@@ -68,7 +70,7 @@ class Cell:
 
 
 def gather(runs: Path, out: Path) -> None:
-    """Write what the page is made of: designs.csv, savings.csv, retrained.csv.
+    """Write what the page is made of: designs.csv, savings.csv, retrained.csv, energy.csv, and maps of our assignments.
 
     Raises:
         InputError: There are no finished runs.
@@ -81,8 +83,14 @@ def gather(runs: Path, out: Path) -> None:
         ("designs.csv", _DESIGNS, designs_of),
         ("savings.csv", _SAVINGS, savings_of),
         ("retrained.csv", _RETRAINED, retrained_of),
+        ("energy.csv", _ENERGY, energy_of),
     ):
         write_csv(out / name, columns, ([*which(folder), *row] for folder, run in found.items() for row in rows(run)))
+    for folder in found:
+        network, arm, seed = which(folder)
+        if arm == OURS and seed == 0:
+            for ending in ("png", "pdf"):
+                shutil.copyfile(runs / folder / "figures" / f"assignments.{ending}", out / f"{network}-assignments.{ending}")
 
 
 def which(folder: str) -> tuple[str, str, int]:
@@ -122,6 +130,13 @@ def retrained_of(run: RunData) -> Iterator[list[object]]:
         after, before = design.loss_after, design.loss_before.pp
         losses = [lost, after.pp, after.se_pp, before, against.pp, against.se_pp]
         yield [EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy), *losses, design.best_epoch]
+
+
+def energy_of(run: RunData) -> Iterator[list[object]]:
+    """Yield what a saving at the run's level is to be multiplied with for each level."""
+    if run.energy is not None:
+        for level, saving in run.energy.savings(0.0).items():
+            yield [level, saving]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -232,7 +247,10 @@ def page(out: Path) -> str:
         if any(key[0] == network for key in trained):
             lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
             lines += exact_line(retrained, network)
+        lines += ["", *floor(rows_of(out / "designs.csv"), network), *other_levels(rows_of(out / "energy.csv"), network)]
         lines += ["", f"![savings of {network}]({network}.png)"]
+        if (out / f"{network}-assignments.png").exists():
+            lines += ["", f"![assignments along our front, {network}]({network}-assignments.png)"]
     return "\n".join([*lines, ""])
 
 
@@ -242,6 +260,25 @@ def exact_line(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
     if not gains:
         return []
     return ["", f"The exact network itself gains {np.mean(gains):.2f} pp by the same training ({len(gains)} trainings)."]
+
+
+def floor(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
+    """Say how much a library can save at most, and what that costs."""
+    uniform = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, OURS, UNIFORM, "0")]
+    if not uniform:
+        return []
+    cheapest = max(uniform, key=lambda row: float(row["saving_percent"]))
+    saving, loss = (float(cheapest[key]) for key in ("saving_percent", "test_loss_pp"))
+    return [f"The library's floor: its cheapest circuit in all layers saves {saving:.1f} % and loses {loss:.1f} pp."]
+
+
+def other_levels(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
+    """Say what savings come to where more than multiplications counts."""
+    mine = [r for r in rows if (r["network"], r["arm"], r["seed"]) == (network, OURS, "0") and r["level"] != "multiplier"]
+    if not mine:
+        return []
+    factors = ", ".join(f"{float(row['factor']):.2f} ({row['level']})" for row in mine)
+    return [f"Where more of an accelerator counts, as modelled by `dse.objectives`, multiply a saving by {factors}."]
 
 
 def draw(out: Path) -> None:
