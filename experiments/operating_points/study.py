@@ -269,8 +269,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         "A cell: energy of the multiplications saved in %, and the loss in pp against the exact 8-bit network before any",
         f"training, on all {images} test images, ± its paired standard error; means over the seeds. Points were chosen on",
         "search images, epochs on validation images. The hypervolume of the points' energy and test loss counts up to",
-        f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's own",
-        "BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the method",
+        f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
+        "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the method",
         "of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances: most",
         "distinct circuits in all points together.",
     ]
