@@ -271,8 +271,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         "search images, epochs on validation images. The hypervolume of the points' energy and test loss counts up to",
         f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
         "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
-        "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances: most",
-        "distinct circuits in all points together.",
+        "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
+        "most distinct circuits in all points together.",
     ]
     if config.retrain is not None:
         trained = "all" if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
