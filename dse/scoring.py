@@ -141,13 +141,15 @@ class Scorer:
     def uniform(self, space: SearchSpace) -> Scored:
         """Score the designs with one multiplier in all layers, numbered by it: of a circuit's variants the best one.
 
-        That is judged on the search images; the other images see no other.
+        That is judged on the search images; the other images see no other, and none beyond the space's bound on the loss.
         """
         designs = space.uniform()
         losses = self.objectives[1](designs)
+        within = reportable(np.column_stack([space.energy(designs), losses]), self._max_loss_pp)
         order = np.lexsort((np.where(np.isnan(losses), np.inf, losses), space.circuit_of))
         best = order[np.unique(space.circuit_of[order], return_index=True)[1]]
-        return self.score(designs[np.sort(best)], np.sort(best))
+        best = np.sort(best[within[best]])
+        return self.score(designs[best], best)
 
 
 def _columns(

@@ -120,6 +120,8 @@ def test_no_method_reports_a_design_beyond_the_bound_on_the_loss(tmp_path: Path)
     exact = 100 * json.loads((out / "metrics.json").read_text())["baselines"]["quantised_search_accuracy"]
     losses = [exact - 100 * float(row["search_accuracy"]) for row in rows(out / "front.csv")]
     assert losses and max(losses) <= bound + 1e-9
+    uniform = [exact - 100 * float(row["search_accuracy"]) for row in rows(out / "uniform.csv")]
+    assert uniform[0] == 0 and max(uniform) <= bound + 1e-9
     assert {row["method"] for row in rows(out / "front.csv")} == {m for m in methods if evaluated[m].min() <= bound}
     measured = {m.series.method: m for m in compare_runs([out]).measured}
     for method, value in outcome.metrics["hypervolume"].items():

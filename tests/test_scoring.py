@@ -97,6 +97,11 @@ def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
     found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied)
     assert found.evaluation.tolist() == [0, 2, 3] and found.population.tolist() == [[0, 0], [2, 2], [3, 3]]
     assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2), (3, 3)}
+    seen.clear()
+    bounded = replace(varied, max_loss_pp=10.0)
+    found = Scorer(NAMES, search=on_search, test=on_test, space=bounded, library=library).uniform(bounded)
+    assert found.evaluation.tolist() == [0, 2] and found.search_loss_pp == pytest.approx([0, 10])
+    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2)}
 
 
 def test_designs_that_fail_on_the_test_images_are_left_out() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dse.config import load_config
 from dse.exceptions import InputError
 from dse.pareto import cheapest_within
 from dse.report import (
@@ -56,7 +57,11 @@ PUBLISHED = (
 )
 _DESIGNS = ("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp")
 _SAVINGS = (*_DESIGNS[:4], "level_pp", *_DESIGNS[4:])
-_ENERGY = ("network", "arm", "seed", "level", "factor")  # a saving at the level, over one at the run's
+_LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
+_RUNS = (
+    *("network", "arm", "seed", "format", "compensation", "evaluations", "population", "floor_percent", *_LEVELS),
+    *("minutes", "cpu", "threads", "jobs", "commit"),
+)
 _RETRAINED = (*_DESIGNS, "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch")
 
 
@@ -70,7 +75,7 @@ class Cell:
 
 
 def gather(runs: Path, out: Path) -> None:
-    """Write what the page is made of: designs.csv, savings.csv, retrained.csv, energy.csv, and maps of our assignments.
+    """Write what the page is made of: designs.csv, savings.csv, retrained.csv, runs.csv, and maps of our assignments.
 
     Raises:
         InputError: There are no finished runs.
@@ -83,7 +88,7 @@ def gather(runs: Path, out: Path) -> None:
         ("designs.csv", _DESIGNS, designs_of),
         ("savings.csv", _SAVINGS, savings_of),
         ("retrained.csv", _RETRAINED, retrained_of),
-        ("energy.csv", _ENERGY, energy_of),
+        ("runs.csv", _RUNS, facts_of),
     ):
         write_csv(out / name, columns, ([*which(folder), *row] for folder, run in found.items() for row in rows(run)))
     for folder in found:
@@ -132,11 +137,18 @@ def retrained_of(run: RunData) -> Iterator[list[object]]:
         yield [EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy), *losses, design.best_epoch]
 
 
-def energy_of(run: RunData) -> Iterator[list[object]]:
-    """Yield what a saving at the run's level is to be multiplied with for each level."""
-    if run.energy is not None:
-        for level, saving in run.energy.savings(0.0).items():
-            yield [level, saving]
+def facts_of(run: RunData) -> Iterator[list[object]]:
+    """Yield what a run was made with, what its library saves at most, and how long it took."""
+    config = load_config(run.path / "config.toml")
+    factors = {} if run.energy is None else run.energy.savings(0.0)
+    minutes = sum(run.metrics.table("seconds").values()) / 60
+    hardware = run.manifest.table("hardware")
+    yield [
+        *(config.space.quantisation.format, "+".join(config.compensation.methods) or "none"),
+        *(config.search.evaluations, config.search.population, 100 * (1 - run.library_floor)),
+        *(factors.get(level, "") for level in _LEVELS),
+        *(round(minutes, 1), *(hardware[key] for key in ("cpu", "threads", "jobs")), run.manifest.text("git_commit")),
+    ]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -247,7 +259,7 @@ def page(out: Path) -> str:
         if any(key[0] == network for key in trained):
             lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
             lines += exact_line(retrained, network)
-        lines += ["", *floor(rows_of(out / "designs.csv"), network), *other_levels(rows_of(out / "energy.csv"), network)]
+        lines += ["", *beside(rows_of(out / "runs.csv"), network)]
         lines += ["", f"![savings of {network}]({network}.png)"]
         if (out / f"{network}-assignments.png").exists():
             lines += ["", f"![assignments along our front, {network}]({network}-assignments.png)"]
@@ -262,23 +274,21 @@ def exact_line(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
     return ["", f"The exact network itself gains {np.mean(gains):.2f} pp by the same training ({len(gains)} trainings)."]
 
 
-def floor(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
-    """Say how much a library can save at most, and what that costs."""
-    uniform = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, OURS, UNIFORM, "0")]
-    if not uniform:
+def beside(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
+    """Say what a library can save at most, what savings come to where more counts, and how the runs were made."""
+    mine = [row for row in rows if row["network"] == network]
+    first = next((row for row in mine if (row["arm"], row["seed"]) == (OURS, "0")), None)
+    if first is None:
         return []
-    cheapest = max(uniform, key=lambda row: float(row["saving_percent"]))
-    saving, loss = (float(cheapest[key]) for key in ("saving_percent", "test_loss_pp"))
-    return [f"The library's floor: its cheapest circuit in all layers saves {saving:.1f} % and loses {loss:.1f} pp."]
-
-
-def other_levels(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
-    """Say what savings come to where more than multiplications counts."""
-    mine = [r for r in rows if (r["network"], r["arm"], r["seed"]) == (network, OURS, "0") and r["level"] != "multiplier"]
-    if not mine:
-        return []
-    factors = ", ".join(f"{float(row['factor']):.2f} ({row['level']})" for row in mine)
-    return [f"Where more of an accelerator counts, as modelled by `dse.objectives`, multiply a saving by {factors}."]
+    factors = ", ".join(f"{float(first[level]):.2f} ({level})" for level in _LEVELS if first[level])
+    minutes = [float(row["minutes"]) for row in mine]
+    return [
+        f"The library's floor: its cheapest circuit in all layers saves {float(first['floor_percent']):.1f} %.",
+        f"Where more of an accelerator counts, as `dse.objectives` models it, multiply a saving by {factors}.",
+        f"{first['evaluations']} evaluations for every search; {len(mine)} runs of {min(minutes):.0f} to {max(minutes):.0f}",
+        f"minutes without retraining, later seeds with what earlier ones had evaluated; {first['cpu']},",
+        f"{first['jobs']} x {first['threads']} threads.",
+    ]
 
 
 def draw(out: Path) -> None:
