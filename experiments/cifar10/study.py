@@ -32,6 +32,7 @@ class Arm:
 
     name: str
     settings: tuple[str, ...] = ()
+    method: str = "nsga2"  # whose designs later seeds retrain as well; the first seed retrains those of all, and uniform ones
 
 
 # The same network, images, evaluations and retraining everywhere.
@@ -48,6 +49,7 @@ ARMS = (
             'search.methods=["alwann"]',
             'retrain.methods=["alwann"]',
         ),
+        "alwann",
     ),
     Arm(  # exact multipliers of 3 to 8 bits, with all that approximate ones get: per-layer mixed precision
         "widths",
@@ -84,7 +86,8 @@ def main() -> None:
         for arm in (arm for arm in ARMS if arm.name in arguments.arms):
             done: list[Path] = []
             for seed in range(min(arguments.seeds, SEEDS[network])):
-                overrides = [*arguments.overrides, *own, *arm.settings]
+                later = [f'retrain.methods=["{arm.method}"]', 'retrain.uniform=["exact"]'] if seed else []
+                overrides = [*arguments.overrides, *own, *arm.settings, *later]
                 config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
                 done.append(folder(arm.name, network, seed))
                 execution = Execution(jobs=arguments.jobs, known=done[:-1])
