@@ -63,6 +63,7 @@ def design(folder: Path, method: str, number: int) -> dict[str, Any]:
         "rel_energy": float(front.rel_energy[place]),
         "search_loss_pp": float(front.search_loss_pp[place]),
         **({} if front.validation_loss_pp is None else {"validation_loss_pp": float(front.validation_loss_pp[place])}),
+        **({} if front.expected_loss_pp is None else {"expected_loss_pp": float(front.expected_loss_pp[place])}),
         "test_loss_pp": float(front.test_loss_pp[place]),
         "model": run.manifest.text("hashes", "model"),
         "format": run.manifest.text("format"),

@@ -31,7 +31,7 @@ from dse.objectives import (
     network_energy,
 )
 from dse.operands import operand_format
-from dse.run_folder import DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN
+from dse.run_folder import DESIGN_COLUMNS, FURTHER_COLUMNS
 from dse.search import Guidance, make_search
 from dse.space import SearchSpace
 from dse.variants import Choices, expand
@@ -104,7 +104,7 @@ def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str
 def _check_layer_names(layers: tuple[str, ...]) -> None:
     if "" in layers:
         raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
-    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN, *OBJECTIVES}):
+    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *FURTHER_COLUMNS, *OBJECTIVES}):
         raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
 
 

@@ -22,6 +22,7 @@ from dse.robustness import RobustnessProfile, profile_table
 from dse.run_folder import (
     CONFIG,
     DESIGN_COLUMNS,
+    EXPECTED_COLUMN,
     FACTORS,
     SE_COLUMN,
     VALIDATION_COLUMN,
@@ -34,7 +35,7 @@ from dse.scoring import Scored
 from dse.search import History
 from dse.space import SearchSpace
 from dse.study import as_plain
-from dse.types import Population
+from dse.types import Floats, Population
 from dse.variants import Choices, LayerTables, described
 
 
@@ -168,13 +169,17 @@ def _write_uniform(outcome: Outcome, path: Path) -> None:
 
 
 def _more_columns(outcome: Outcome) -> tuple[str, ...]:
-    return (SE_COLUMN,) if outcome.uniform.validation_loss_pp is None else (SE_COLUMN, VALIDATION_COLUMN)
+    return (SE_COLUMN, *(name for name, found in _more_losses(outcome.uniform).items() if found is not None))
 
 
 def _more(scored: Scored, i: int) -> list[float | str]:
     """Return the cells of `_more_columns` of one design."""
-    validation = scored.validation_loss_pp
-    return [*_figures(scored.accuracy_loss_se_pp[i]), *([] if validation is None else [float(validation[i])])]
+    losses = [float(found[i]) for found in _more_losses(scored).values() if found is not None]
+    return [*_figures(scored.accuracy_loss_se_pp[i]), *losses]
+
+
+def _more_losses(scored: Scored) -> dict[str, Floats | None]:
+    return {VALIDATION_COLUMN: scored.validation_loss_pp, EXPECTED_COLUMN: scored.expected_loss_pp}
 
 
 def _write_layers(outcome: Outcome, path: Path) -> None:

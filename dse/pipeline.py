@@ -170,6 +170,8 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
+        if config.search.fronts_by == "expected-loss":
+            scorer = scorer.expecting(np.vstack([space.uniform(), *(h.population for h in histories.values())]))
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)
         display.start("score on test images")

@@ -26,7 +26,8 @@ from dse.exceptions import InputError
 # columns of front.csv and evaluations.csv beside one for each layer
 DESIGN_COLUMNS = ("method", "rel_energy", "accuracy", "accuracy_loss_pp", "evaluation", "search_accuracy")
 # and after these in front.csv and uniform.csv: on test images, NaN where it is not known; in runs with validation images
-SE_COLUMN, VALIDATION_COLUMN = "accuracy_loss_se_pp", "validation_loss_pp"
+SE_COLUMN, VALIDATION_COLUMN, EXPECTED_COLUMN = "accuracy_loss_se_pp", "validation_loss_pp", "expected_loss_pp"
+FURTHER_COLUMNS = (SE_COLUMN, VALIDATION_COLUMN, EXPECTED_COLUMN)  # after those of DESIGN_COLUMNS, where a run has them
 CONFIG, STUDY, MANIFEST, VARIANTS = "config.toml", "study.sqlite", "manifest.json", "variants.json"
 FACTORS = "compensation.safetensors"  # of compensated designs
 RETRAINED = "retrained"  # folder of retrained designs, each in a folder with these files

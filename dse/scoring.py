@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.config import ReferenceConfig
+from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary
 from dse.objectives import NetworkEnergy, ObjectiveSet, Study
 from dse.pareto import cheapest_within, hypervolume, non_dominated, reportable
@@ -44,6 +46,7 @@ class Scored:
     accuracy: Floats  # (P,) on the test images
     accuracy_loss_se_pp: Floats  # (P,) see `paired_se_pp`; NaN where the study file is older than what it is computed from
     validation_loss_pp: Floats | None = None  # (P,) where the run has validation images
+    expected_loss_pp: Floats | None = None  # (P,) from the divergence on these, else on search images, where that chooses
 
     @property
     def rel_energy(self) -> Floats:
@@ -62,8 +65,9 @@ class Scored:
 
     @property
     def choosing_loss_pp(self) -> Floats:
-        """The loss `(P,)` in pp that chooses designs: on validation images where the run has them, else on search images."""
-        return self.search_loss_pp if self.validation_loss_pp is None else self.validation_loss_pp
+        """The loss `(P,)` in pp that chooses designs: the expected one, else that on validation, else on search images."""
+        losses = (self.expected_loss_pp, self.validation_loss_pp, self.search_loss_pp)
+        return next(loss for loss in losses if loss is not None)
 
 
 class Column:
@@ -102,11 +106,19 @@ class Scorer:
         library: MultiplierLibrary,
         energy: NetworkEnergy | None = None,
     ) -> None:
-        self._on_search, self._on_test, self._max_loss_pp = search, test, space.max_loss_pp
+        self._on_search, self._on_validation, self._on_test = search, validation, test
+        self._max_loss_pp = space.max_loss_pp
+        self._expected: ExpectedLoss | None = None
         make = partial(_columns, space, library, energy)
         self.objectives: list[Objective] = make(names, search)
         self._test = make(names, test)
         self._validation = None if validation is None else make(names[1:2], validation)[0]
+
+    def expecting(self, population: Population) -> Scorer:
+        """Return a scorer that chooses designs by the loss that their divergence lets expect, as designs `(P, L)` say."""
+        other = copy.copy(self)
+        other._expected = ExpectedLoss(_figure("kl", self._on_search, population), self.objectives[1](population))
+        return other
 
     def score(self, population: Population, evaluation: NDArray[np.int64]) -> Scored:
         """Score designs `(P, L)`, numbered `(P,)`, on all kinds of images; those that cannot be scored are left out."""
@@ -117,6 +129,7 @@ class Scorer:
         fine = np.isfinite(np.column_stack([search, test] if validation is None else [search, test, validation])).all(axis=1)
         population = population[fine]
         lost, gained = (_figure(name, self._on_test, population) for name in ("lost", "gained"))
+        unseen = self._on_search if self._on_validation is None else self._on_validation
         return Scored(
             population=population,
             evaluation=evaluation[fine],
@@ -126,6 +139,7 @@ class Scorer:
             accuracy=_figure("accuracy", self._on_test, population),
             accuracy_loss_se_pp=paired_se_pp(lost, gained, self._on_test.images),
             validation_loss_pp=None if validation is None else validation[fine],
+            expected_loss_pp=None if self._expected is None else self._expected(_figure("kl", unseen, population)),
         )
 
     def front(self, history: History) -> Scored:
@@ -134,7 +148,9 @@ class Scorer:
         Both are judged on the search images, by which the methods choose.
         """
         within = np.flatnonzero(reportable(history.objectives, self._max_loss_pp))
-        chosen = within[non_dominated(history.objectives[within])]
+        judged = history.objectives[within]
+        judged[:, 1] = self._judged(history.population[within], judged[:, 1])
+        chosen = within[non_dominated(judged)]
         chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
         return self.score(history.population[chosen], chosen + 1)
 
@@ -146,10 +162,15 @@ class Scorer:
         designs = space.uniform()
         losses = self.objectives[1](designs)
         within = reportable(np.column_stack([space.energy(designs), losses]), self._max_loss_pp)
+        losses = self._judged(designs, losses)
         order = np.lexsort((np.where(np.isnan(losses), np.inf, losses), space.circuit_of))
         best = order[np.unique(space.circuit_of[order], return_index=True)[1]]
         best = np.sort(best[within[best]])
         return self.score(designs[best], best)
+
+    def _judged(self, population: Population, losses: Floats) -> Floats:
+        """Return what designs are judged by among losses `(P,)` on the search images: these, or those to be expected."""
+        return losses if self._expected is None else self._expected(_figure("kl", self._on_search, population))
 
 
 def _columns(

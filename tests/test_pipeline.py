@@ -134,6 +134,22 @@ def test_no_method_reports_a_design_beyond_the_bound_on_the_loss(tmp_path: Path)
         assert 0 < len(study.best_trials) and min(t.values[1] for t in study.best_trials) >= (exact - bound) / 100 - 1e-9
 
 
+def test_fronts_by_the_loss_to_be_expected(tmp_path: Path) -> None:
+    plain, expected = dse.run(smoke()), dse.run(smoke(search__fronts_by="expected-loss"), out=tmp_path / "run")
+    for method, history in plain.histories.items():
+        assert np.array_equal(history.population, expected.histories[method].population)  # searches are as they were
+        front = expected.fronts[method]
+        assert front.expected_loss_pp is not None and front.choosing_loss_pp is front.expected_loss_pp
+        judged = np.column_stack([front.rel_energy, front.expected_loss_pp])  # without validation images: on search images
+        assert non_dominated(judged).all() and len(front.population) > 1
+    assert {row["chosen_by"] for row in rows(tmp_path / "run" / "savings.csv")} == {"expected search"}
+    for row in rows(tmp_path / "run" / "front.csv"):
+        found = expected.fronts[row["method"]].expected_loss_pp
+        assert found is not None and float(row["expected_loss_pp"]) in found.tolist()
+    assert "is expected to lose at most so much" in (tmp_path / "run" / "report.md").read_text()
+    assert "expected_loss_pp" in design(tmp_path / "run", "nsga2", 0)
+
+
 def test_energy_levels_change_the_scale_and_nothing_else(tmp_path: Path) -> None:
     plain, memory = dse.run(smoke()), dse.run(smoke(energy__level="memory"), out=tmp_path / "run")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -170,6 +170,29 @@ def test_the_best_uniform_design_keeps_to_the_bound() -> None:
         assert found["best_uniform"]["multiplier"] == best
 
 
+def test_fronts_chosen_by_the_loss_to_be_expected() -> None:
+    """(1, 1) has the least loss of the cheap designs on search images, by luck: its divergence says otherwise."""
+    losses = {(0, 0): (0.0, 0.0), (1, 0): (1.0, 0.1), (1, 1): (0.2, 0.3), (2, 1): (3.0, 0.25), (2, 2): (4.0, 0.4)}
+
+    def part(scale: float) -> PartFigures:
+        def figures(population: Population) -> list[dict[str, float] | None]:
+            found = [losses[tuple(row)] for row in population.tolist()]
+            return [{"accuracy": 0.9 - loss / 100, "kl": scale * kl} for loss, kl in found]
+
+        return PartFigures(figures, {"accuracy": 0.9}, 100)
+
+    designs = np.array(list(losses), dtype=np.int64)
+    run = History(designs, np.column_stack([SPACE.energy(designs), [loss for loss, _ in losses.values()]]), "budget")
+    plain = Scorer(NAMES, search=part(1), test=part(1), validation=part(0.5), space=SPACE, library=LIBRARY)
+    assert plain.front(run).population.tolist() == [[0, 0], [1, 1], [2, 1], [2, 2]]
+    assert plain.front(run).expected_loss_pp is None
+    expecting = plain.expecting(designs)
+    front = expecting.front(run)  # expected: 0, 1, 1.6 (of 3.0 and 0.2), 1.6, 4; (2, 1) spends less than (1, 1)
+    assert front.population.tolist() == [[0, 0], [1, 0], [2, 1], [2, 2]]
+    assert front.expected_loss_pp == pytest.approx([0, 0.5, 1 + 0.6 * 0.025 / 0.15, 1 + 0.6 * 0.1 / 0.15])  # validation's
+    assert front.choosing_loss_pp is front.expected_loss_pp and front.search_loss_pp == pytest.approx([0, 1, 3, 4])
+
+
 def test_front_of_a_method_that_found_nothing() -> None:
     front = scorer().front(History(np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2)), "exhausted"))
     assert front.population.shape == (0, 2) and front.test.shape == (0, 2)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from dse.exceptions import InputError
 from dse.pareto import reportable
 from dse.report import CsvFile, JsonFile, loss_bound, read_csv
-from dse.run_folder import DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN
+from dse.run_folder import DESIGN_COLUMNS, FURTHER_COLUMNS
 from dse.types import Objectives
 
 ENDED = ("converged", "exhausted")  # methods that had nothing left to ask, and so an equal chance
-_DESIGN = (*DESIGN_COLUMNS, SE_COLUMN, VALIDATION_COLUMN, "seed")
+_DESIGN = (*DESIGN_COLUMNS, *FURTHER_COLUMNS, "seed")
 
 
 @dataclass(frozen=True)

@@ -229,6 +229,7 @@ class SearchConfig(Table):
     evaluations: int = Field(default=300, ge=1, le=10_000_000)  # distinct designs simulated, per method
     population: int = Field(default=24, ge=2, le=10_000)
     objectives: list[str] = Field(default=["rel_energy", "accuracy_loss_pp"], min_length=2)  # of dse.objectives.OBJECTIVES
+    fronts_by: Literal["loss", "expected-loss"] = "loss"  # what designs of fronts are chosen by, see dse.expected_loss
     timeout_s: float | None = Field(default=None, gt=0)  # of one evaluation, which then runs in a process of its own
     reference: ReferenceConfig = ReferenceConfig()
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 
+from dse.expected_loss import ExpectedLoss
 from dse.operating_points._choice_pick import Goal
 from dse.space import SearchSpace
 from dse.types import Floats, Population
@@ -26,21 +26,15 @@ class Simulated:
 
     @classmethod
     def of(cls, space: SearchSpace, population: Population, figures: Floats) -> Simulated:
-        """Return designs `(N, L)` with their figures `(N, 2)`, loss in pp and divergence, without those that are not finite.
-
-        Of hundreds of designs the one of least loss on a few hundred images is a lucky one. Their divergence from the exact
-        network has seen the same images but ranks designs with far less noise: isotonic regression of the loss on it says
-        what loss to expect.
-        """
+        """Return designs `(N, L)` with figures `(N, 2)`, loss in pp and divergence, without those that are not finite."""
         fine = np.isfinite(figures).all(axis=1)
         population, loss, divergence = population[fine], *figures[fine].T
-        expected = IsotonicRegression().fit(divergence, loss).predict(divergence) if len(loss) else loss
+        expected = ExpectedLoss(divergence, loss)(divergence) if len(loss) else loss
         return cls(population, space.energy(population), loss, divergence, expected, circuits_of(space, population))
 
     def expect(self, divergence: Floats) -> Floats:
         """Return the loss in pp that other designs' divergence lets expect, `(P,)` -> `(P,)`."""
-        order = np.argsort(self.divergence, kind="stable")
-        return np.interp(divergence, self.divergence[order], self.expected_pp[order])
+        return ExpectedLoss(self.divergence, self.loss_pp)(divergence)
 
     def within(self, circuits: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the designs that hold no other circuits than some."""

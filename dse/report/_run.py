@@ -15,7 +15,7 @@ from dse.pareto import reportable
 from dse.report._energy import EnergyLevels, energy_levels
 from dse.report._files import CsvFile, JsonFile, read_csv, read_json
 from dse.report._text import KNOWN_METHODS
-from dse.run_folder import SE_COLUMN, VALIDATION_COLUMN
+from dse.run_folder import EXPECTED_COLUMN, SE_COLUMN, VALIDATION_COLUMN
 from dse.types import Floats, Objectives, Population
 
 _TWO = ("rel_energy", "accuracy_loss_pp")  # objectives of a run that does not name its own
@@ -38,12 +38,19 @@ class Designs:
     test_loss_pp: Floats  # (P,)
     test_se_pp: Floats  # (P,) paired standard error of the loss on the test images; NaN where it is not known
     validation_loss_pp: Floats | None  # (P,); None: the run has no validation images
+    expected_loss_pp: Floats | None  # (P,) see dse.expected_loss; None: the run does not choose by it
 
     @property
     def losses_pp(self) -> dict[str, Floats]:
         """The losses `(P,)` by the part of the data."""
         validation = {} if self.validation_loss_pp is None else {"validation": self.validation_loss_pp}
         return {"search": self.search_loss_pp, **validation, "test": self.test_loss_pp}
+
+    @property
+    def choosing_loss_pp(self) -> Floats:
+        """The loss `(P,)` that chooses designs: the expected one, else that on validation, else on search images."""
+        losses = (self.expected_loss_pp, self.validation_loss_pp, self.search_loss_pp)
+        return next(loss for loss in losses if loss is not None)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,15 @@ class RunData:
     max_loss_pp: float | None  # the run's bound on the loss on the search images; None: no bound
     library_floor: float  # smallest relative energy a design can have
     chosen_by: str  # the part of the data whose images choose designs: validation where there is one, else search
+    expected: bool  # whether they choose by the loss that divergence lets expect, and not by the one met
     energy: EnergyLevels | None  # None: multiplications only
     metrics: JsonFile
     manifest: JsonFile
+
+    @property
+    def judged_by(self) -> str:
+        """What kind of loss chooses designs, such as `expected validation`."""
+        return f"expected {self.chosen_by}" if self.expected else self.chosen_by
 
 
 def load_run(path: str | Path) -> RunData:
@@ -130,6 +143,7 @@ def load_run(path: str | Path) -> RunData:
         max_loss_pp=bound,
         library_floor=metrics.number("library_floor"),
         chosen_by=chosen_by,
+        expected=EXPECTED_COLUMN in front.columns,
         energy=energy_levels(metrics),
         metrics=metrics,
         manifest=manifest,
@@ -181,6 +195,7 @@ def _designs(file: CsvFile, exact: float, chosen_by: str) -> Designs:
         test_loss_pp=file.numbers("accuracy_loss_pp"),
         test_se_pp=file.numbers(SE_COLUMN, gaps=True) if known else np.full(len(energy), np.nan),
         validation_loss_pp=np.round(file.numbers(VALIDATION_COLUMN), 9) if chosen_by == "validation" else None,
+        expected_loss_pp=np.round(file.numbers(EXPECTED_COLUMN), 9) if EXPECTED_COLUMN in file.columns else None,
     )
 
 

@@ -26,7 +26,7 @@ class Chosen:
 
     name: str  # of a front its number, of the uniform designs the multiplier: what `--design` and `--uniform` take
     rel_energy: float
-    loss_pp: float  # on the images that choose
+    loss_pp: float  # that which chooses
     test_loss_pp: float
     test_se_pp: float  # paired standard error; NaN where it is not known
 
@@ -55,7 +55,7 @@ def choices(run: RunData) -> tuple[Choice, ...]:
     offers: list[tuple[str, Designs, Sequence[object]]] = [(m, f, f.number.tolist()) for m, f in run.fronts.items()]
     offers.append((UNIFORM, run.uniforms, run.uniforms.names))
     return tuple(
-        Choice(level, method, _cheapest(level, designs, names, run.chosen_by))
+        Choice(level, method, _cheapest(level, designs, names))
         for level in LOSS_LEVELS_PP
         for method, designs, names in offers
     )
@@ -63,21 +63,21 @@ def choices(run: RunData) -> tuple[Choice, ...]:
 
 def savings_csv(run: RunData, found: Sequence[Choice]) -> str:
     """Return the text of savings.csv: a row for each method and level; empty cells where nothing is known."""
-    return csv_text(_COLUMNS, (_row(choice, run.chosen_by) for choice in found))
+    return csv_text(_COLUMNS, (_row(choice, run.judged_by) for choice in found))
 
 
-def _cheapest(level: float, designs: Designs, names: Sequence[object], part: str) -> Chosen | None:
-    best = cheapest_within(designs.rel_energy, designs.losses_pp[part], level)
+def _cheapest(level: float, designs: Designs, names: Sequence[object]) -> Chosen | None:
+    best = cheapest_within(designs.rel_energy, designs.choosing_loss_pp, level)
     if best is None:
         return None
-    columns = (designs.rel_energy, designs.losses_pp[part], designs.test_loss_pp, designs.test_se_pp)
+    columns = (designs.rel_energy, designs.choosing_loss_pp, designs.test_loss_pp, designs.test_se_pp)
     return Chosen(str(names[best]), *(float(column[best]) for column in columns))
 
 
-def _row(choice: Choice, part: str) -> list[float | str]:
+def _row(choice: Choice, chosen_by: str) -> list[float | str]:
     chosen = choice.chosen
     if chosen is None:
-        return [choice.method, choice.level_pp, NOT_REACHED, "", "", part, "", "", ""]
+        return [choice.method, choice.level_pp, NOT_REACHED, "", "", chosen_by, "", "", ""]
     found: list[float | str] = [choice.method, choice.level_pp, chosen.name, chosen.rel_energy, chosen.saving_percent]
     error = "" if math.isnan(chosen.test_se_pp) else chosen.test_se_pp
-    return [*found, part, chosen.loss_pp, chosen.test_loss_pp, error]
+    return [*found, chosen_by, chosen.loss_pp, chosen.test_loss_pp, error]

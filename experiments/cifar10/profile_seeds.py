@@ -43,6 +43,7 @@ from dse.whole_files import writable_folder
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (  # of the comparison, where --set says nothing else
     'search.methods=["nsga2"]',
+    'retrain.methods=["nsga2"]',  # a method of the run, though nothing is retrained here
     "search.evaluations=200",
     "search.population=20",
     "space.dataset.search_images=1000",

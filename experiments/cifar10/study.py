@@ -32,7 +32,7 @@ class Arm:
 
     name: str
     settings: tuple[str, ...] = ()
-    method: str = "nsga2"  # whose designs later seeds retrain as well; the first seed retrains those of all, and uniform ones
+    method: str = "nsga2"  # whose designs later seeds retrain too; the first retrains those of all, and uniform ones
 
 
 # The same network, images, evaluations and retraining everywhere.

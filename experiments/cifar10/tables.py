@@ -109,7 +109,7 @@ def designs_of(run: RunData) -> Iterator[list[object]]:
     """Yield all designs of fronts, and the uniform ones."""
     named = {method: (front, front.number.tolist()) for method, front in run.fronts.items()}
     for method, (designs, names) in {**named, UNIFORM: (run.uniforms, run.uniforms.names)}.items():
-        losses = (designs.losses_pp[run.chosen_by], designs.test_loss_pp, designs.test_se_pp)
+        losses = (designs.choosing_loss_pp, designs.test_loss_pp, designs.test_se_pp)
         for name, energy, *loss in zip(names, designs.rel_energy, *losses, strict=True):
             yield [method, name, 100 * (1 - energy), *loss]
 
@@ -241,8 +241,10 @@ def page(out: Path) -> str:
         "A saving is of the energy of the multiplications of all convolutions and the linear layer, by circuit power at",
         "uniform inputs; nothing else of an accelerator counts. A cell has the saving in % (least..most of several search",
         "seeds) and the loss in pp on all 10,000 test images against the exact 8-bit network of the same format, ± the",
-        "standard error of the paired difference. Designs were chosen by 2,488 validation images that neither search nor",
-        "float training saw; test images chose nothing, so a loss may lie above its column. All seeds share one network.",
+        "standard error of the paired difference. Without retraining, designs were chosen by the loss that their divergence",
+        "from the exact network on 2,488 validation images lets expect; retrained ones by the loss on these images. Neither",
+        "search nor float training saw them. Test images chose nothing, so a loss may lie above its column. All seeds share",
+        "one network.",
         "",
         "## Networks",
         "",

@@ -83,8 +83,8 @@ def test_profile_seeds(run: Callable[..., Path], tmp_path: Path) -> None:
 
 def test_study_and_its_tables(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One seed of two arms on random images, with retraining; the page says what the CSV files say, and needs no runs."""
-    retrain = ("retrain.designs=[99]", 'retrain.uniform=["exact"]', "retrain.epochs=1", "retrain.batch_size=8")
-    options = [word for setting in retrain for word in ("--set", setting)]
+    retrain = {"designs": "[99]", "methods": '["nsga2"]', "uniform": '["exact"]', "epochs": 1, "batch_size": 8}
+    options = [word for key, value in retrain.items() for word in ("--set", f"retrain.{key}={value}")]
     monkeypatch.setattr(study, "BASELINES", tmp_path)
     run(study.main, "--networks", "resnet8", "--arms", "approximate", "alwann-u8", "--seeds", "1", *options, out=False)
     run(tables.main, "--runs", "runs/cifar10", data=False)

@@ -30,7 +30,7 @@ def run(run_folder: Path) -> RunData:
 def front(run: RunData, energy: list[float], search: list[float], test: list[float]) -> Front:
     population = np.zeros((len(energy), len(run.layers)), dtype=np.int64)
     losses = (np.array(values) for values in (energy, search, test, [np.nan] * len(energy)))
-    return Front(*losses, None, population, np.arange(len(energy)))
+    return Front(*losses, None, None, population, np.arange(len(energy)))
 
 
 def evaluations(*objectives: tuple[float, float]) -> Evaluations:
