@@ -15,7 +15,7 @@ from dse.retrain._noise import InjectedError, OutputError, inject, predicted_err
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import require_same, retrain_run
 from dse.retrain._settings import RetrainSettings
-from dse.retrain._stage import retrain_stage
+from dse.retrain._stage import front_name, retrain_stage
 from dse.retrain._verify import RetrainingVerifier, VerifiedRetraining
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "course_trainer",
     "designs_within",
     "distillation",
+    "front_name",
     "held_out",
     "inject",
     "knee",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dse.nn.models import build_model, save_weights
-from experiments.cifar10 import error_model, profile_seeds, profiles, study, tables
+from experiments.cifar10 import ablations, error_model, profile_seeds, profiles, study, tables
 
 
 @pytest.fixture
@@ -96,3 +96,16 @@ def test_study_and_its_tables(run: Callable[..., Path], tmp_path: Path, monkeypa
     shutil.rmtree(tmp_path / "runs")
     run(tables.main, "--page-only", data=False)
     assert (tmp_path / "out" / "README.md").read_text() == text
+
+
+def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "BASELINES", tmp_path)
+    options = ("--set", "retrain={designs=[], epochs=1, batch_size=8}", "--seeds", "1", "--arms", "approximate")
+    run(study.main, "--networks", "resnet8", *options, out=False)
+    out = run(ablations.main, "runs/cifar10/resnet8-approximate-seed0", "--levels", "99", data=False) / "resnet8"
+    text = (out / "README.md").read_text()
+    for name in ("none", "bias", "moments", "affine + moments + batch-norm", *ablations.WAYS):
+        assert f"\n| {name} | " in text
+    assert "bias + affine" not in text
+    rows = tables.rows_of(out / "compensation.csv")
+    assert [row["way"] for row in rows] == ["none", *(" + ".join(m) for m in ablations.sets_of_methods() if m)]
