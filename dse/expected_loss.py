@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
@@ -18,16 +20,31 @@ class ExpectedLoss:
     Args:
         divergence: Of N designs on the images that steer the search `(N,)`, nats.
         loss_pp: Their losses there `(N,)`, pp. Designs with a figure that is not finite say nothing.
+        weight: How much each says `(N,)`; all the same when None.
 
     Raises:
         ValueError: No design has both figures.
     """
 
-    def __init__(self, divergence: Floats, loss_pp: Floats) -> None:
+    def __init__(self, divergence: Floats, loss_pp: Floats, weight: Floats | None = None) -> None:
         fine = np.isfinite(divergence) & np.isfinite(loss_pp)
         if not fine.any():
             raise ValueError("expected designs with divergence and loss, got none")
-        self._regression = IsotonicRegression(out_of_bounds="clip").fit(divergence[fine], loss_pp[fine])
+        weight = None if weight is None else weight[fine]
+        self._regression = IsotonicRegression(out_of_bounds="clip").fit(divergence[fine], loss_pp[fine], weight)
+
+    @classmethod
+    def pooled(cls, parts: Sequence[tuple[Floats, Floats, int]]) -> ExpectedLoss:
+        """Return what several parts of the data say together, each by its number of images.
+
+        All losses on one part share the luck that the exact network has there: only other images can take it off.
+
+        Args:
+            parts: Of each part divergences `(N,)` and losses `(N,)` of some designs, and the number of images.
+        """
+        divergence, loss = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        weight = np.concatenate([np.full(len(d), images / max(len(d), 1)) for d, _, images in parts])
+        return cls(divergence, loss, weight)
 
     def __call__(self, divergence: Floats) -> Floats:
         """Return the losses in pp that designs' divergences let expect, `(P,)` -> `(P,)`; NaN where there is none.

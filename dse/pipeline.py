@@ -175,8 +175,9 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)
         display.start("score on test images")
-        fronts = {name: scorer.front(history) for name, history in histories.items()}
-        uniform = scorer.uniform(space)
+        chosen = [*(scorer.front(history) for history in histories.values()), scorer.uniform(space)]
+        *found, uniform = scorer.expected(chosen)
+        fronts = dict(zip(histories, found, strict=True))
     designs = np.unique(np.vstack([front.population for front in fronts.values()]), axis=0)
     factors = prepared.factory.factors(designs)
     display.finish()

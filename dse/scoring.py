@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -109,6 +109,7 @@ class Scorer:
         self._on_search, self._on_validation, self._on_test = search, validation, test
         self._max_loss_pp = space.max_loss_pp
         self._expected: ExpectedLoss | None = None
+        self._known: tuple[Floats, Floats] = np.zeros(0), np.zeros(0)  # divergences and losses that it is made from
         make = partial(_columns, space, library, energy)
         self.objectives: list[Objective] = make(names, search)
         self._test = make(names, test)
@@ -117,8 +118,24 @@ class Scorer:
     def expecting(self, population: Population) -> Scorer:
         """Return a scorer that chooses designs by the loss that their divergence lets expect, as designs `(P, L)` say."""
         other = copy.copy(self)
-        other._expected = ExpectedLoss(_figure("kl", self._on_search, population), self.objectives[1](population))
+        other._known = _figure("kl", self._on_search, population), self.objectives[1](population)
+        other._expected = ExpectedLoss(*other._known)
         return other
+
+    def expected(self, scored: Sequence[Scored]) -> list[Scored]:
+        """Return designs with the loss that their divergence lets expect: on validation images, else on search images.
+
+        By these designs the validation images have a say in what loss goes with a divergence too.
+        """
+        if self._expected is None:
+            return list(scored)
+        expected, part = self._expected, self._on_search
+        if self._validation is not None and self._on_validation is not None:
+            part = self._on_validation
+            designs = np.unique(np.vstack([one.population for one in scored]), axis=0)
+            unseen = (_figure("kl", part, designs), self._validation(designs), part.images)
+            expected = ExpectedLoss.pooled([(*self._known, self._on_search.images), unseen])
+        return [replace(one, expected_loss_pp=expected(_figure("kl", part, one.population))) for one in scored]
 
     def score(self, population: Population, evaluation: NDArray[np.int64]) -> Scored:
         """Score designs `(P, L)`, numbered `(P,)`, on all kinds of images; those that cannot be scored are left out."""
@@ -129,7 +146,6 @@ class Scorer:
         fine = np.isfinite(np.column_stack([search, test] if validation is None else [search, test, validation])).all(axis=1)
         population = population[fine]
         lost, gained = (_figure(name, self._on_test, population) for name in ("lost", "gained"))
-        unseen = self._on_search if self._on_validation is None else self._on_validation
         return Scored(
             population=population,
             evaluation=evaluation[fine],
@@ -139,7 +155,6 @@ class Scorer:
             accuracy=_figure("accuracy", self._on_test, population),
             accuracy_loss_se_pp=paired_se_pp(lost, gained, self._on_test.images),
             validation_loss_pp=None if validation is None else validation[fine],
-            expected_loss_pp=None if self._expected is None else self._expected(_figure("kl", unseen, population)),
         )
 
     def front(self, history: History) -> Scored:

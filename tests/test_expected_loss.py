@@ -62,3 +62,11 @@ def test_of_many_designs_the_chosen_one_is_less_of_a_lucky_one() -> None:
         errors.append([100 * rates[chosen] - 1.0 for chosen in within])
     by_loss, by_expected = np.mean(errors, axis=0)
     assert by_loss > 0.5 and abs(by_expected) < 0.25
+
+
+def test_parts_count_by_their_images() -> None:
+    """Two designs on 300 images against four on 100: the weighted mean where all diverge alike."""
+    parts = [(np.full(2, 0.5), np.array([1.0, 3.0]), 300), (np.full(4, 0.5), np.array([9.0, 11.0, 9.0, 11.0]), 100)]
+    assert ExpectedLoss.pooled(parts)(np.array([0.5])) == pytest.approx([(2 * 300 + 10 * 100) / 400])
+    nothing = (np.zeros(0), np.zeros(0), 100)
+    assert ExpectedLoss.pooled([*parts[:1], nothing])(np.array([0.5])) == pytest.approx([2.0])

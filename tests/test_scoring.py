@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dse.config import ReferenceConfig
+from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary, from_callable
 from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise
 from dse.search import History
@@ -187,9 +188,13 @@ def test_fronts_chosen_by_the_loss_to_be_expected() -> None:
     assert plain.front(run).population.tolist() == [[0, 0], [1, 1], [2, 1], [2, 2]]
     assert plain.front(run).expected_loss_pp is None
     expecting = plain.expecting(designs)
-    front = expecting.front(run)  # expected: 0, 1, 1.6 (of 3.0 and 0.2), 1.6, 4; (2, 1) spends less than (1, 1)
-    assert front.population.tolist() == [[0, 0], [1, 0], [2, 1], [2, 2]]
-    assert front.expected_loss_pp == pytest.approx([0, 0.5, 1 + 0.6 * 0.025 / 0.15, 1 + 0.6 * 0.1 / 0.15])  # validation's
+    found = expecting.front(run)  # search images let expect 0, 1, 1.6 (of 3.0 and 0.2) twice, 4
+    assert found.population.tolist() == [[0, 0], [1, 0], [2, 1], [2, 2]]
+    (front,) = expecting.expected([found])
+    divergence, loss = np.array([0.0, 0.05, 0.125, 0.2]), np.array([0.0, 1.0, 3.0, 4.0])  # on the validation images
+    searched = np.array(list(losses.values())).T[::-1]
+    pooled = ExpectedLoss.pooled([(*searched, 100), (divergence, loss, 100)])
+    assert front.expected_loss_pp == pytest.approx(pooled(divergence))
     assert front.choosing_loss_pp is front.expected_loss_pp and front.search_loss_pp == pytest.approx([0, 1, 3, 4])
 
 
