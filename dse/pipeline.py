@@ -29,7 +29,7 @@ from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.retrain import retrain_stage
 from dse.run_folder import written_together
-from dse.scoring import PartFigures, Scorer, summarise
+from dse.scoring import PartFigures, Scorer, summarise, uniform_numbers
 from dse.search import Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.status import open_study
@@ -171,11 +171,12 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
         if config.search.fronts_by == "expected-loss":
-            scorer = scorer.expecting(np.vstack([space.uniform(), *(h.population for h in histories.values())]))
+            alike = space.uniform()[uniform_numbers(space, prepared.guidance)]
+            scorer = scorer.expecting(np.vstack([alike, *(h.population for h in histories.values())]))
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)
         display.start("score on test images")
-        chosen = [*(scorer.front(history) for history in histories.values()), scorer.uniform(space)]
+        chosen = [*(scorer.front(history) for history in histories.values()), scorer.uniform(space, prepared.guidance)]
         *found, uniform = scorer.expected(chosen)
         fronts = dict(zip(histories, found, strict=True))
     designs = np.unique(np.vstack([front.population for front in fronts.values()]), axis=0)

@@ -17,9 +17,11 @@ from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary
 from dse.objectives import NetworkEnergy, ObjectiveSet, Study
 from dse.pareto import cheapest_within, hypervolume, non_dominated, reportable
-from dse.search import History
+from dse.search import Guidance, History
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objective, Objectives, Population
+
+_VARIANTS = 2  # of a circuit whose uniform designs are simulated: that of least proxy is not always that of least loss
 
 Figures = Mapping[str, float]
 Source = Callable[[Population], Sequence[Figures | None]]  # (P, L) -> figures of each, None where a design failed
@@ -169,23 +171,33 @@ class Scorer:
         chosen = chosen[np.argsort(-history.objectives[chosen, 0], kind="stable")]
         return self.score(history.population[chosen], chosen + 1)
 
-    def uniform(self, space: SearchSpace) -> Scored:
+    def uniform(self, space: SearchSpace, guidance: Guidance) -> Scored:
         """Score the designs with one multiplier in all layers, numbered by it: of a circuit's variants the best one.
 
-        That is judged on the search images; the other images see no other, and none beyond the space's bound on the loss.
+        That is judged on the search images, of those that the proxy takes for the best; the other images see no other, and
+        none beyond the space's bound on the loss.
         """
-        designs = space.uniform()
+        number = uniform_numbers(space, guidance)
+        designs, circuit = space.uniform()[number], space.circuit_of[number]
         losses = self.objectives[1](designs)
         within = reportable(np.column_stack([space.energy(designs), losses]), self._max_loss_pp)
         losses = self._judged(designs, losses)
-        order = np.lexsort((np.where(np.isnan(losses), np.inf, losses), space.circuit_of))
-        best = order[np.unique(space.circuit_of[order], return_index=True)[1]]
+        order = np.lexsort((np.where(np.isnan(losses), np.inf, losses), circuit))
+        best = order[np.unique(circuit[order], return_index=True)[1]]
         best = np.sort(best[within[best]])
-        return self.score(designs[best], best)
+        return self.score(designs[best], number[best])
 
     def _judged(self, population: Population, losses: Floats) -> Floats:
         """Return what designs are judged by among losses `(P,)` on the search images: these, or those to be expected."""
         return losses if self._expected is None else self._expected(_figure("kl", self._on_search, population))
+
+
+def uniform_numbers(space: SearchSpace, guidance: Guidance) -> NDArray[np.int64]:
+    """Return which uniform designs are simulated `(P,)`: of each circuit's variants those of least proxy."""
+    order = np.lexsort((guidance.proxy(space.uniform()), space.circuit_of))
+    circuit = space.circuit_of[order]
+    place = np.arange(len(order)) - np.searchsorted(circuit, circuit)  # among the variants of its circuit
+    return np.sort(order[place < _VARIANTS])
 
 
 def _columns(

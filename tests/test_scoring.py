@@ -11,8 +11,8 @@ import pytest
 from dse.config import ReferenceConfig
 from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary, from_callable
-from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise
-from dse.search import History
+from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise, uniform_numbers
+from dse.search import Guidance, History
 from dse.space import SearchSpace
 from dse.types import Population
 from tests.small import space as small_space
@@ -54,6 +54,11 @@ def scorer(
     )
 
 
+def guidance(space: SearchSpace, cost: list[float] | None = None) -> Guidance:
+    costs = np.zeros(len(space.multipliers)) if cost is None else np.array(cost)
+    return Guidance(space.uniform()[:1], np.tile(costs, (len(space.layers), 1)), max_loss=10.0)
+
+
 def history(designs: list[list[int]], objectives: list[list[float]]) -> History:
     return History(np.array(designs, dtype=np.int64), np.array(objectives), "budget")
 
@@ -77,7 +82,7 @@ def test_other_objectives_have_columns_of_their_own() -> None:
 
 
 def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
-    assert scorer().uniform(SPACE).evaluation.tolist() == [0, 1, 2]
+    assert scorer().uniform(SPACE, guidance(SPACE)).evaluation.tolist() == [0, 1, 2]
     seen: list[Population] = []
 
     def test(population: Population) -> list[dict[str, float] | None]:
@@ -95,14 +100,22 @@ def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
         return [{"accuracy": accuracy[int(row[0])]} for row in population]
 
     on_search, on_test = (PartFigures(source, {"accuracy": 0.9}, 50) for source in (search, test))
-    found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied)
+    found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied, guidance(varied))
     assert found.evaluation.tolist() == [0, 2, 3] and found.population.tolist() == [[0, 0], [2, 2], [3, 3]]
     assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2), (3, 3)}
     seen.clear()
     bounded = replace(varied, max_loss_pp=10.0)
-    found = Scorer(NAMES, search=on_search, test=on_test, space=bounded, library=library).uniform(bounded)
+    found = Scorer(NAMES, search=on_search, test=on_test, space=bounded, library=library).uniform(bounded, guidance(bounded))
     assert found.evaluation.tolist() == [0, 2] and found.search_loss_pp == pytest.approx([0, 10])
     assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2)}
+
+
+def test_of_many_variants_those_of_least_proxy_are_simulated() -> None:
+    energy = np.array([1.0, 0.5, 0.5, 0.5, 0.1])
+    circuits = np.array([0, 1, 1, 1, 2])
+    space = SearchSpace(("a", "b"), ("e", "x", "x.1", "x.2", "y"), np.array([1, 2]), energy, circuits=circuits)
+    assert uniform_numbers(space, guidance(space, [0, 5, 7, 6, 1])).tolist() == [0, 1, 3, 4]
+    assert uniform_numbers(space, guidance(space, [0, 7, 5, 6, 1])).tolist() == [0, 2, 3, 4]
 
 
 def test_designs_that_fail_on_the_test_images_are_left_out() -> None:

@@ -35,7 +35,7 @@ class Arm:
     method: str = "nsga2"  # whose designs later seeds retrain too; the first retrains those of all, and uniform ones
 
 
-# The same network, images, evaluations and retraining everywhere.
+# Of one network: the same images, evaluations and retraining everywhere.
 ARMS = (
     Arm("approximate"),
     Arm(  # as published: affine u8 on both sides, one scale per tensor, tuned weights, nothing compensated
@@ -61,7 +61,41 @@ ARMS = (
         ),
     ),
 )
-SEEDS = {"resnet8": 3, "resnet14": 1, "resnet20": 3, "resnet32": 1}  # at most
+
+
+@dataclass(frozen=True)
+class Network:
+    """How much of the study a network gets: the deeper, the dearer an evaluation.
+
+    Args:
+        name: As `dse.nn.models` has it.
+        seeds: Of the searches, at most.
+        retrained: Seeds whose designs are retrained.
+        settings: `key=value` that differ from study.toml; the same for all arms.
+    """
+
+    name: str
+    seeds: int = 1
+    retrained: int = 1
+    settings: tuple[str, ...] = ()
+
+    def overrides(self, arm: Arm, seed: int) -> list[str]:
+        """Return what differs from study.toml for an arm and a seed."""
+        own = [f"space.model.name={self.name}", f"space.model.weights={BASELINES / self.name}.safetensors"]
+        fewer = [f'retrain.methods=["{arm.method}"]', 'retrain.uniform=["exact"]'] if seed else []
+        none = ["retrain.designs=[]", "retrain.uniform=[]"] if seed >= self.retrained else []
+        return [*own, *self.settings, *arm.settings, *fewer, *none]
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network("resnet8", seeds=3, retrained=3),
+        Network("resnet14", settings=("search.evaluations=100", "retrain.designs=[1, 3]")),
+        Network("resnet20", seeds=3, settings=("search.evaluations=150", "retrain.designs=[1, 3]")),
+        Network("resnet32", settings=("search.evaluations=100", "retrain.designs=[1, 3]")),
+    )
+}
 
 
 def folder(arm: str, network: str, seed: int) -> Path:
@@ -73,23 +107,20 @@ def main() -> None:
     """Run what is asked for; later seeds take over what earlier ones have evaluated."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [arm.name for arm in ARMS]
-    parser.add_argument("--networks", nargs="+", default=list(SEEDS), choices=list(SEEDS))
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--arms", nargs="+", default=names, choices=names)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     keep_freed_memory()
-    for network in arguments.networks:
-        weights = BASELINES / f"{network}.safetensors"
-        own = (f"space.model.name={network}", f"space.model.weights={weights}")
+    for network in (NETWORKS[name] for name in arguments.networks):
         for arm in (arm for arm in ARMS if arm.name in arguments.arms):
             done: list[Path] = []
-            for seed in range(min(arguments.seeds, SEEDS[network])):
-                later = [f'retrain.methods=["{arm.method}"]', 'retrain.uniform=["exact"]'] if seed else []
-                overrides = [*arguments.overrides, *own, *arm.settings, *later]
+            for seed in range(min(arguments.seeds, network.seeds)):
+                overrides = [*arguments.overrides, *network.overrides(arm, seed)]
                 config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
-                done.append(folder(arm.name, network, seed))
+                done.append(folder(arm.name, network.name, seed))
                 execution = Execution(jobs=arguments.jobs, known=done[:-1])
                 dse.run(config, out=done[-1], go_on=True, execution=execution, display=ProgressDisplay())
 
