@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,14 +39,6 @@ SIZES = {"mobilenetv2": 16, "vgg16bn": 32}
 COUNTS = {"mobilenetv2": 8, "vgg16bn": 16}  # few positions are looked up entry by entry, which takes VGG-16 long
 networks = pytest.mark.parametrize("name", SIZES)
 formats = pytest.mark.parametrize("format", FORMATS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def images(name: str, count: int | None = None, seed: int = 1) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,15 +18,6 @@ from dse.nn.models import MODELS, ResNet, build_model, check_finite, load_weight
 from dse.nn.models._resnet import BasicBlock
 
 SHARED = Path(os.environ.get("DSE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep tiny networks quick on a busy machine, where threads wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def multiplications(model: nn.Module, in_shape: tuple[int, ...]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +28,6 @@ from dse.nn.training import (
 from dse.nn.training._trainer import flip_crop
 
 QUICK = TrainingSettings(epochs=2, batch_size=16, lr=0.05, weight_decay=1e-4)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep tiny networks quick on a busy machine, where threads wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def part(n: int = 33) -> Part:
