@@ -265,7 +265,8 @@ class RetrainConfig(Table):
     window: int = Field(default=16, ge=1)  # codes on each side over which gradients smooth the tables
     distil: float = Field(default=0.0, ge=0, le=1)  # share of the loss that is distillation from the float network
     temperature: float = Field(default=4.0, gt=0)
-    patience: int | None = Field(default=None, ge=1)  # epochs without a better validation accuracy that end the training
+    keep: Literal["accuracy", "loss"] = "accuracy"  # on validation images: by which the best epoch is chosen
+    patience: int | None = Field(default=None, ge=1)  # epochs without a better one that end the training
 
 
 class RunConfig(Table):

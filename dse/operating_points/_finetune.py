@@ -41,11 +41,7 @@ class FineTuned:
 
     model: OperatingPointModel
     log: tuple[Epoch, ...]  # from epoch 0, the network before training; accuracies and losses are means over the points
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch whose state the model has: the best on validation images, which may be none."""
-        return best_of(self.log)
+    best: Epoch  # whose state the model has, by validation images; may be epoch 0
 
 
 def fine_tune(
@@ -71,7 +67,8 @@ def fine_tune(
 
     `batch-norm` is the scheme that QoS-Nets publishes (arXiv 2410.07762); in `shared` the weights are trained as well. A
     batch passes at every point, and the step follows the mean of the gradients. Products are the tables', their slopes those
-    of `settings.gradient`. The best epoch has the best mean of the points' validation accuracies.
+    of `settings.gradient`. Which epoch is best follows the means of the points'
+    validation accuracies and losses.
 
     Files in a cache folder are as of `dse.retrain.retrain`: a training that was killed goes on where it was, with the same
     bits, and a finished one is read.
@@ -98,7 +95,8 @@ def fine_tune(
     if scheme == "none":
         started = time.perf_counter()
         figures = measure()
-        return FineTuned(model, (Epoch(0, None, *figures, round(time.perf_counter() - started, 3)),))
+        only = Epoch(0, None, *figures, round(time.perf_counter() - started, 3))
+        return FineTuned(model, (only,), only)
     teacher = teacher if settings.distil else None
     model.own_norms()
     file = None
@@ -119,7 +117,7 @@ def fine_tune(
             file=file,
             progress=progress,
         )
-    return FineTuned(model.eval(), log)
+    return FineTuned(model.eval(), log, best_of(log, settings.keep))
 
 
 def point_accuracies(model: OperatingPointModel, part: Part) -> tuple[float, ...]:

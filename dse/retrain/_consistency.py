@@ -56,7 +56,8 @@ def contradictions(folder: Path, result: JsonFile, answers: Mapping[str, Right] 
     if not len(epochs):
         yield f"{LOG}: has no epoch"
         return
-    best = epochs[np.lexsort((epochs, loss, -accuracy))[0]]
+    by_loss = result.table("settings").get("keep") == "loss"  # runs of earlier versions do not say, and kept by accuracy
+    best = epochs[np.lexsort((epochs, loss, np.zeros_like(loss) if by_loss else -accuracy))[0]]
     for key, value in (("best_epoch", best), ("epochs", epochs[-1])):
         if result.number(key) != value:
             yield f"{key}: {result.number(key):g}, {value:g} by {LOG}"

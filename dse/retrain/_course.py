@@ -14,7 +14,7 @@ from dse.exceptions import InputError
 from dse.nn.datasets import Part
 from dse.nn.training import Progress, Trainer, logits, read_kept, write_kept
 from dse.retrain._distillation import distillation
-from dse.retrain._settings import RetrainSettings
+from dse.retrain._settings import Keep, RetrainSettings
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,12 @@ class Epoch:
     validation_loss: float  # cross-entropy there
     seconds: float  # of training and validation
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """What says which epoch is better: the accuracy, among equals the loss."""
-        return self.accuracy, -self.validation_loss
 
-
-def best_of(log: tuple[Epoch, ...]) -> Epoch:
-    """Return the best epoch of a log; the first of equals."""
-    return max(log, key=lambda epoch: epoch.rank)
+def best_of(log: tuple[Epoch, ...], keep: Keep) -> Epoch:
+    """Return the best epoch of a log: by accuracy and among equals by loss, or by loss alone; the first of equals."""
+    if keep == "loss":
+        return min(log, key=lambda epoch: epoch.validation_loss)
+    return max(log, key=lambda epoch: (epoch.accuracy, -epoch.validation_loss))
 
 
 def write_course(path: Path, state: Mapping[str, Tensor], log: tuple[Epoch, ...]) -> None:
@@ -124,7 +121,7 @@ def run_course(
         mean_loss = trainer.run_epoch(log[-1].epoch)
         measuring()
         log = (*log, _measured(measure, log[-1].epoch + 1, mean_loss, started))
-        if best_of(log) is log[-1]:
+        if best_of(log, settings.keep) is log[-1]:
             best = _copied(model.state_dict())
         if file is not None:
             write_course(file, {**trainer.state(), **{f"best.{name}": t for name, t in best.items()}}, log)
@@ -155,8 +152,8 @@ def _begin(
 
 
 def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
-    done = log[-1].epoch
-    return done >= settings.epochs or (settings.patience is not None and done - best_of(log).epoch >= settings.patience)
+    done, best = log[-1].epoch, best_of(log, settings.keep).epoch
+    return done >= settings.epochs or (settings.patience is not None and done - best >= settings.patience)
 
 
 def _measured(measure: Callable[[], tuple[float, float]], epoch: int, loss: float | None, started: float) -> Epoch:

@@ -28,11 +28,7 @@ class Retrained:
 
     model: nn.Module  # quantised, simulating the design bit-exactly
     log: tuple[Epoch, ...]  # from epoch 0, the network before training
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch whose weights the model has: the best on validation images, which may be none."""
-        return best_of(self.log)
+    best: Epoch  # whose weights the model has, by validation images; may be epoch 0
 
 
 def retrain(
@@ -97,7 +93,7 @@ def retrain(
         file=file,
         progress=progress,
     )
-    return Retrained(model.eval(), log)
+    return Retrained(model.eval(), log, best_of(log, settings.keep))
 
 
 def held_out(part: Part, count: int) -> tuple[Part, Part]:

@@ -12,6 +12,7 @@ from dse.nn.training import Augment, TrainingSettings, cosine
 
 Schedule = Literal["cosine", "step"]
 Forward = Literal["tables", "noise"]
+Keep = Literal["accuracy", "loss"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class RetrainSettings:
         gradient, window: Of the multipliers' slopes, see `dse.nn.lut_gradient.TrainableArithmetic`.
         distil: Share of the loss that is distillation from the float network (`dse.retrain.retrain`); 0: none.
         temperature: Of the distillation.
-        patience: Epochs without a better validation accuracy after which training ends; None: never early.
+        keep: Which epoch is kept: that of the best validation accuracy, or of the least validation loss, whose noise is
+            smaller on a few thousand images.
+        patience: Epochs without a better one after which training ends; None: never early.
 
     Raises:
         InputError: A value out of its range.
@@ -57,10 +60,11 @@ class RetrainSettings:
     window: int = WINDOW
     distil: float = 0.0
     temperature: float = 4.0
+    keep: Keep = "accuracy"
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for key, names in (("schedule", Schedule), ("forward", Forward), ("gradient", Gradient)):
+        for key, names in (("schedule", Schedule), ("forward", Forward), ("gradient", Gradient), ("keep", Keep)):
             if getattr(self, key) not in get_args(names):
                 raise unknown_name(f"retrain.{key}", getattr(self, key), get_args(names))
         for key, ok, expected in (

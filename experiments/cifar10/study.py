@@ -90,10 +90,10 @@ class Network:
 NETWORKS = {
     network.name: network
     for network in (
-        Network("resnet8", seeds=3, retrained=3),
-        Network("resnet14", settings=("search.evaluations=100", "retrain.designs=[1, 3]")),
-        Network("resnet20", seeds=3, settings=("search.evaluations=150", "retrain.designs=[1, 3]")),
-        Network("resnet32", settings=("search.evaluations=100", "retrain.designs=[1, 3]")),
+        Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=3",)),
+        Network("resnet14", settings=("search.evaluations=100",)),
+        Network("resnet20", seeds=3, settings=("search.evaluations=150",)),
+        Network("resnet32", settings=("search.evaluations=100",)),
     )
 }
 

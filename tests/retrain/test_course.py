@@ -41,6 +41,11 @@ def test_a_file_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None
         write_course(tmp_path / "no folder" / "x.safetensors", {"a": torch.zeros(1)}, LOG)
 
 
-def test_the_best_is_the_most_accurate_then_the_surest_then_the_first() -> None:
+def test_by_accuracy_the_best_is_the_most_accurate_then_the_surest_then_the_first() -> None:
     log = (Epoch(0, None, 0.5, 1.0, 0), Epoch(1, 1.0, 0.6, 0.9, 0), Epoch(2, 1.0, 0.6, 0.8, 0), Epoch(3, 1.0, 0.6, 0.8, 0))
-    assert best_of(log).epoch == 2 and best_of(log[:2]).epoch == 1 and best_of(log[:1]).epoch == 0
+    assert [best_of(log[:count], "accuracy").epoch for count in (4, 2, 1)] == [2, 1, 0]
+
+
+def test_by_loss_accuracy_says_nothing_and_the_first_of_equals_is_best() -> None:
+    log = (Epoch(0, None, 0.7, 1.0, 0), Epoch(1, 1.0, 0.6, 0.8, 0), Epoch(2, 1.0, 0.9, 0.8, 0), Epoch(3, 1.0, 0.9, 0.9, 0))
+    assert [best_of(log[:count], "loss").epoch for count in (4, 1)] == [1, 0]

@@ -19,7 +19,16 @@ from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.tracing import trace
 from dse.nn.training import accuracy
-from dse.retrain import OutputError, Retrained, RetrainSettings, distillation, held_out, predicted_errors, retrain
+from dse.retrain import (
+    OutputError,
+    Retrained,
+    RetrainSettings,
+    distillation,
+    held_out,
+    predicted_errors,
+    retrain,
+    validated,
+)
 from tests.retrain.digits import QUICK, everywhere, images, parts, quantised, trained, weights
 
 
@@ -161,8 +170,11 @@ def test_the_best_epoch_is_kept_which_may_be_none() -> None:
 
 
 def test_the_best_weights_are_those_that_were_measured() -> None:
-    made = retrained(replace(QUICK, epochs=4, lr=0.2, schedule="step", step_epochs=4))
+    settings = replace(QUICK, epochs=4, lr=0.2, schedule="step", step_epochs=4)
+    made, sure = retrained(settings), retrained(replace(settings, keep="loss"))
     assert accuracy(made.model, images()[1]) == made.best.accuracy == max(epoch.accuracy for epoch in made.log)
+    assert sure.best.validation_loss == min(epoch.validation_loss for epoch in sure.log)
+    assert validated(sure.model, images()[1]) == (sure.best.accuracy, sure.best.validation_loss)
 
 
 def test_patience_ends_a_training_that_gains_nothing() -> None:

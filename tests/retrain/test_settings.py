@@ -45,6 +45,7 @@ def test_steps_fall_at_the_first_step_of_their_epochs() -> None:
         ("forward", "exact"),
         ("gradient", "none"),
         ("distil", 1.5),
+        ("keep", "last"),
         ("temperature", 0.0),
         ("patience", 0),
     ],

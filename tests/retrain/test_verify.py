@@ -169,6 +169,17 @@ def test_a_result_without_answers_is_held_against_the_network_alone(
     assert found.verdict == "different" and "accuracy.after" in found.faults[0]
 
 
+def test_the_best_epoch_is_that_of_what_the_settings_keep_by(made: tuple[RetrainingVerifier, Path], copy: Path) -> None:
+    """Epoch 1 is the most accurate, epoch 2 the surest; a result that does not say how it kept did so by accuracy."""
+    rows = ["epoch,validation_accuracy,validation_loss", "0,0.5,1.0", "1,0.7,0.9", "2,0.6,0.8"]
+    (copy / "log.csv").write_text("\n".join(rows))
+    for keep, best in (("accuracy", 1), ("loss", 2), (None, 1)):
+        result(lambda r, keep=keep, best=best: r.update(best_epoch=best) or r["settings"].update(keep=keep))(copy)
+        assert made[0](copy).verdict == "identical"
+        result(lambda r, best=best: r.update(best_epoch=3 - best))(copy)
+        assert any("best_epoch" in fault for fault in made[0](copy).faults)
+
+
 def test_hashes_of_what_was_begun_with_are_noted(made: tuple[RetrainingVerifier, Path], copy: Path) -> None:
     result(lambda r: r["hashes"].update(start="0", float_model="0"))(copy)
     found = made[0](copy)
