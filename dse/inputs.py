@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -228,6 +229,8 @@ def open_choices(config: MultipliersConfig, format_name: str) -> Choices:
     signed = format_name == "s8" if config.signed is None else config.signed
     packaged = PACKAGED.get(config.library)
     library = load_library(config.library, signed=config.signed) if packaged is None else packaged(signed=signed)
+    if config.also:
+        library = MultiplierLibrary(chain(library, *(PACKAGED[name](signed=signed) for name in config.also)))
     library = library.select(config.include, config.exclude)
     operands = operand_format(format_name)
     for multiplier in library:

@@ -54,7 +54,7 @@ def manifest(prepared: Prepared, known_by: Mapping[str, Any], *, jobs: int) -> d
         "space_seed": config.space_seed,
         "model": prepared.workload.model_name,
         "dataset": prepared.workload.dataset_name,
-        "library": space.multipliers.library,
+        "library": " + ".join([space.multipliers.library, *space.multipliers.also]),
         "format": space.quantisation.format,
         "compensation": list(config.compensation.methods),
         "engines": sorted(set(engines.values())),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import get_args
 
 import numpy as np
+import torch
 from torch import nn
 
 from dse.compensation import Compensation
@@ -17,15 +19,19 @@ from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
 from dse.evaluator import TEST, VALIDATION, EvaluatorFactory
 from dse.inputs import Inputs, constrained_space, quantized
 from dse.matching import matching_sweep, sensitivity, tolerances
+from dse.nn.convert import quantized_layers
 from dse.nn.tracing import Trace, trace
-from dse.nn.training import TrainingSettings, logits, train
+from dse.nn.training import TrainingSettings, default_cache_dir, logits, train
 from dse.objectives import NetworkEnergy, network_energy
 from dse.progress import ProgressDisplay
-from dse.robustness import RobustnessProfile, RobustnessSettings, profile_by_name
+from dse.robustness import RobustnessProfile, RobustnessSettings, kept_profile, profile_by_name
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.variants import LayerTables, choice_tables
-from dse.workload import Workload, train_workload
+from dse.whole_files import writable_folder
+from dse.workload import Workload, model_hash, train_workload
+
+_WHICH = {"profile", "compare"}  # settings that say which profiles, and not how
 
 
 @dataclass(frozen=True)
@@ -152,23 +158,42 @@ def _learned(
     model: nn.Module, config: RunConfig, workload: Workload, seen: Trace, display: ProgressDisplay
 ) -> tuple[dict[str, RobustnessProfile], nn.Module]:
     """Return the profiles by name, that of the searches first, and the network that it was learned on."""
-    train = workload.parts.train
+    train, settings = workload.parts.train, RobustnessSettings(**config.robustness.model_dump(exclude=set(_WHICH)))
     learn = partial(
         profile_by_name,
         images=train.x,
         labels=train.y,
         op_counts=seen.op_counts,
-        settings=RobustnessSettings(**config.robustness.model_dump(exclude={"profile", "compare"})),
+        settings=settings,
         seed=config.space_seed,
         progress=display.update,
     )
     name = config.robustness.profile
-    profile, model = learn(name, model)
-    profiles: dict[str, RobustnessProfile] = {name: profile}
-    for other in config.robustness.compare:
+    profiles: dict[str, RobustnessProfile] = {}
+    if name == "agn" and settings.train == "all":
+        profiles[name], model = learn(name, model)
+    folder, given = writable_folder(default_cache_dir()), _given(model, config, workload, seen)
+    for other in (name, *config.robustness.compare):
         if other not in profiles:
-            profiles[other], _ = learn(other, model)
+            file = folder / f"{hashlib.sha256(f'{other} {given}'.encode()).hexdigest()}.profile.safetensors"
+            profiles[other] = kept_profile(file, partial(learn, other, model))
     return profiles, model
+
+
+def _given(model: nn.Module, config: RunConfig, workload: Workload, seen: Trace) -> str:
+    """Return what a profile of a network depends on, as a text."""
+    layers = quantized_layers(model).items()
+    given = {
+        "model": model_hash(model),
+        "formats": {name: [layer.operands.name, layer.w_quantizer.granularity] for name, layer in layers},
+        "outputs": [layer.output_std for layer in seen.layers],  # what its code makes of the parameters
+        "op_counts": seen.op_counts.tolist(),
+        "images": workload.parts.train.content_hash,
+        "settings": config.robustness.model_dump(exclude=set(_WHICH)),
+        "seed": config.space_seed,
+        "torch": torch.__version__,
+    }
+    return json.dumps(given, sort_keys=True)
 
 
 def _compensation(config: RunConfig, workload: Workload, errors: ErrorTable, seen: Trace) -> Compensation | None:

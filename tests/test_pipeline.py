@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from dse.inputs import constrained_space, load_inputs, open_choices
 from dse.nn.datasets import load_dataset
 from dse.nn.models import build_model
 from dse.pareto import hypervolume, non_dominated
+from dse.preparation import prepare
+from dse.progress import ProgressDisplay
 from dse.search import METHODS
 from dse.variants import Choices
 from dse.verification import verify
@@ -194,6 +197,17 @@ def test_a_private_cache_does_not_change_the_result(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "empty"))
     dse.run(smoke(), out=tmp_path / "fresh")
     assert (tmp_path / "cached" / "front.csv").read_bytes() == (tmp_path / "fresh" / "front.csv").read_bytes()
+
+
+def test_a_profile_is_learned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other multipliers, the same; not with another seed of it."""
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    first = prepare(load_inputs(smoke()), ProgressDisplay.silent())
+    monkeypatch.setattr("dse.preparation.profile_by_name", lambda *_, **__: pytest.fail("learned"))
+    again = prepare(load_inputs(smoke(space__multipliers__include=["drum4u"])), ProgressDisplay.silent())
+    assert (again.profile.sigma == first.profile.sigma).all() and again.profiles.keys() == first.profiles.keys()
+    with pytest.raises(pytest.fail.Exception, match="learned"):
+        prepare(load_inputs(smoke(robustness__steps=11)), ProgressDisplay.silent())
 
 
 @pytest.mark.parametrize("format_name", ["u8", "s8"])
@@ -445,6 +459,18 @@ def test_exact_multipliers_of_reduced_width_are_per_layer_mixed_precision(tmp_pa
             assert len({names[m].partition(".")[0] for m in row}) <= 2
     assert len(found.uniform.rel_energy) == 4  # one for each circuit
     assert {v.verdict for v in verify(tmp_path / "run", designs=2).designs} == {"identical"}
+
+
+def test_reduced_widths_beside_another_library() -> None:
+    """The dearer of the two exact circuits is the reference; of the widths' uses none is swapped as well."""
+    patterns = ["dadda_trunc6u", "dadda_trunc8u", "exact5x4", "exact5x4.x50"]
+    also: dict[str, Any] = {"also": ["widths"], "include": patterns, "weight_tuning": False}
+    both = load_inputs(smoke(space__multipliers={**also, "library": "catalogue", "variants": {"order": True}}))
+    assert set(both.library.names) == {"exact8x8", "dadda_trunc6u", "dadda_trunc8u", "exact5x4", "exact5x4.x50"}
+    with pytest.raises(InputError, match="space.multipliers: multiplier library: the name '.*' comes 2 times"):
+        load_inputs(smoke(space__multipliers={**also, "library": "widths"}))
+    with pytest.raises(InputError, match="also"):
+        smoke(space__multipliers={"also": ["exact"]})
 
 
 def test_reduced_widths_are_unsigned() -> None:

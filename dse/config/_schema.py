@@ -111,6 +111,7 @@ class MultipliersConfig(Table):
     """The library: one of `PACKAGED`, or a folder or .npz file read by `dse.multipliers.load_library`."""
 
     library: str = "builtin"
+    also: list[Literal["builtin", "catalogue", "widths"]] = []  # whose multipliers are put behind it
     signed: bool | None = None
     include: list[str] = Field(default=["*"], min_length=1)
     exclude: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -84,7 +85,8 @@ def expand(
 
     Args:
         library: The circuits.
-        order: Also with operands swapped, `NAME.swap`, where that changes a product and the operands are of one kind.
+        order: Also with operands swapped, `NAME.swap`, where that changes a product and the operands are of one kind; not
+            where the library has several uses of the circuit (`Multiplier.circuit`): they are its variants.
         tuning: Also with weights tuned for each layer, `NAME.uniform` and `NAME.histogram`, in both orders; not where the
             circuit is exact.
         weight_tuning: The choices that are not tuned for the layer are tuned once for all (`dse.multipliers.tuned`).
@@ -92,7 +94,10 @@ def expand(
     Raises:
         InputError: A variant has the name of another multiplier.
     """
-    items = [choice for circuit in library for choice in _variants(circuit, order, tuning, weight_tuning)]
+    uses = Counter(_circuit(multiplier) for multiplier in library)
+    orders = [order and uses[_circuit(multiplier)] == 1 for multiplier in library]
+    made = (_variants(m, both, tuning, weight_tuning) for m, both in zip(library, orders, strict=True))
+    items = [choice for variants in made for choice in variants]
     return Choices(tuple(items))
 
 
@@ -101,10 +106,14 @@ def _variants(circuit: Multiplier, order: bool, tuning: Sequence[Tuning], weight
     orders = [(circuit, False)]
     if order and one_kind and not is_symmetric(circuit):
         orders.append((swapped(circuit), True))
-    name = circuit.circuit or circuit.name
+    name = _circuit(circuit)
     for wired, is_swapped in orders:
         yield Choice(tuned(wired) if weight_tuning else wired, name, is_swapped)
         for kind in () if circuit.is_exact else tuning:
             origin = "; ".join(filter(None, (wired.origin, f"weights tuned for the layer ({kind})")))
             named = replace(wired, name=f"{wired.name}.{kind}", origin=origin)
             yield Choice(named, name, is_swapped, kind)
+
+
+def _circuit(multiplier: Multiplier) -> str:
+    return multiplier.circuit or multiplier.name

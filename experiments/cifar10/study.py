@@ -60,6 +60,15 @@ ARMS = (
             'retrain.methods=["nsga2"]',
         ),
     ),
+    Arm(  # both kinds in one search
+        "joint",
+        (
+            'space.multipliers.also=["widths"]',
+            'space.multipliers.variants={order=true, tuning=["histogram"]}',
+            'search.methods=["nsga2"]',
+            'retrain.methods=["nsga2"]',
+        ),
+    ),
 )
 
 
