@@ -99,7 +99,7 @@ class Network:
 NETWORKS = {
     network.name: network
     for network in (
-        Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=3",)),
+        Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=3", "retrain.designs=[0.8, 1.5, 3]")),
         Network("resnet14", settings=("search.evaluations=100",)),
         Network("resnet20", seeds=3, settings=("search.evaluations=150",)),
         Network("resnet32", settings=("search.evaluations=100",)),
