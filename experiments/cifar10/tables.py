@@ -228,11 +228,11 @@ def equal_energy(rows: Sequence[Mapping[str, str]], network: str) -> Iterator[st
     losses = {series: found for series, found in losses.items() if any(loss is not None for loss in found)}
     if not {MIXED, (OURS, "nsga2")} <= losses.keys():
         return
-    least = [min((found[i] for found in losses.values() if found[i] is not None), default=None) for i in range(len(SAVINGS))]
+    least = [min((x for x in column if x is not None), default=0.0) for column in zip(*losses.values(), strict=True)]
     yield "| | " + " | ".join(f"≥ {saving} %" for saving in SAVINGS) + " |"
     yield "|---" * (len(SAVINGS) + 1) + "|"
     for series, found in losses.items():
-        cells = ("–" if x is None else f"**{x:.2f}**" if x == best else f"{x:.2f}" for x, best in zip(found, least, strict=True))
+        cells = ("–" if x is None else f"{x:.2f}" if x > least[i] else f"**{x:.2f}**" for i, x in enumerate(found))
         yield f"| {SERIES[series]} | " + " | ".join(cells) + " |"
     worse = [
         f"{saving} %"
@@ -303,7 +303,7 @@ def page(out: Path) -> str:
             lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
             lines += exact_line(retrained, network)
         if at_equal := list(equal_energy(designs, network)):
-            lines += ["", "Loss in pp at equal energy, without retraining (mean over seeds; the least in bold):", "", *at_equal]
+            lines += ["", "Loss in pp at equal energy without retraining, mean over seeds, the least in bold:", "", *at_equal]
         if at_equal := list(equal_energy(retrained, network)):
             lines += ["", "The same with retraining, of the few designs that were retrained:", "", *at_equal]
         lines += ["", *beside(rows_of(out / "runs.csv"), network)]
