@@ -303,7 +303,7 @@ def page(out: Path) -> str:
             lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
             lines += exact_line(retrained, network)
         if at_equal := list(equal_energy(designs, network)):
-            lines += ["", "Loss in pp at equal energy without retraining, mean over seeds, the least in bold:", "", *at_equal]
+            lines += ["", "Loss in pp at equal energy without retraining (mean over seeds, least in bold):", "", *at_equal]
         if at_equal := list(equal_energy(retrained, network)):
             lines += ["", "The same with retraining, of the few designs that were retrained:", "", *at_equal]
         lines += ["", *beside(rows_of(out / "runs.csv"), network)]
