@@ -19,7 +19,11 @@ def qos() -> None:
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--instances", type=int, default=4, show_default=True, help="Most distinct circuits, over all points.")
 @click.option("--points", type=int, default=3, show_default=True, help="Operating points.")
-@click.option("--loss-budgets", metavar="PP,...", help="Most loss of each point on the search images, rising.")
+@click.option(
+    "--loss-budgets",
+    metavar="PP,...",
+    help="Most expected loss of each point, rising: what its divergence on the search images lets expect.",
+)
 @click.option("--energy-budgets", metavar="E,...", help="Most relative energy of each point, falling.")
 @click.option("--method", type=click.Choice(["ours", "published"]), default="ours", show_default=True)
 @click.option("--evaluations", type=int, default=300, show_default=True, help="Distinct designs simulated, at most.")

@@ -95,6 +95,7 @@ def test_a_trace_is_served(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         (["choose", "done", "--loss-budgets", "1,2,3", "--energy-budgets", "3,2,1"], "leave one of them out"),
         (["choose", "done", "--energy-budgets", "1,0.5,0.0001"], "energy_budgets: point 2 has 0.0001, expected at least"),
         (["choose", "done", "--energy-budgets", "a,b"], "--energy-budgets: expected numbers separated by commas, got 'a,b'"),
+        (["choose", "done", "--seed", 5000000000], "seed: expected at most 4294967295, got 5000000000"),
         (["choose", "done", "--evaluations", 2], "evaluations: expected at least 3, got 2"),
         (["choose", "done", "--method", "theirs"], "--method"),
         (["simulate", "done"], "done/points.json: no such file; expected a folder that `dse qos choose` has written"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
+from dse.operating_points._place import check_place
 from dse.operating_points._points_file import StoredPoints, read_points
 from dse.operating_points._traces import BudgetTrace, battery, daily, steps
 from dse.report import GovernorInfo, ServedLine, draw_governor, save
@@ -17,6 +18,7 @@ from dse.run_folder import write_csv, write_json
 from dse.whole_files import whole_folder
 
 RESULT, TRACE, FIGURE = "governor.json", "trace.csv", "governor"
+FILES = (RESULT, TRACE, f"{FIGURE}.png", f"{FIGURE}.pdf")
 _EXACT = "an image on the exact network"  # unit of energies
 UNITS = {"energy": _EXACT, "loss": "pp", "battery": _EXACT}
 
@@ -94,7 +96,7 @@ def simulate_folder(
         InputError: The folder holds no operating points, the trace is none, or `out` is taken; nothing is written then.
     """
     stored = read_points(folder)
-    check_place(out, overwrite=overwrite)
+    check_place(out, "served trace", FILES, overwrite=overwrite)
     found = compare_served(stored, setting.made_for(stored.designs(stored.points)), policy, seed=setting.seed)
     settings = {"points": str(folder), **asdict(setting), **asdict(policy)}
     figure = write_comparison(found, settings, out)
@@ -128,14 +130,6 @@ def compare_served(stored: StoredPoints, trace: BudgetTrace, policy: Policy, *, 
                 served.append(serve_static(designs, place, trace, images, name=name))
     served.append(serve_static(stored.exact_design, 0, trace, images, name="exact network"))
     return Comparison(trace, float(stored.exact.mean()), tuple(served))
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise InputError unless a served trace may be written to `folder`."""
-    if folder.exists() and not (folder / RESULT).is_file():
-        raise InputError(f"--out {folder}: exists and holds no served trace (no {RESULT}); choose another folder")
-    if folder.exists() and not overwrite:
-        raise InputError(f"--out {folder}: exists already; --overwrite replaces it, or choose another folder")
 
 
 def write_comparison(found: Comparison, settings: dict[str, Any], folder: Path) -> Path:
