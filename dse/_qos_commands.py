@@ -68,13 +68,11 @@ def choose(
 @click.option(
     "--budget",
     type=click.Choice(["energy", "loss"]),
-    default="energy",
-    show_default=True,
-    help="What a trace of steps or days limits: energy per image relative to the exact network, or loss in pp.",
+    help="What steps and days limit: energy per image relative to the exact network, or loss in pp [default: energy].",
 )
 @click.option("--requests", type=int, default=1000, show_default=True, help="Length of the trace, an image each.")
-@click.option("--low", type=float, help="Least budget [default: of the cheapest, or the most accurate point].")
-@click.option("--high", type=float, help="Largest budget [default: a twentieth above the dearest, or the cheapest point].")
+@click.option("--low", type=float, help="Least budget of steps and days [default: what the cheapest, or most accurate point needs].")
+@click.option("--high", type=float, help="Largest one [default: a twentieth above what the dearest, or cheapest point needs].")
 @click.option("--capacity", type=float, help="Of a battery, per request [default: of 4/3 of the points' mean energy].")
 @click.option("--dwell", type=int, default=1, show_default=True, help="Requests before a better point may be taken.")
 @click.option("--margin", type=float, default=0.0, show_default=True, help="Share of the budget that one keeps free.")
