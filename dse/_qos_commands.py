@@ -71,8 +71,8 @@ def choose(
     help="What steps and days limit: energy per image relative to the exact network, or loss in pp [default: energy].",
 )
 @click.option("--requests", type=int, default=1000, show_default=True, help="Length of the trace, an image each.")
-@click.option("--low", type=float, help="Least budget of steps and days [default: what the cheapest, or most accurate point needs].")
-@click.option("--high", type=float, help="Largest one [default: a twentieth above what the dearest, or cheapest point needs].")
+@click.option("--low", type=float, help="Least budget [default: of the cheapest, or the most accurate point].")
+@click.option("--high", type=float, help="Largest budget [default: a twentieth above the dearest, or the cheapest point].")
 @click.option("--capacity", type=float, help="Of a battery, per request [default: of 4/3 of the points' mean energy].")
 @click.option("--dwell", type=int, default=1, show_default=True, help="Requests before a better point may be taken.")
 @click.option("--margin", type=float, default=0.0, show_default=True, help="Share of the budget that one keeps free.")
@@ -105,6 +105,22 @@ def simulate(
             f"{100 * row['expected_accuracy']:>6.2f} %  {row['switches']:>8}  {row['violations']} of {row['requests']}"
         )
     click.echo(f"figure   {figure}")
+
+
+@qos.command()
+@click.argument("folder", metavar="POINTS", type=click.Path(path_type=Path))
+@click.option("--run", type=click.Path(path_type=Path), help="The run that they were chosen for [default: where it was].")
+@click.option("--images", type=int, default=2, show_default=True, help="Test images of which golden vectors are kept.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier bundle in that folder.")
+def bundle(folder: Path, run: Path | None, images: int, out: Path, overwrite: bool) -> None:
+    """Write the hand-over bundle of the operating points in a folder; `check` replays it."""
+    from dse.operating_points import bundle_points
+    from dse.progress import ProgressDisplay
+
+    with ProgressDisplay() as display:
+        bundle_points(folder, out, run=run, images=images, overwrite=overwrite, display=display)
+    click.echo(f"wrote     {out}")
 
 
 @qos.command()

@@ -111,7 +111,8 @@ def test_a_broken_file_is_named(folder: Path, change: Change, message: str) -> N
 
 
 def test_variants_are_of_the_instances(tmp_path: Path) -> None:
-    there = StoredPoints(**{**vars(stored()), "assignments": (("exact", "loa9u.swap"),) * 2, "variants": {"loa9u.swap": "loa9u"}})
+    other = {"assignments": (("exact", "loa9u.swap"),) * 2, "variants": {"loa9u.swap": "loa9u"}}
+    there = StoredPoints(**{**vars(stored()), **other})
     folder = write_points(there, [], tmp_path / "points")
     assert read_points(folder).variants == {"loa9u.swap": "loa9u"}
     data = json.loads((folder / "points.json").read_text())
