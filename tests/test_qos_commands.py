@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from dse.evaluator import EvaluatorFactory, Job
 from dse.exceptions import InputError
 from dse.inputs import load_inputs
 from dse.nn.training import right_answers
-from dse.operating_points import open_points, read_points, write_handover
+from dse.operating_points import open_points, point_accuracies, read_points, write_handover
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
@@ -151,6 +153,16 @@ def test_an_opened_model_answers_as_its_points_did(here: Path) -> None:
         with opened.model.at(point):
             assert np.array_equal(right_answers(opened.model, test), right)
     assert [point.name for point in opened.model.points] == ["point 0", "point 1"]
+
+
+def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "operating_points.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "operating_points.md", "exec"), namespace)
+    assert "% more parameters" in capsys.readouterr().out and namespace["tuned"].operating_point == 1
+    tuned, loaded = namespace["tuned"], namespace["opened"].model
+    assert point_accuracies(loaded, namespace["parts"].test) == point_accuracies(tuned, namespace["parts"].test)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def clustered_choice(relative: Floats, rel_energy: Floats, *, clusters: int, see
     """
     if not np.isfinite(relative).all():
         row, column = np.argwhere(~np.isfinite(relative))[0]
-        raise InputError(f"tolerance: expected finite errors, got {relative[row, column]} of multiplier {column} in row {row}")
+        got = f"{relative[row, column]} of multiplier {column} in row {row}"
+        raise InputError(f"tolerance: expected finite errors, got {got}")
     useful = np.flatnonzero((relative <= 1).any(axis=0))
     if len(useful) == 0:  # no layer bears any: each gets the least harmful
         useful = np.arange(relative.shape[1])

@@ -41,7 +41,8 @@ def train(
         settings: of the optimiser.
         seed: of everything random.
         keep: file of how far the training has come, written about twice a minute and removed at the end; where it is
-            there and of this model, the training goes on from it. Its name stands for all other arguments. None keeps nothing.
+            there and of this model, the training goes on from it. Its name stands for all other arguments. None keeps
+            nothing.
         progress: called after every epoch.
 
     Returns:

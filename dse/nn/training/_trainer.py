@@ -199,8 +199,8 @@ def require_fit(model: nn.Module, part: Part) -> None:
     """Refuse images that the model does not take, and labels that it has no output for.
 
     Raises:
-        InputError: If there are no images, the model raises anything, its outputs are not (N, n_classes), or a label is below
-            0 or not below n_classes.
+        InputError: If there are no images, the model raises anything, its outputs are not (N, n_classes), or a label is not
+            from 0 to n_classes - 1.
     """
     if len(part) == 0:
         raise InputError("training: the training part has no images; give it some")
