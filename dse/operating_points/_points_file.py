@@ -177,6 +177,10 @@ def _rated(file: JsonFile, key: str, right: NDArray[np.bool_], exact: NDArray[np
         loss_pp={part: np.array([row.number("loss_pp", part) for row in rows]) for part in parts},
         right=right,
     )
+    for part, losses in rated.loss_pp.items():
+        for row, loss in zip(rows, losses.tolist(), strict=True):
+            if abs(loss) > 100:
+                raise InputError(f"{row.path}: key 'loss_pp.{part}': expected pp of an accuracy, got {loss:g}")
     counted = 100 * (exact.mean() - right.mean(axis=1))
     for i, (said, found) in enumerate(zip(rated.loss_pp[TEST], counted, strict=True)):
         if abs(said - found) > _ROUND_OFF:

@@ -98,6 +98,7 @@ Change = Callable[[dict[str, Any]], None]
         (lambda d: d["points"].reverse(), "points 0: key 'loss_pp.test': has .* right.npz beside it makes"),
         (lambda d: d["front"][0]["loss_pp"].update(test=0), "front 0: key 'loss_pp.test': has 0 pp, right.npz"),
         (lambda d: d["points"][0].update(rel_energy=0.2), "key 'points': expected falling energies and rising expected"),
+        (lambda d: d["points"][0]["loss_pp"].update(expected=-500), "key 'loss_pp.expected': expected pp of an acc"),
         (lambda d: d["points"][1].update(rel_energy=-1), "points 1: key 'rel_energy': expected 0 or more, got -1"),
     ],
 )
