@@ -19,7 +19,11 @@ def qos() -> None:
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--instances", type=int, default=4, show_default=True, help="Most distinct circuits, over all points.")
 @click.option("--points", type=int, default=3, show_default=True, help="Operating points.")
-@click.option("--loss-budgets", metavar="PP,...", help="Most loss of each point on the search images, rising.")
+@click.option(
+    "--loss-budgets",
+    metavar="PP,...",
+    help="Most expected loss of each point, rising: what its divergence on the search images lets expect.",
+)
 @click.option("--energy-budgets", metavar="E,...", help="Most relative energy of each point, falling.")
 @click.option("--method", type=click.Choice(["ours", "published"]), default="ours", show_default=True)
 @click.option("--evaluations", type=int, default=300, show_default=True, help="Distinct designs simulated, at most.")
@@ -64,9 +68,7 @@ def choose(
 @click.option(
     "--budget",
     type=click.Choice(["energy", "loss"]),
-    default="energy",
-    show_default=True,
-    help="What a trace of steps or days limits: energy per image relative to the exact network, or loss in pp.",
+    help="What steps and days limit: energy per image relative to the exact network, or loss in pp [default: energy].",
 )
 @click.option("--requests", type=int, default=1000, show_default=True, help="Length of the trace, an image each.")
 @click.option("--low", type=float, help="Least budget [default: of the cheapest, or the most accurate point].")
@@ -103,6 +105,22 @@ def simulate(
             f"{100 * row['expected_accuracy']:>6.2f} %  {row['switches']:>8}  {row['violations']} of {row['requests']}"
         )
     click.echo(f"figure   {figure}")
+
+
+@qos.command()
+@click.argument("folder", metavar="POINTS", type=click.Path(path_type=Path))
+@click.option("--run", type=click.Path(path_type=Path), help="The run that they were chosen for [default: where it was].")
+@click.option("--images", type=int, default=2, show_default=True, help="Test images of which golden vectors are kept.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier bundle in that folder.")
+def bundle(folder: Path, run: Path | None, images: int, out: Path, overwrite: bool) -> None:
+    """Write the hand-over bundle of the operating points in a folder; `check` replays it."""
+    from dse.operating_points import bundle_points
+    from dse.progress import ProgressDisplay
+
+    with ProgressDisplay() as display:
+        bundle_points(folder, out, run=run, images=images, overwrite=overwrite, display=display)
+    click.echo(f"wrote     {out}")
 
 
 @qos.command()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import dse
 from dse.evaluator import EvaluatorFactory, Job
+from dse.exceptions import InputError
 from dse.inputs import load_inputs
-from dse.operating_points import read_points, write_handover
+from dse.nn.training import right_answers
+from dse.operating_points import open_points, point_accuracies, read_points, write_handover
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
@@ -95,14 +101,24 @@ def test_a_trace_is_served(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         (["choose", "done", "--loss-budgets", "1,2,3", "--energy-budgets", "3,2,1"], "leave one of them out"),
         (["choose", "done", "--energy-budgets", "1,0.5,0.0001"], "energy_budgets: point 2 has 0.0001, expected at least"),
         (["choose", "done", "--energy-budgets", "a,b"], "--energy-budgets: expected numbers separated by commas, got 'a,b'"),
+        (["choose", "done", "--seed", 5000000000], "seed: expected at most 4294967295, got 5000000000"),
         (["choose", "done", "--evaluations", 2], "evaluations: expected at least 3, got 2"),
         (["choose", "done", "--method", "theirs"], "--method"),
+        (["choose", "done", "--instances", 2, "--evaluations", 9, "--out", "tiny.toml/below"], "cannot be written"),
+        (["bundle", "nowhere"], "nowhere/points.json: no such file"),
+        (["bundle", "points", "--run", "changed"], "points.json: key 'hashes.model': not that of changed"),
+        (["bundle", "points", "--images", 0], "images: expected at least 1, got 0"),
         (["simulate", "done"], "done/points.json: no such file; expected a folder that `dse qos choose` has written"),
-        (["simulate", "points", "--requests", 0], "requests: expected at least 1, got 0"),
-        (["simulate", "points", "--low", 2, "--high", 1], "0 <= low <= high"),
+        (["simulate", "points", "--requests", 0], "requests: expected at least 1 and at most 1000000, got 0"),
+        (["simulate", "points", "--low", 2, "--high", 1], "low and high: expected budgets 0 <= low <= high"),
         (["simulate", "points", "--dwell", 0], "dwell: expected at least 1"),
         (["simulate", "points", "--margin", 1], "margin: expected a share"),
-        (["simulate", "points", "--trace", "battery", "--capacity", -1], "expected budgets 0 <= low <= high"),
+        (["simulate", "points", "--trace", "battery", "--capacity", -1], "capacity: expected a number above 0"),
+        (["simulate", "points", "--trace", "battery", "--capacity", 0], "capacity: expected a number above 0"),
+        (["simulate", "points", "--trace", "steps", "--capacity", "nan"], "capacity: plays no part in the trace 'steps'"),
+        (["simulate", "points", "--trace", "battery", "--low", 0.1], "low: plays no part in the trace 'battery'"),
+        (["simulate", "points", "--low", 1e308, "--high", 1.7e308], "low and high: expected budgets"),
+        (["simulate", "points", "--requests", 10**14], "at most 1000000, got 100000000000000"),
         (["simulate", "points", "--seed", -1], "seed: expected at least 0"),
     ],
 )
@@ -114,9 +130,62 @@ def test_mistakes_end_with_code_2_and_leave_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = files(here)
-    assert call(monkeypatch, "qos", *arguments, "--out", "never") == 2
-    out, err = capsys.readouterr()
-    assert message in err.splitlines()[-1] and out == "" and files(here) == before
+    out = () if "--out" in arguments else ("--out", "never")
+    assert call(monkeypatch, "qos", *arguments, *out) == 2
+    printed, err = capsys.readouterr()
+    assert message in err.splitlines()[-1] and printed == "" and files(here) == before
+
+
+def test_points_become_a_bundle(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "qos", "bundle", "points", "--images", 1, "--out", "bundle") == 0
+    assert call(monkeypatch, "qos", "check", "bundle") == 0
+    assert "accumulators of 1 images in 6 layers at point 0, point 1" in capsys.readouterr().out
+    assert call(monkeypatch, "qos", "bundle", "points", "--run", "done", "--out", "bundle", "--overwrite") == 0
+    (here / "bundle" / "notes.txt").touch()
+    assert call(monkeypatch, "qos", "bundle", "points", "--out", "bundle", "--overwrite") == 2
+    assert "holds 'notes.txt' beside hand-over bundle" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_opened_model_answers_as_its_points_did(here: Path) -> None:
+    opened = open_points("points", "done")
+    test = opened.prepared.workload.parts.test
+    for point, right in enumerate(opened.stored.points.right):
+        with opened.model.at(point):
+            assert np.array_equal(right_answers(opened.model, test), right)
+    assert [point.name for point in opened.model.points] == ["point 0", "point 1"]
+
+
+def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "operating_points.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "operating_points.md", "exec"), namespace)
+    assert "% more parameters" in capsys.readouterr().out and namespace["tuned"].operating_point == 1
+    tuned, loaded = namespace["tuned"], namespace["opened"].model
+    assert point_accuracies(loaded, namespace["parts"].test) == point_accuracies(tuned, namespace["parts"].test)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (("hashes", "model"), "key 'hashes.model': not that of .*done .other SHA-256.; name the run"),
+        (("hashes", "tables", "dadda_trunc?u"), "key 'hashes.tables.dadda_trunc[0-9]u': not that of"),
+        (("run_folder",), "key 'run_folder': no folder .*; name the run"),
+    ],
+)
+def test_points_of_another_run_are_not_opened(here: Path, tmp_path: Path, keys: tuple[str, ...], message: str) -> None:
+    shutil.copytree(here / "points", tmp_path / "points")
+    path = tmp_path / "points" / "points.json"
+    data = json.loads(path.read_text())
+    data["run_folder"] = str(here / "done")
+    inner = data
+    for key in keys[:-1]:
+        inner = inner[key]
+    (last,) = [name for name in inner if fnmatch(name, keys[-1])][:1]
+    inner[last] = "another"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message):
+        open_points(tmp_path / "points")
 
 
 def test_designs_that_fail_are_told_apart() -> None:

@@ -1,9 +1,9 @@
 """Operating points: one network, a handful of multipliers, and several assignments of them to layers.
 
 `choose_points` (ours) and `choose_published` (QoS-Nets) choose circuits and assignments together, `choose_run` those of a
-finished run. `OperatingPointModel` is switched from one point to another between any two batches; `fine_tune` trains it for
-all points together; `serve` governs it by a budget over time; `write_handover` and `check_handover` are
-for those who build it.
+finished run. `OperatingPointModel` is switched from one point to another between any two batches, `open_points` makes the
+one of a folder of points; `fine_tune` trains it for all points together; `serve` governs it by a budget over time;
+`write_handover` and `check_handover` are for those who build it, `bundle_points` writes the bundle of a folder of points.
 """
 
 from dse.operating_points._choice import choose_points
@@ -17,6 +17,7 @@ from dse.operating_points._governor_run import Setting, simulate_folder
 from dse.operating_points._handover import write_handover
 from dse.operating_points._handover_check import HandoverCheck, check_handover
 from dse.operating_points._model import OperatingPointModel
+from dse.operating_points._open import OpenedPoints, bundle_points, open_points
 from dse.operating_points._overhead import Overhead
 from dse.operating_points._point import OperatingPoint
 from dse.operating_points._points_file import StoredPoints, read_points
@@ -29,6 +30,7 @@ __all__ = [
     "Designs",
     "FineTuned",
     "HandoverCheck",
+    "OpenedPoints",
     "OperatingPoint",
     "OperatingPointModel",
     "OperatingPoints",
@@ -42,6 +44,7 @@ __all__ = [
     "StoredPoints",
     "battery",
     "best_static",
+    "bundle_points",
     "check_handover",
     "choose_points",
     "choose_published",
@@ -49,6 +52,7 @@ __all__ = [
     "daily",
     "fine_tune",
     "load_operating_points",
+    "open_points",
     "point_accuracies",
     "published_points",
     "read_points",

@@ -42,7 +42,7 @@ def choose_points(space: SearchSpace, guidance: Guidance, request: PointsRequest
         guidance: The proxy, `tolerance`, and the loss beyond which a design is of no interest.
         request: What is asked for.
         evaluate: Figures of designs on the search images, `(P, L)` -> `(P, 2)`: accuracy loss in pp and divergence from the
-            exact network, NaN for those that failed.
+            exact network, NaN for those that failed. Designs beyond the space's bound of the energy are not asked for.
 
     Raises:
         InputError: See `PointsRequest.space` and `published_points`; no design could be evaluated; or a point misses its
@@ -63,8 +63,9 @@ def choose_points(space: SearchSpace, guidance: Guidance, request: PointsRequest
 
 
 def _open(space: SearchSpace, guidance: Guidance, ledger: Ledger, published: Population) -> None:
-    """Simulate the exact design, the published points, and the front of energy and proxy, spread evenly."""
-    ledger(np.vstack([np.zeros_like(published[:1]), published]))
+    """Simulate the exact design where it is permitted, the published points, and the front of energy and proxy, evenly."""
+    opening = np.vstack([np.zeros_like(published[:1]), published])
+    ledger(opening[space.permits(opening)])
     chain = additive_search(space, guidance, population=_BATCH, seed=0)
     share = round((1 - _OPENING) * ledger.evaluations)
     while ledger.left > share and len(asked := chain.ask()):

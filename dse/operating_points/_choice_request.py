@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 
 from dse.exceptions import InputError
 from dse.space import SearchSpace
+
+_LARGEST_SEED = 2**32 - 1  # of scikit-learn's k-means
 
 
 @dataclass(frozen=True)
@@ -17,18 +20,21 @@ class PointsRequest:
     """At most `instances` circuits in the whole network, and `points` assignments of them to layers, dear to cheap.
 
     Without budgets the front that the points span is to be as good as possible, by its hypervolume; with loss budgets the
-    energy of the points, on average; with energy budgets the loss of the worst point, then their mean.
+    energy of the points, on average; with energy budgets the expected loss of the worst point, then their mean.
 
     Args:
         instances: Most distinct circuits over all points, n; variants of a circuit share it.
         points: Operating points, O.
-        loss_budgets_pp: Most loss on the search images that each point may have `(O,)` pp, rising; None: none is set.
+        loss_budgets_pp: Most loss that each point may be expected to have `(O,)` pp, rising; None: none is set. It is the
+            loss that the divergence on the search images lets expect (`dse.expected_loss`); the one counted there may
+            be larger, as the one on any other images.
         energy_budgets: Most relative energy that each point may spend `(O,)`, falling; None: none is set.
         evaluations: Distinct designs simulated, at most.
-        seed: Of all draws.
+        seed: Of all draws, 0 to 2^32 - 1.
 
     Raises:
-        InputError: A number out of range, budgets of both kinds, not as many budgets as points, or budgets in another order.
+        InputError: What is no number or out of range, budgets of both kinds, not as many budgets as points, or budgets in
+            another order.
     """
 
     instances: int = 4
@@ -39,14 +45,20 @@ class PointsRequest:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("instances", "points", "evaluations", "seed"):
+            if isinstance(value := getattr(self, name), bool) or not isinstance(value, Integral):
+                raise InputError(f"{name}: expected a whole number, got {value!r}")
+            object.__setattr__(self, name, int(value))  # numpy's cannot be written as JSON
         for name, least in (("instances", 1), ("points", 1), ("evaluations", self.points), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.seed > _LARGEST_SEED:
+            raise InputError(f"seed: expected at most {_LARGEST_SEED}, got {self.seed}")
         if self.loss_budgets_pp is not None and self.energy_budgets is not None:
             raise InputError("expected loss budgets or energy budgets, got both; leave one of them out")
         for name, sign, order in (("loss_budgets_pp", 1, "rising"), ("energy_budgets", -1, "falling")):
             if (budgets := getattr(self, name)) is not None:
-                object.__setattr__(self, name, tuple(float(budget) for budget in budgets))
+                object.__setattr__(self, name, _numbers(name, budgets))
                 self._check_budgets(name, sign, order)
 
     @property
@@ -84,6 +96,13 @@ class PointsRequest:
             raise InputError(
                 f"{name}: expected {order} numbers, from the most accurate point to the cheapest, got {_listed(budgets)}"
             )
+
+
+def _numbers(name: str, budgets: Sequence[float]) -> tuple[float, ...]:
+    try:
+        return tuple(float(budget) for budget in budgets)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: expected numbers, got {str(budgets)[:60]!r}") from None
 
 
 def _listed(budgets: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,24 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from dse.config import parse_config
 from dse.evaluator import EvaluatorFactory, Job
 from dse.exceptions import InputError
-from dse.inputs import load_inputs
 from dse.nn.datasets import Dataset, Part
 from dse.nn.training import right_answers
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_points import OperatingPoints
 from dse.operating_points._choice_request import PointsRequest
-from dse.operating_points._points_file import EXPECTED, Rated, StoredPoints, check_place, write_points
+from dse.operating_points._place import check_place
+from dse.operating_points._points_file import EXPECTED, FILES, Rated, StoredPoints, write_points
 from dse.operating_points._published_choice import choose_published
+from dse.operating_points._run import prepare_run
 from dse.pareto import non_dominated
-from dse.preparation import Prepared, prepare
+from dse.preparation import Prepared
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
-from dse.retrain import require_same
-from dse.status import open_study
-from dse.study import kept_guidance
 from dse.types import Floats, Population
 
 Method = Literal["ours", "published"]
@@ -68,18 +66,16 @@ def choose_run(
     if method not in METHODS:
         raise InputError(f"method: expected {' or '.join(METHODS)}, got '{method}'")
     run = load_run(folder)
-    check_place(out, overwrite=overwrite)
-    with open_study(folder) as study:
-        config = parse_config(study.config, f"{folder}")
-        display.start("load")
-        prepared = prepare(load_inputs(config, model=model, dataset=dataset), display)
-        require_same(run, prepared)
-        guidance = kept_guidance(study, prepared.guidance)
+    check_place(out, "operating points", FILES, overwrite=overwrite)
+    prepared = prepare_run(run, model=model, dataset=dataset, display=display)
     display.start("choose operating points")
     evaluate = SearchFigures(prepared.factory, display, request.evaluations)
-    found = METHODS[method](prepared.space, guidance, request, evaluate)
+    found = METHODS[method](prepared.space, prepared.guidance, request, evaluate)
     display.start("score operating points")
-    stored = _stored(prepared, run, found, evaluate, {"method": method, "request": _plain(request)})
+    place = os.path.relpath(folder.resolve(), out.resolve())
+    stored = _stored(
+        prepared, run, found, evaluate, {"run_folder": place, "method": method, "request": _plain(request)}
+    )
     names = np.array(prepared.space.multipliers)
     seen = found.simulated
     rows = [
@@ -140,13 +136,14 @@ def _stored(
         expected = found.simulated.expect(evaluate(designs)[:, 1])
         return Rated(names, prepared.space.energy(designs), {EXPECTED: expected, **losses}, right["test"])
 
-    circuits = np.unique(prepared.space.circuit_of, return_index=True)[1][found.circuits]
+    first = np.unique(prepared.space.circuit_of, return_index=True)[1]  # choice of each circuit, which it is named as
     hashes: dict[str, Any] = {name: run.manifest.text("hashes", name) for name in ("model", "data", "library")}
-    used = np.unique(names_of[found.assignments]).tolist()
-    hashes["tables"] = {name: run.manifest.text("hashes", "tables", name) for name in used}
+    used = np.unique(found.assignments)
+    hashes["tables"] = {name: run.manifest.text("hashes", "tables", name) for name in sorted(names_of[used].tolist())}
+    circuits = names_of[first[prepared.space.circuit_of[used]]].tolist()
     return StoredPoints(
         layers=prepared.space.layers,
-        instances=tuple(names_of[circuits].tolist()),
+        instances=tuple(names_of[first[found.circuits]].tolist()),
         assignments=tuple(tuple(row) for row in names_of[found.assignments].tolist()),
         points=rated(tuple(f"point {o}" for o in range(len(found.assignments))), found.assignments),
         front=rated(names, front),
@@ -160,6 +157,7 @@ def _stored(
             "exact_accuracy": {name: float(right.mean()) for name, right in right_exact.items()},
             "hashes": hashes,
         },
+        variants={name: circuit for name, circuit in zip(names_of[used].tolist(), circuits, strict=True) if name != circuit},
     )
 
 

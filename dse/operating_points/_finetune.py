@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from dse.exceptions import InputError, unknown_name
+from dse.exceptions import InputError, under, unknown_name
 from dse.nn.datasets import Part
-from dse.nn.training import Progress
+from dse.nn.training import Progress, require_fit
 from dse.operating_points._model import OperatingPointModel
 from dse.operating_points._tables import integer, trainable
 from dse.retrain import (
@@ -79,16 +79,18 @@ def fine_tune(
         validation: Images that choose the epoch; none that scores designs or results.
         settings: How; `forward` must be `tables`.
         scheme: What is trained.
-        seed: Of everything random.
+        seed: Of everything random, 0 to 2^64 - 1.
         teacher: The float network, for `settings.distil` above 0.
         cache_dir: Folder of the files, made when missing; None keeps nothing.
         key: What else the outcome depends on and the model's state does not show, such as its name.
         progress: Called after every epoch.
 
     Raises:
-        InputError: The scheme is unknown or finds no BatchNorm, images do not fit, what the settings need is missing, the
-            loss diverged, or the cache folder cannot be written.
+        InputError: The scheme is unknown or finds no BatchNorm, images or labels do not fit, the seed is out of range, what
+            the settings need is missing, the loss diverged, or the cache folder cannot be written.
     """
+    if not 0 <= seed < 2**64:
+        raise InputError(f"fine-tuning.seed: expected 0 to 2^64 - 1, got {seed}")
     _require(model, settings, scheme, teacher, validation)
     model = copy.deepcopy(model).eval()
     measure = partial(_mean_validated, model, validation)
@@ -154,6 +156,8 @@ def _require(
             f"fine-tuning.forward: expected 'tables', got '{settings.forward}'; points differ in their tables"
         )
     require_course(settings, teacher, validation, _KEY)
+    with under("validation images: "):
+        require_fit(model, validation)
 
 
 def _points(model: OperatingPointModel) -> dict[str, object]:

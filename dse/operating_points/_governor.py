@@ -71,7 +71,8 @@ class Served:
     point: NDArray[np.int64]  # (N,) which design served each request
     budget: Floats  # (N,) most energy or loss at each request; of a battery what was left per request still to come
     spent: Floats  # (N,) energy of each request; 0 where a battery had not enough for it
-    right: NDArray[np.bool_]  # (N,) whether each was answered right; what a battery had no energy for was not answered
+    answered: NDArray[np.bool_]  # (N,) all but those that a battery had not enough for
+    right: NDArray[np.bool_]  # (N,) whether each was answered right
     violated: NDArray[np.bool_]  # (N,) more energy or loss than the budget; of a battery: not answered
 
     @property
@@ -79,10 +80,9 @@ class Served:
         """Energy per request, relative to the exact network's."""
         return float(self.spent.mean())
 
-    @property
-    def expected_loss_pp(self) -> float:
-        """Mean loss of the points that served, on the images they were chosen by, pp."""
-        return float(self.designs.loss_pp[self.point].mean())
+    def expected_accuracy(self, exact: float) -> float:
+        """Return the share to be expected right, by the losses that points were chosen by, of a network that is `exact`."""
+        return float(np.where(self.answered, exact - self.designs.loss_pp[self.point] / 100, 0.0).mean())
 
     @property
     def accuracy(self) -> float:
@@ -124,6 +124,7 @@ def serve(
     axes = _axes(points, trace)
     count, left, current, since = len(trace.amounts), trace.capacity, -1, 0
     chosen, budgets, spent = np.zeros(count, dtype=np.int64), np.zeros(count), np.zeros(count)
+    answered = np.ones(count, dtype=bool)
     for i, amount in enumerate(trace.amounts.tolist()):
         if trace.kind == "battery":
             left = max(left - amount, 0.0)
@@ -132,15 +133,16 @@ def serve(
         since = since + 1 if point == current else 1
         chosen[i] = current = point
         energy = float(points.rel_energy[point])
-        spent[i] = energy if energy <= left + _ROUND_OFF else 0.0
+        answered[i] = energy <= left + _ROUND_OFF
+        spent[i] = energy if answered[i] else 0.0
         left -= spent[i]
-    answered = spent > 0 if trace.kind == "battery" else np.ones(count, dtype=bool)
     return Served(
         name=name,
         designs=points,
         point=chosen,
         budget=budgets,
         spent=spent,
+        answered=answered,
         right=points.right[chosen, images] & answered,
         violated=~answered if trace.kind == "battery" else axes[0][chosen] > budgets + _ROUND_OFF,
     )
@@ -167,7 +169,13 @@ def best_static(designs: Designs, trace: BudgetTrace, *, on_average: bool) -> in
 
 
 def request_images(requests: int, images: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the test image of each request `(N,)`: all images in random order, and again where requests are more."""
+    """Return the test image of each request `(N,)`: all images in random order, and again where requests are more.
+
+    Raises:
+        InputError: There are no requests or no images.
+    """
+    if requests < 1 or images < 1:
+        raise InputError(f"images of requests: expected at least 1 request and 1 image, got {requests} and {images}")
     rounds = math.ceil(requests / images)
     return np.concatenate([rng.permutation(images) for _ in range(rounds)])[:requests]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +10,16 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
+from dse.operating_points._place import check_place
 from dse.operating_points._points_file import StoredPoints, read_points
 from dse.operating_points._traces import BudgetTrace, battery, daily, steps
 from dse.report import GovernorInfo, ServedLine, draw_governor, save
 from dse.run_folder import write_csv, write_json
+from dse.types import Floats
 from dse.whole_files import whole_folder
 
 RESULT, TRACE, FIGURE = "governor.json", "trace.csv", "governor"
+FILES = (RESULT, TRACE, f"{FIGURE}.png", f"{FIGURE}.pdf")
 _EXACT = "an image on the exact network"  # unit of energies
 UNITS = {"energy": _EXACT, "loss": "pp", "battery": _EXACT}
 
@@ -27,20 +30,20 @@ class Setting:
 
     Args:
         trace: `steps`, `daily` or `battery`.
-        budget: What steps and days limit: `energy` or `loss`.
+        budget: What steps and days limit: `energy`, also when None, or `loss`.
         requests: Length.
         low, high: Range of the budget, in relative energy or pp; None: from the point that any budget must admit to a
-            twentieth beyond the one at the other end.
+            twentieth beyond the one at the other end. Not of a battery.
         capacity: Of a battery, relative energy per request; None: what serves all points equally often, and a third more
             for other consumers.
         seed: Of the trace, and of the order of the images.
 
     Raises:
-        InputError: The seed is below 0.
+        InputError: The seed is below 0, there is no such trace or budget, or what the trace does not use is given.
     """
 
     trace: str
-    budget: Literal["energy", "loss"] = "energy"
+    budget: Literal["energy", "loss"] | None = None
     requests: int = 1000
     low: float | None = None
     high: float | None = None
@@ -52,18 +55,37 @@ class Setting:
             raise InputError(f"seed: expected at least 0, got {self.seed}")
         if self.trace not in ("steps", "daily", "battery"):
             raise InputError(f"trace: expected steps, daily or battery, got '{self.trace}'")
+        if self.budget not in (None, "energy", "loss"):
+            raise InputError(f"budget: expected energy or loss, got '{self.budget}'")
+        for name in ("budget", "low", "high") if self.trace == "battery" else ("capacity",):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name}: plays no part in the trace '{self.trace}'; leave it out, or take another trace")
 
-    def made_for(self, points: Designs) -> BudgetTrace:
-        """Draw the trace; its range follows the points where it is not given."""
-        rng = np.random.default_rng((self.seed, 1))  # not the draws of the images
+    def completed(self, points: Designs) -> Setting:
+        """Return the setting with everything that the trace uses: what is not given follows the points.
+
+        Raises:
+            InputError: No point loses or spends anything, so that there is no range to follow.
+        """
         if self.trace == "battery":
             mean = float(points.rel_energy.mean())
-            return battery(self.requests, capacity=4 / 3 * mean if self.capacity is None else self.capacity, rng=rng)
-        values = points.rel_energy if self.budget == "energy" else np.maximum(points.loss_pp, 0)
+            return replace(self, capacity=4 / 3 * mean if self.capacity is None else self.capacity)
+        budget = self.budget or "energy"
+        values = points.rel_energy if budget == "energy" else np.maximum(points.loss_pp, 0)
+        if self.high is None and values.max() <= 0:
+            raise InputError(f"high: no point has any {budget} that a range could follow; give the largest budget (--high)")
         low = float(values.min()) if self.low is None else self.low
-        high = 1.05 * float(values.max()) if self.high is None else self.high
-        make = steps if self.trace == "steps" else daily
-        return make(self.requests, kind=self.budget, low=low, high=high, rng=rng)
+        return replace(self, budget=budget, low=low, high=1.05 * float(values.max()) if self.high is None else self.high)
+
+    def made_for(self, points: Designs) -> BudgetTrace:
+        """Draw the trace; see `completed` for what follows the points."""
+        rng = np.random.default_rng((self.seed, 1))  # not the draws of the images
+        whole = self.completed(points)
+        if whole.capacity is not None:
+            return battery(whole.requests, capacity=whole.capacity, rng=rng)
+        assert whole.budget is not None and whole.low is not None and whole.high is not None
+        make = steps if whole.trace == "steps" else daily
+        return make(whole.requests, kind=whole.budget, low=whole.low, high=whole.high, rng=rng)
 
 
 @dataclass(frozen=True)
@@ -94,8 +116,10 @@ def simulate_folder(
         InputError: The folder holds no operating points, the trace is none, or `out` is taken; nothing is written then.
     """
     stored = read_points(folder)
-    check_place(out, overwrite=overwrite)
-    found = compare_served(stored, setting.made_for(stored.designs(stored.points)), policy, seed=setting.seed)
+    check_place(out, "served trace", FILES, overwrite=overwrite)
+    points = stored.designs(stored.points)
+    setting = setting.completed(points)
+    found = compare_served(stored, setting.made_for(points), policy, seed=setting.seed)
     settings = {"points": str(folder), **asdict(setting), **asdict(policy)}
     figure = write_comparison(found, settings, out)
     return [summary(served, found.exact_accuracy) for served in found.served], figure
@@ -130,14 +154,6 @@ def compare_served(stored: StoredPoints, trace: BudgetTrace, policy: Policy, *, 
     return Comparison(trace, float(stored.exact.mean()), tuple(served))
 
 
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise InputError unless a served trace may be written to `folder`."""
-    if folder.exists() and not (folder / RESULT).is_file():
-        raise InputError(f"--out {folder}: exists and holds no served trace (no {RESULT}); choose another folder")
-    if folder.exists() and not overwrite:
-        raise InputError(f"--out {folder}: exists already; --overwrite replaces it, or choose another folder")
-
-
 def write_comparison(found: Comparison, settings: dict[str, Any], folder: Path) -> Path:
     """Write table, trace and figure into a folder of their own, whole or not at all; return the figure's path.
 
@@ -168,7 +184,7 @@ def summary(served: Served, exact_accuracy: float) -> dict[str, Any]:
     return {
         "name": served.name,
         "rel_energy": served.rel_energy,
-        "expected_accuracy": exact_accuracy - served.expected_loss_pp / 100,
+        "expected_accuracy": served.expected_accuracy(exact_accuracy),
         "accuracy": served.accuracy,
         "switches": served.switches,
         "violations": served.violations,
@@ -176,9 +192,27 @@ def summary(served: Served, exact_accuracy: float) -> dict[str, Any]:
     }
 
 
+def shown_static(found: Comparison) -> Served | None:
+    """Return the best single design of the table, by what designs are chosen by; None where the table has none.
+
+    The best of those that keep the budget at all times; where none does, of those that keep it on average.
+    """
+
+    def worth(served: Served) -> tuple[bool, float, float]:
+        energy, accuracy = served.rel_energy, served.expected_accuracy(found.exact_accuracy)
+        return (served.violations > 0, *((energy, -accuracy) if found.trace.kind == "loss" else (-accuracy, energy)))
+
+    return min(found.served[1:-1], key=worth, default=None)
+
+
+def _losses(served: Served) -> Floats:
+    """Return the loss of the design that served each request `(N,)` pp, NaN for those not answered."""
+    return np.where(served.answered, served.designs.loss_pp[served.point], np.nan)
+
+
 def _info(found: Comparison) -> GovernorInfo:
     governor, exact = found.served[0], found.served[-1]
-    static = next((served for served in found.served[1:-1] if "always" in served.name), None)
+    static = shown_static(found)
     lines = [governor, *([] if static is None else [static]), exact]
     return GovernorInfo(
         title=f"Operating points over a trace: {found.trace.name}",
@@ -186,7 +220,7 @@ def _info(found: Comparison) -> GovernorInfo:
         budget=governor.budget,
         levels={name: _level(governor.designs, i) for i, name in enumerate(governor.designs.names)},
         lines=tuple(
-            ServedLine(served.name, served.spent, served.designs.loss_pp[served.point], served.right) for served in lines
+            ServedLine(served.name, served.spent, _losses(served), served.right) for served in lines
         ),
         caption=(
             f"{len(governor.point)} requests, {governor.switches} switches, {governor.violations} requests beyond the "

@@ -16,6 +16,8 @@ _DAYS_SHARE = 0.05  # of the range between the budgets: standard deviation of a 
 _MEMORY = 0.98  # of what clouds change, what is left at the next request
 _LOAD = 0.25  # share of a battery that other consumers take
 _BURSTS = 12  # of other consumers in a trace, on average
+_MOST_REQUESTS = 1_000_000  # some hundred bytes each, and a row in a table
+_MOST = 1e6  # of energies relative to the exact network's, and of losses in pp
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +52,15 @@ def steps(requests: int, *, kind: Kind, low: float, high: float, levels: int = 8
         requests: Length, N.
         kind: `energy` or `loss`.
         low, high: Range of the budget, in relative energy or pp.
-        levels: How many levels, at most N.
+        levels: How many levels, at least 1; no more than N are drawn.
         rng: Draws times and levels.
+
+    Raises:
+        InputError: No or more than a million requests, no level, or no range 0 <= low <= high <= 1e6 with high above 0.
     """
-    _check(requests, low, high)
+    _check_range(requests, low, high)
+    if levels < 1:
+        raise InputError(f"levels: expected at least 1, got {levels}")
     count = min(levels, requests)
     jumps = np.sort(rng.permutation(requests - 1)[: count - 1]) + 1
     level = np.searchsorted(jumps, np.arange(requests), side="right")
@@ -70,8 +77,11 @@ def daily(requests: int, *, kind: Kind, low: float, high: float, days: float = 1
         requests: Length, N, over so many `days`.
         kind, low, high, rng: See `steps`.
         days: How many days the trace lasts, above 0.
+
+    Raises:
+        InputError: As of `steps`, or days are not above 0.
     """
-    _check(requests, low, high)
+    _check_range(requests, low, high)
     if not (math.isfinite(days) and days > 0):
         raise InputError(f"trace: expected days above 0, got {days}")
     time = (np.arange(requests) + 0.5) / requests * days
@@ -92,8 +102,13 @@ def battery(requests: int, *, capacity: float, rng: np.random.Generator) -> Budg
         requests: Length, N.
         capacity: Energy in the battery per request, relative to one image on the exact network.
         rng: Draws the bursts.
+
+    Raises:
+        InputError: No or more than a million requests, or no capacity above 0 and at most 1e6.
     """
-    _check(requests, capacity, capacity)
+    _check_requests(requests)
+    if not 0 < capacity <= _MOST:
+        raise InputError(f"capacity: expected a number above 0 and at most {_MOST:g}, got {capacity:g}")
     starts, ends = np.sort(rng.integers(0, requests + 1, (2, _BURSTS)), axis=0)
     ends = np.minimum(ends, starts + max(1, requests // _BURSTS))
     active = np.zeros(requests)
@@ -104,8 +119,14 @@ def battery(requests: int, *, capacity: float, rng: np.random.Generator) -> Budg
     return BudgetTrace("battery", "battery", amounts, total)
 
 
-def _check(requests: int, low: float, high: float) -> None:
-    if requests < 1:
-        raise InputError(f"requests: expected at least 1, got {requests}")
-    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low <= high and high > 0):
-        raise InputError(f"trace: expected budgets 0 <= low <= high with high above 0, got {low:g} and {high:g}")
+def _check_requests(requests: int) -> None:
+    if not 1 <= requests <= _MOST_REQUESTS:
+        raise InputError(f"requests: expected at least 1 and at most {_MOST_REQUESTS}, got {requests}")
+
+
+def _check_range(requests: int, low: float, high: float) -> None:
+    _check_requests(requests)
+    if not (0 <= low <= high <= _MOST and high > 0):
+        raise InputError(
+            f"low and high: expected budgets 0 <= low <= high <= {_MOST:g} with high above 0, got {low:g} and {high:g}"
+        )

@@ -142,13 +142,19 @@ def validated(model: nn.Module, part: Part) -> tuple[float, float]:
 def _begin(
     trainer: Trainer, model: nn.Module, measure: Callable[[], tuple[float, float]], file: Path | None
 ) -> tuple[dict[str, Tensor], tuple[Epoch, ...]]:
-    """Take up the training that a file keeps, or look at the network before it; return the best weights and the log."""
-    kept = None if file is None else read_course(file)
-    if kept is None:
-        return _copied(model.state_dict()), (_measured(measure, 0, None, time.perf_counter()),)
-    state, log = kept
-    trainer.load_state({name: tensor for name, tensor in state.items() if not name.startswith("best.")})
-    return {name.removeprefix("best."): t for name, t in state.items() if name.startswith("best.")}, log
+    """Take up the training that a file keeps, or look at the network before it; return the best weights and the log.
+
+    A file of something else counts as damaged: the training begins anew.
+    """
+    own = model.state_dict()
+    state, log = (None if file is None else read_course(file)) or ({}, ())
+    best = {name.removeprefix("best."): tensor for name, tensor in state.items() if name.startswith("best.")}
+    rest = {name: tensor for name, tensor in state.items() if not name.startswith("best.")}
+    whole = {name: tensor.shape for name, tensor in best.items()} == {name: tensor.shape for name, tensor in own.items()}
+    if not (log and whole and trainer.fits(rest)):
+        return _copied(own), (_measured(measure, 0, None, time.perf_counter()),)
+    trainer.load_state(rest)
+    return best, log
 
 
 def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from dse.exceptions import InputError
 from dse.search._guidance import Guidance
@@ -97,16 +100,25 @@ def clustered_choice(relative: Floats, rel_energy: Floats, *, clusters: int, see
 
     Returns:
         `(R,)` int64 indices of multipliers.
+
+    Raises:
+        InputError: An error is not finite.
     """
+    if not np.isfinite(relative).all():
+        row, column = np.argwhere(~np.isfinite(relative))[0]
+        got = f"{relative[row, column]} of multiplier {column} in row {row}"
+        raise InputError(f"tolerance: expected finite errors, got {got}")
     useful = np.flatnonzero((relative <= 1).any(axis=0))
     if len(useful) == 0:  # no layer bears any: each gets the least harmful
         useful = np.arange(relative.shape[1])
     points = compressed(relative[:, useful])
     count = min(clusters, len(np.unique(points, axis=0)))
-    with one_thread():
-        labels = KMeans(count, n_init=1, random_state=seed).fit(points).labels_
+    with one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # rows that differ by rounding alone are one cluster
+        found = KMeans(count, n_init=1, random_state=seed).fit(points).labels_
+    numbers, labels = np.unique(found, return_inverse=True)
     # k-means' own centres have gone through a translation: rounding may carry a value of exactly 1 beyond it
-    centres = [points[labels == cluster].mean(axis=0) for cluster in range(count)]
+    centres = [points[found == cluster].mean(axis=0) for cluster in numbers]
     choice = [useful[_cheapest_borne(centre, rel_energy[useful])] for centre in centres]
     return np.array(choice, dtype=np.int64)[labels]
 

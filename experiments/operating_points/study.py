@@ -10,86 +10,41 @@ simulated twice and nothing trained twice: what was killed goes on. Writes point
 from __future__ import annotations
 
 import argparse
-import csv
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from choices import Choices, Study, read_study, require_circuits
+from page import COLUMNS, draw, page, read_rows, reference
 
 import dse
 from dse.config import RetrainConfig, RunConfig
 from dse.evaluator import TEST
-from dse.exceptions import InputError
+from dse.exceptions import InputError, RunError, one_line, under
 from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
 from dse.memory import keep_freed_memory
 from dse.nn.datasets import Part
 from dse.nn.training import default_cache_dir, right_answers
-from dse.operating_points import (
-    OperatingPoint,
-    OperatingPointModel,
-    PointsRequest,
-    Scheme,
-    choose_points,
-    choose_published,
-    fine_tune,
-)
+from dse.operating_points import OperatingPoint, OperatingPointModel, choose_points, choose_published, fine_tune
 from dse.paired import Right, paired_difference
 from dse.pareto import hypervolume
 from dse.pipeline import Execution, open_figures
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
-from dse.report import Tradeoff, draw_tradeoffs, save
 from dse.retrain import retrain_parts, retrain_settings
-from dse.run_folder import hardware, write_csv
+from dse.run_folder import write_csv
 from dse.study import join, kept_guidance, record
-from dse.toml_files import read_toml
 from dse.types import Floats, Population
 from dse.whole_files import writable_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = {"ours": choose_points, "published": choose_published}
-KEY = ("choice", "method", "instances", "scheme")
-COLUMNS = (
-    *KEY,
-    *("seed", "point", "rel_energy", "validation_loss_pp", "test_loss_pp", "test_se_pp"),
-    *("hypervolume", "circuits", "simulated", "best_epoch", "test_images"),
-)
-
-
-class Table(BaseModel):
-    """A table in which every key is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Choices(Table):
-    """One request, for several numbers of instances, methods and schemes of fine-tuning."""
-
-    name: str
-    methods: list[Literal["ours", "published"]] = ["ours"]
-    instances: list[int] = [4]
-    points: int = 3
-    loss_budgets_pp: list[float] | None = None
-    schemes: list[Scheme] = ["none"]
-    evaluations: int = 300
-    seeds: int | None = None  # the study's when absent
-
-
-class Study(Table):
-    """What a file of choices says."""
-
-    run: str  # configuration of the run, beside the file
-    set: list[str] = []  # KEY=VALUE that differ from it
-    seeds: int = 5
-    choices: list[Choices] = Field(min_length=1)
-    fine_tuning_images: int | None = Field(default=None, ge=1)  # the first of the training part; all when absent
 
 
 @dataclass(frozen=True)
@@ -101,15 +56,6 @@ class Setting:
     train: Part
     validation: Part
     exact: Mapping[str, Right]  # by part: which images the exact network has right
-
-
-def read_study(path: Path) -> Study:
-    """Read a file of choices. Raises InputError where it is not one."""
-    try:
-        return Study.model_validate(read_toml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def search_figures(figures: Callable[[Population], Sequence[Any]], layers: int) -> Callable[[Population], Floats]:
@@ -134,7 +80,7 @@ def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisp
         for method in choices.methods:
             what = f"{choices.name}, {instances} instances, {method}, seed {seed}"
             display.start(what)
-            request = PointsRequest(instances, choices.points, choices.loss_budgets_pp, None, choices.evaluations, seed)
+            request = choices.request(instances, seed)
             found = METHODS[method](prepared.space, prepared.guidance, request, setting.search)
             points = [OperatingPoint.of(prepared.space, design, f"point {o}") for o, design in enumerate(found.assignments)]
             model = OperatingPointModel.of(prepared.factory, points, prepared.space.multipliers)
@@ -159,11 +105,6 @@ def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisp
                 for o, energy in enumerate(found.rel_energy):
                     yield [choices.name, method, instances, scheme, seed, o, float(energy), *losses[o], volume, *seen]
     display.finish()
-
-
-def reference(config: RunConfig) -> Floats:
-    """Return the point up to which hypervolume counts: relative energy, loss in pp."""
-    return np.array([config.search.reference.rel_energy, config.search.reference.accuracy_loss_pp])
 
 
 def point_losses(model: OperatingPointModel, setting: Setting) -> list[tuple[float, float, float]]:
@@ -199,115 +140,6 @@ def study_rows(
                         yield from rows_of(setting, choices, seed, display)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of points.csv."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-Rows = Sequence[Mapping[str, str]]
-
-
-def by_key(rows: Rows) -> dict[tuple[str, ...], dict[int, Rows]]:
-    """Return the points of every choice, method, number of instances and scheme, by seed."""
-    found: dict[tuple[str, ...], dict[int, list[Mapping[str, str]]]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[key] for key in KEY), {}).setdefault(int(row["seed"]), []).append(row)
-    return {key: dict(seeds) for key, seeds in found.items()}
-
-
-def table(rows: Rows) -> Iterator[str]:
-    """Yield the table of one choice: a row for each method, number of instances and scheme, means over the seeds."""
-    points = max(int(row["point"]) for row in rows) + 1
-    head = [
-        "chosen by",
-        "instances",
-        "fine-tuned",
-        "seeds",
-        *(f"point {o}" for o in range(points)),
-        "hypervolume on test images",
-    ]
-    yield "| " + " | ".join(head) + " |"
-    yield "|---" * len(head) + "|"
-    for (_, method, instances, scheme), seeds in by_key(rows).items():
-        cells = [method, instances, scheme, str(len(seeds))]
-        for o in range(points):
-            saved, loss, se = np.mean([_figures(seed[o]) for seed in seeds.values()], axis=0)
-            cells.append(f"**{saved:.1f}** at {loss:.2f} ± {se:.2f}")
-        volumes = [float(seed[0]["hypervolume"]) for seed in seeds.values()]
-        spread = f" ({min(volumes):.3f} .. {max(volumes):.3f})" if len(volumes) > 1 else ""
-        yield "| " + " | ".join([*cells, f"{np.mean(volumes):.3f}{spread}"]) + " |"
-
-
-def _figures(point: Mapping[str, str]) -> tuple[float, float, float]:
-    return (100 * (1 - float(point["rel_energy"])), float(point["test_loss_pp"]), float(point["test_se_pp"]))
-
-
-def duels(rows: Rows) -> Iterator[str]:
-    """Say on how many seeds our hypervolume is larger than the published method's, all else being equal."""
-    found = by_key(rows)
-    for (choice, method, instances, scheme), ours in found.items():
-        theirs = found.get((choice, "published", instances, scheme))
-        if method == "ours" and theirs is not None:
-            pairs = [(float(ours[s][0]["hypervolume"]), float(theirs[s][0]["hypervolume"])) for s in ours if s in theirs]
-            more = [100 * (a / b - 1) for a, b in pairs]
-            won = sum(value > 0 for value in more)
-            yield (
-                f"Fine-tuned `{scheme}`, {instances} instances: ours has the larger hypervolume on {won} of {len(pairs)} "
-                f"seeds, by {min(more):.1f} to {max(more):.1f} %, {np.mean(more):.1f} % in the mean."
-            )
-
-
-def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
-    """Return the README of the results."""
-    at, images = reference(config), rows[0]["test_images"]
-    machine = hardware()
-    lines = [
-        f"# Operating points: {path.stem}",
-        "",
-        f"Written by `python experiments/operating_points/study.py experiments/operating_points/{path.name}`.",
-        "A cell: energy of the multiplications saved in %, and the loss in pp against the exact 8-bit network before any",
-        f"training, on all {images} test images, ± its paired standard error; means over the seeds. Points were chosen on",
-        "search images, epochs on validation images. The hypervolume of the points' energy and test loss counts up to",
-        f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
-        "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
-        "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
-        "most distinct circuits in all points together.",
-    ]
-    if config.retrain is not None:
-        trained = "all" if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
-        lines += [
-            "",
-            f"Fine-tuning: {config.retrain.epochs} epochs, {trained} training images, peak rate {config.retrain.lr:g}.",
-        ]
-    for name in dict.fromkeys(row["choice"] for row in rows):
-        mine = [row for row in rows if row["choice"] == name]
-        (choices,) = (c for c in study.choices if c.name == name)
-        budgets = choices.loss_budgets_pp
-        said = "a front as large as possible" if budgets is None else f"losses of at most {', '.join(map(str, budgets))} pp"
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"Asked for: {said}, within {choices.evaluations} simulated designs.",
-            "",
-            *table(mine),
-        ]
-        for line in duels(mine):
-            lines += ["", line]
-    lines += ["", "![points](points.png)", "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]
-    return "\n".join(lines)
-
-
-def draw(rows: Rows, title: str, out: Path) -> None:
-    """Draw the points of the first seed."""
-    series = []
-    for key, seeds in by_key(rows).items():
-        points = np.array([_figures(point)[:2] for point in seeds[min(seeds)]])
-        series.append(Tradeoff(", ".join((*key[:2], f"{key[2]} instances", key[3])), points, line=True))
-    save(partial(draw_tradeoffs, series, f"{title}: operating points on the test images, first seed"), out, "points")
-
-
 def main() -> None:
     """Choose, fine-tune, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -320,26 +152,35 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     given = parser.parse_args()
     keep_freed_memory()
-    study = read_study(given.choices)
-    out = writable_folder(given.out / given.choices.stem)
+    study, out = read_study(given.choices), given.out / given.choices.stem
+    for option in ("seeds", "jobs"):
+        if (number := getattr(given, option)) is not None and number < 1:
+            raise InputError(f"--{option}: expected at least 1, got {number}")
 
     def config(seed: int) -> RunConfig:
         file = given.choices.parent / study.run
         return dse.load_config(file, overrides=[*study.set, *given.overrides], seed=seed)
 
     if not given.page_only:
+        with under(f"{given.choices}: "):
+            require_circuits(study, int(load_inputs(config(0)).choices.circuits.max()) + 1)
         alike: dict[int, list[int]] = defaultdict(list)  # seed of split, network and profile -> seeds
-        for seed in range(study.seeds if given.seeds is None else given.seeds):
+        for seed in range(min(study.seeds, given.seeds or study.seeds)):
             alike[config(seed).space_seed].append(seed)
         rows: list[list[Any]] = []
+        writable_folder(out)
         for first, seeds in alike.items():
             folder = given.runs / f"operating-points-{given.choices.stem}-{first}"
             rows += study_rows(study, config(first), folder, seeds, given.jobs, ProgressDisplay())
             write_csv(out / "points.csv", COLUMNS, rows)
-    found = read_rows(out / "points.csv")
+    found = read_rows(out / "points.csv", study)
     draw(found, given.choices.stem, out)
     (out / "README.md").write_text(page(study, config(0), given.choices, found), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (InputError, RunError) as error:
+        print(f"study.py: error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dse.exceptions import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 CHOICES = """
@@ -27,11 +30,11 @@ schemes = ["none", "batch-norm"]
 """
 
 
-def study(home: Path, text: str) -> subprocess.CompletedProcess[str]:
+def study(home: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
     (home / "tiny.toml").write_text(text.format(run=ROOT / "experiments" / "demo.toml"))
     script = str(ROOT / "experiments" / "operating_points" / "study.py")
     environment = {**os.environ, "DSE_CACHE": str(home / "cache"), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, script, "tiny.toml", "--out", "out"]
+    command = [sys.executable, script, "tiny.toml", "--out", "out", *options]
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -52,9 +55,37 @@ def test_smoke(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [("points = 2", "point = 2", "point"), ('"ours", ', '"theirs", ', "methods"), ("[[choices]]", "[[choice]]", "choice")],
+    [
+        ("points = 2", "point = 2", "point"),
+        ('"ours", ', '"theirs", ', "methods"),
+        ('"ours", ', '"published", ', "choices 'front': methods: expected each once, got published, published"),
+        ("[[choices]]", "[[choice]]", "choice"),
+        ("[[choices]]", '[[choices]]\nname = "front"\n[[choices]]', "choices: names: expected each once, got front, front"),
+        ("points = 2", "points = 2\nloss_budgets_pp = [1]", "choices 'front': loss_budgets_pp: expected 2 numbers"),
+        ("evaluations = 10", "evaluations = 1", "choices 'front': evaluations: expected at least 2, got 1"),
+    ],
 )
-def test_wrong_files_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
-    done = study(tmp_path, CHOICES.replace(old, new))
-    assert done.returncode != 0 and "tiny.toml: " in done.stderr and message in done.stderr
-    assert not (tmp_path / "out").exists()
+def test_wrong_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str) -> None:
+    monkeypatch.syspath_prepend(ROOT / "experiments" / "operating_points")
+    path = tmp_path / "tiny.toml"
+    path.write_text(CHOICES.replace(old, new))
+    with pytest.raises(InputError, match=f"tiny.toml: .*{message}"):
+        importlib.import_module("choices").read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "option", "message"),
+    [
+        ("points = 2", "points = 2\ninstances = [4, 1000]", (), "choices 'front': instances: expected at most 10, the"),
+        ("{run}", "nowhere.toml", (), "nowhere.toml"),
+        ("", "", ("--seeds", "0"), "--seeds: expected at least 1, got 0"),
+        ("", "", ("--page-only",), "out/tiny/points.csv: no such file; choose the points first"),
+    ],
+)
+def test_mistakes_end_with_code_2_and_leave_nothing(
+    tmp_path: Path, old: str, new: str, option: tuple[str, ...], message: str
+) -> None:
+    done = study(tmp_path, CHOICES.replace(old, new), *option)
+    assert done.returncode == 2 and done.stderr.startswith("study.py: error: ") and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} <= {"tiny.toml", "cache"}

@@ -24,6 +24,7 @@ from dse.nn.training import (
     default_cache_dir,
     logits,
     train,
+    write_kept,
 )
 from dse.nn.training._trainer import flip_crop
 
@@ -183,6 +184,8 @@ def test_training_refuses_data_that_does_not_fit() -> None:
         train(nn.Linear(3, 4), part(), QUICK, seed=0)
     with pytest.raises(InputError, match="above the largest label 3"):
         train(build_model("digits-cnn", in_shape=(1, 4, 4), n_classes=3), part(), QUICK, seed=0)
+    with pytest.raises(InputError, match="expected labels from 0, got -1"):
+        train(network(), Part(part().x, part().y - 1), QUICK, seed=0)
     with pytest.raises(InputError, match="no images"):
         train(network(), Part(torch.zeros(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64)), QUICK, seed=0)
 
@@ -322,3 +325,13 @@ def test_a_clipped_gradient_keeps_its_direction_and_has_the_norm() -> None:
     assert torch.equal(moves[0], moves[2]) and moves[0].norm() > 0.1
     assert moves[1].norm() == pytest.approx(0.01, rel=1e-3)
     assert torch.nn.functional.cosine_similarity(moves[0], moves[1], dim=0) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_file_of_another_training_is_begun_anew(tmp_path: Path) -> None:
+    plain = network()
+    train(plain, part(), QUICK, seed=0)
+    for foreign in ({"foo": torch.ones(1)}, {"model.foo": torch.ones(1)}):
+        write_kept(tmp_path / "kept.safetensors", foreign, [{"epoch": 1, "loss": 0.0, "seconds": 0.0}])
+        other = network()
+        log = train(other, part(), QUICK, seed=0, keep=tmp_path / "kept.safetensors")
+        assert len(log) == QUICK.epochs and torch.equal(weights(other), weights(plain))

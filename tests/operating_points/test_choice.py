@@ -84,6 +84,36 @@ def test_ours_beats_the_published_one_at_equal_cost(seed: int) -> None:
     assert ours.hypervolume > published.hypervolume
 
 
+@pytest.mark.parametrize("choose", [choose_points, choose_published])
+@pytest.mark.parametrize("budgets", [{}, {"loss_budgets_pp": (3.0, 6.0)}, {"energy_budgets": (0.9, 0.35)}])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_bound_of_the_energy_holds_for_every_design(choose: Any, budgets: dict[str, Any], seed: int) -> None:
+    made, guidance = library_space(seed=seed)
+    made = replace(made, max_rel_energy=0.5)
+    asked: list[Population] = []
+
+    def evaluate(population: Population) -> Floats:
+        asked.append(population)
+        return additive(guidance)(population)
+
+    found = choose(made, guidance, PointsRequest(instances=2, points=2, evaluations=60, **budgets), evaluated(evaluate))
+    assert made.energy(np.vstack(asked)).max() <= 0.5 and found.rel_energy.max() <= 0.5
+    assert len(found.circuits) <= 2
+
+
+@pytest.mark.parametrize("choose", [choose_points, choose_published])
+def test_a_bound_of_the_energy_that_leaves_no_design_is_named(choose: Any) -> None:
+    made, guidance = library_space()
+    allowed = np.ones((4, 5), dtype=bool)
+    allowed[0, 2:], allowed[1, 1] = False, False  # the cheapest two circuits, and the cheapest of layer 0, differ
+    made = replace(made, allowed=allowed)
+    least = replace(made, tiles=1).cheapest()
+    made = replace(made, max_rel_energy=float(made.energy(least[None])[0]) - 0.01)
+    request = PointsRequest(instances=1, points=2, evaluations=10)
+    with pytest.raises(InputError, match="space.max_rel_energy: expected at least 1, the energy of the cheapest design"):
+        choose(made, guidance, request, evaluated(additive(guidance)))
+
+
 def test_variants_share_a_circuit_and_forbidden_ones_are_kept_out() -> None:
     made, guidance = library_space(layers=4, multipliers=5)
     allowed = np.ones((4, 5), dtype=bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dse.exceptions import InputError
 from dse.multipliers import MultiplierLibrary, catalogue
 from dse.nn.convert import approximable_layers, quantize
 from dse.nn.datasets import Part
-from dse.nn.training import read_kept
+from dse.nn.training import read_kept, write_kept
 from dse.operands import operand_format
 from dse.operating_points import FineTuned, OperatingPoint, OperatingPointModel, fine_tune, point_accuracies
 from dse.operating_points._tables import trainable
@@ -155,6 +155,30 @@ def test_a_killed_training_goes_on_to_the_same_bits_and_nothing_trains_twice(tmp
     assert equal(dict(again.model.state_dict()), dict(made.model.state_dict())) and again.log == made.log
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda state: {"foo": torch.ones(1)},
+        lambda state: {name: t for name, t in state.items() if not name.startswith("best.network.plain")},
+        lambda state: {name: t for name, t in state.items() if not name.startswith("random.")},
+        lambda state: {**state, "model.network.plain.weight": torch.ones(2, 2)},
+        lambda state: {**state, "best.network.plain.weight": torch.ones(2, 2)},
+        lambda state: {**state, "momentum.foo": torch.ones(2)},
+    ],
+)
+def test_a_file_of_something_else_counts_as_damaged(changed: Any, tmp_path: Path) -> None:
+    part = Part(small.images(), torch.arange(12) % 5)
+    tune = partial(fine_tune, small.made(), part, part, replace(QUICK, batch_size=12), seed=0, cache_dir=tmp_path)
+    expected = dict(tune().model.state_dict())
+    file = next(tmp_path.iterdir())
+    kept = read_kept(file)
+    assert kept is not None
+    write_kept(file, changed(kept[0]), kept[1])
+    assert equal(dict(tune().model.state_dict()), expected)
+    write_kept(file, kept[0], [])
+    assert equal(dict(tune().model.state_dict()), expected)
+
+
 def test_another_training_has_another_file(tmp_path: Path) -> None:
     others: list[dict[str, Any]] = [
         {},
@@ -194,6 +218,12 @@ def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:
     train, validation = images()
     with pytest.raises(InputError, match="expected validation images, got none"):
         fine_tune(digits(), train, Part(train.x[:0], train.y[:0]), QUICK, seed=0)
+    for labels, message in ((validation.y + 99, "validation images: .*largest label"), (validation.y - 99, "labels from 0")):
+        for scheme in ("none", "batch-norm"):
+            with pytest.raises(InputError, match=message):
+                fine_tune(digits(), train, Part(validation.x, labels), QUICK, scheme=scheme, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"fine-tuning.seed: expected 0 to 2\^64 - 1, got 1180591620717411303424"):
+        tuned(seed=2**70)
     with pytest.raises(InputError, match="does not take images"):
         fine_tune(digits(), Part(torch.zeros(2, 3, 8, 8), train.y[:2]), validation, QUICK, seed=0)
     (tmp_path / "file").write_text("")

@@ -28,7 +28,7 @@ def test_the_most_accurate_point_within_the_power_budget() -> None:
     assert served.violated.tolist() == [False] * 4 + [True, False]
     assert served.right.tolist() == [True, True, True, False, False, True]
     assert served.rel_energy == pytest.approx((0.8 * 3 + 0.5 + 0.2 * 2) / 6)
-    assert served.expected_loss_pp == pytest.approx((0 + 0 + 1 + 3 + 3 + 0) / 6)
+    assert served.expected_accuracy(0.9) == pytest.approx(0.9 - (0 + 0 + 1 + 3 + 3 + 0) / 600)
     assert (served.switches, served.violations, served.accuracy) == (3, 1, pytest.approx(4 / 6))
 
 
@@ -63,6 +63,13 @@ def test_an_empty_battery_answers_nothing() -> None:
     assert served.spent.tolist() == pytest.approx([0.8, 0.8, 0.8, 0, 0, 0])
     assert served.right.tolist() == [True] * 3 + [False] * 3 and served.violations == 3
     assert served.rel_energy == pytest.approx(0.4) and served.switches == 0
+    assert served.answered.tolist() == [True] * 3 + [False] * 3 and served.expected_accuracy(0.9) == pytest.approx(0.45)
+
+
+def test_a_design_that_spends_nothing_answers_from_an_empty_battery() -> None:
+    free = Designs(("free",), np.array([0.0]), np.array([3.0]), np.ones((1, 4), dtype=bool))
+    served = serve_static(free, 0, trace([1.0] * 6, "battery", 2.0), IMAGES, name="free")
+    assert served.right.all() and served.answered.all() and served.violations == 0
 
 
 def test_the_best_single_design_known_beforehand() -> None:
@@ -100,5 +107,7 @@ def test_mistakes() -> None:
         serve(designs(), trace([1, 1]), np.array([0, 7]))
     with pytest.raises(InputError, match=r"designs: expected \(1,\), \(1,\) and \(1, images\)"):
         Designs(("a",), np.array([1.0, 2.0]), np.array([1.0]), np.ones((1, 3), dtype=bool))
+    with pytest.raises(InputError, match="expected at least 1 request and 1 image, got 5 and 0"):
+        request_images(5, 0, np.random.default_rng(0))
     with pytest.raises(InputError, match="at least one design and one test image"):
         Designs(("a",), np.array([1.0]), np.array([1.0]), np.ones((1, 0), dtype=bool))

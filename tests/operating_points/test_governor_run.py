@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.operating_points._governor import Policy
-from dse.operating_points._governor_run import Setting, compare_served, simulate_folder
+from dse.operating_points._governor import Designs, Policy
+from dse.operating_points._governor_run import Setting, _info, compare_served, shown_static, simulate_folder
 from dse.operating_points._points_file import write_points
 from tests.operating_points.test_points_file import stored
 
@@ -40,6 +40,41 @@ def test_default_traces_can_be_served_and_make_the_governor_switch(trace: dict[s
         assert "always" not in served.name or served.violations == 0
 
 
+@pytest.mark.parametrize("trace", TRACES)
+def test_the_figure_shows_the_best_single_design_of_the_table(trace: dict[str, Any]) -> None:
+    points = stored()
+    found = compare_served(
+        points, Setting(**trace, requests=200).made_for(points.designs(points.points)), Policy(), seed=0
+    )
+    shown, kind = shown_static(found), found.trace.kind
+    assert shown is not None and [line.name for line in _info(found).lines][1] == shown.name
+    for other in found.served[1:-1]:
+        if other.violations == 0:
+            better = shown.rel_energy <= other.rel_energy
+            accurate = shown.expected_accuracy(0.9) >= other.expected_accuracy(0.9)
+            assert shown.violations == 0 and (better if kind == "loss" else accurate)
+    if trace == {"trace": "daily"}:  # from 0.3 on: point 1, and on average the front's design at 0.4
+        assert shown.name == "best point, always: point 1"
+        wider = Setting("daily", requests=200, low=0.5).made_for(points.designs(points.points))
+        best = shown_static(compare_served(points, wider, Policy(), seed=0))
+        assert best is not None and best.name == "best design of the front, always: nsga2 4"  # 1 pp, the point's is 2 pp
+
+
+@pytest.mark.parametrize(
+    ("setting", "used"),
+    [
+        (Setting("steps"), {"budget": "energy", "low": 0.3, "high": 1.05 * 0.6, "capacity": None}),
+        (Setting("daily", "loss", high=5.0), {"budget": "loss", "low": 0.1, "high": 5.0, "capacity": None}),
+        (Setting("battery"), {"budget": None, "low": None, "high": None, "capacity": 4 / 3 * 0.45}),
+    ],
+)
+def test_what_was_used_is_written(tmp_path: Path, setting: Setting, used: dict[str, Any]) -> None:
+    write_points(stored(), [], tmp_path / "points")
+    simulate_folder(tmp_path / "points", setting, Policy(), tmp_path / "served")
+    result = json.loads((tmp_path / "served" / "governor.json").read_text())
+    assert {name: result[name] for name in used} == pytest.approx(used)
+
+
 def test_files_say_what_is_printed(tmp_path: Path) -> None:
     write_points(stored(), [], tmp_path / "points")
     setting = Setting("steps", requests=60, low=0.25, high=0.7, seed=3)
@@ -65,6 +100,17 @@ def test_mistakes(tmp_path: Path) -> None:
         Setting("daily", seed=-1)
     with pytest.raises(InputError, match="trace: expected steps, daily or battery, got 'night'"):
         Setting("night")
+    with pytest.raises(InputError, match="budget: expected energy or loss, got 'power'"):
+        Setting("daily", "power")  # type: ignore[arg-type]
+    for unused in ({"low": 0.1}, {"high": 0.1}, {"budget": "energy"}):
+        with pytest.raises(InputError, match=f"{next(iter(unused))}: plays no part in the trace 'battery'; leave it out"):
+            Setting("battery", **unused)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="capacity: plays no part in the trace 'steps'; leave it out"):
+        Setting("steps", capacity=float("nan"))
+    lossless = Designs(("a",), np.array([0.5]), np.array([-0.1]), np.ones((1, 3), dtype=bool))
+    with pytest.raises(InputError, match=r"high: no point has any loss that a range could follow; give .* \(--high\)"):
+        Setting("daily", "loss").made_for(lossless)
+    assert Setting("daily", "loss", high=1.0).made_for(lossless).amounts.max() <= 1
     with pytest.raises(InputError, match="exists and holds no served trace"):
         write_points(stored(), [], tmp_path / "points")
         simulate_folder(tmp_path / "points", Setting("daily"), Policy(), tmp_path / "points", overwrite=True)

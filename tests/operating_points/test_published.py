@@ -83,3 +83,20 @@ def test_mistakes(arguments: dict[str, object], message: str) -> None:
     made = space(3, 2)
     with pytest.raises(InputError, match=message):
         published_points(made, guidance(made), **{"instances": 2, "seed": 0, **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_points_keep_to_the_bound_of_the_energy_with_the_circuits_they_share(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made, told = given(np.column_stack([np.zeros(6), np.sort(rng.lognormal(0, 2, (6, 5)), axis=1)]))
+    allowed = rng.random((6, 6)) < 0.7
+    allowed[:, 0] = True
+    made = replace(made, allowed=allowed)
+    free = published_points(made, told, instances=3, seed=0)
+    least = float(made.energy(replace(made, tiles=3).cheapest()[None])[0])
+    for bound in (least, (least + made.energy(free).max()) / 2, made.energy(free).max()):
+        bounded = replace(made, max_rel_energy=float(bound))
+        points = published_points(bounded, told, instances=3, seed=0)
+        assert bounded.permits(points).all() and len(np.unique(points)) <= 3
+        fits = made.energy(free) <= bound
+        assert np.array_equal(points[fits], free[fits]) or (made.energy(points) == least).all()

@@ -48,12 +48,18 @@ def test_others_take_a_quarter_of_the_battery_in_bursts() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (partial(steps, 0, kind="energy", low=0, high=1, rng=rng()), "requests: expected at least 1, got 0"),
-        (partial(steps, 5, kind="energy", low=2, high=1, rng=rng()), "0 <= low <= high with high above 0, got 2 and 1"),
+        (partial(steps, 0, kind="energy", low=0, high=1, rng=rng()), "at least 1 and at most 1000000, got 0"),
+        (partial(steps, 5, kind="energy", low=2, high=1, rng=rng()), "low <= high <= 1e.06 with high above 0, got 2 and 1"),
         (partial(daily, 5, kind="energy", low=-1, high=1, rng=rng()), "0 <= low"),
         (partial(daily, 5, kind="energy", low=0, high=float("inf"), rng=rng()), "0 <= low"),
         (partial(daily, 5, kind="energy", low=0, high=1, days=0, rng=rng()), "expected days above 0"),
-        (partial(battery, 5, capacity=0, rng=rng()), "with high above 0"),
+        (partial(daily, 5, kind="energy", low=1e308, high=1.7e308, rng=rng()), "high <= 1e.06"),
+        (partial(steps, 5, kind="energy", low=0, high=float("nan"), rng=rng()), "0 <= low"),
+        (partial(steps, 10**14, kind="energy", low=0, high=1, rng=rng()), "at most 1000000, got 10000"),
+        (partial(steps, 5, kind="energy", low=0, high=1, levels=0, rng=rng()), "levels: expected at least 1, got 0"),
+        (partial(battery, 5, capacity=0, rng=rng()), "capacity: expected a number above 0 and at most 1e.06, got 0"),
+        (partial(battery, 5, capacity=float("nan"), rng=rng()), "capacity: expected a number .* got nan"),
+        (partial(battery, 10**14, capacity=1, rng=rng()), "at most 1000000, got 10000"),
         (
             partial(steps, 5, kind="power", low=0, high=1, rng=rng()),
             "expected a budget of energy, loss, battery, got 'power'",

@@ -9,7 +9,7 @@ import pytest
 
 from dse.exceptions import InputError
 from dse.search import QosNets
-from dse.search._qos_nets import compressed
+from dse.search._qos_nets import clustered_choice, compressed
 from tests.small import guidance, space
 
 
@@ -49,3 +49,17 @@ def test_needs_tolerances(tolerance: np.ndarray | None, got: str) -> None:
     made = space(3, 2)
     with pytest.raises(InputError, match=rf"qos-nets: expected errors relative .* \(3, 2\) .*, got {got}"):
         QosNets(made, replace(guidance(made), tolerance=tolerance), population=9, seed=0)
+
+
+def test_rows_that_differ_by_rounding_are_one_cluster() -> None:
+    relative = np.array([[0, 1e-20], [0, 2e-20], [0, 0.5]])
+    assert clustered_choice(relative, np.array([1.0, 0.5]), clusters=3, seed=0).tolist() == [1, 1, 1]
+    relative = np.array([[0, 1e-20], [0, 2e-20], [0, 3.0]])
+    assert clustered_choice(relative, np.array([1.0, 0.5]), clusters=3, seed=0).tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_errors_are_finite(value: float) -> None:
+    relative = np.array([[0, 0.5], [0, value]])
+    with pytest.raises(InputError, match=f"tolerance: expected finite errors, got {value} of multiplier 1 in row 1"):
+        clustered_choice(relative, np.array([1.0, 0.5]), clusters=2, seed=0)

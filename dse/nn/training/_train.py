@@ -41,7 +41,8 @@ def train(
         settings: of the optimiser.
         seed: of everything random.
         keep: file of how far the training has come, written about twice a minute and removed at the end; where it is
-            there, the training goes on from it. Its name stands for all other arguments. None keeps nothing.
+            there and of this model, the training goes on from it. Its name stands for all other arguments. None keeps
+            nothing.
         progress: called after every epoch.
 
     Returns:
@@ -53,7 +54,7 @@ def train(
     """
     trainer = Trainer(model, part, settings, seed=seed)
     log: TrainingLog = []
-    if keep is not None and (kept := read_kept(keep)) is not None:
+    if keep is not None and (kept := read_kept(keep)) is not None and trainer.fits(kept[0]):
         state, log = kept
         trainer.load_state(state)
     written = time.monotonic()

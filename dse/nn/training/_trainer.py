@@ -116,8 +116,17 @@ class Trainer:
         model = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
         return {**model, **buffers, **{f"random.{name}": state for name, state in self._random.items()}}
 
+    def fits(self, state: Mapping[str, Tensor]) -> bool:
+        """Return whether a state has the names and shapes that one of this training has."""
+        shapes = {name: tensor.shape for name, tensor in self.state().items() if not name.startswith("momentum.")}
+        momenta = {f"momentum.{name}": parameter.shape for name, parameter in self._model.named_parameters()}
+        known = shapes | momenta
+        return shapes.keys() <= state.keys() <= known.keys() and all(
+            tensor.shape == known[name] for name, tensor in state.items()
+        )
+
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go back to a `state` of a training of the same model."""
+        """Go back to a `state` of a training of the same model, one that `fits`."""
         kinds: dict[str, dict[str, Tensor]] = {"model": {}, "momentum": {}, "random": {}}
         for name, tensor in state.items():
             kind, _, key = name.partition(".")
@@ -190,7 +199,8 @@ def require_fit(model: nn.Module, part: Part) -> None:
     """Refuse images that the model does not take, and labels that it has no output for.
 
     Raises:
-        InputError: If there are no images, the model raises anything, or its outputs are not (N, n_classes).
+        InputError: If there are no images, the model raises anything, its outputs are not (N, n_classes), or a label is not
+            from 0 to n_classes - 1.
     """
     if len(part) == 0:
         raise InputError("training: the training part has no images; give it some")
@@ -200,6 +210,8 @@ def require_fit(model: nn.Module, part: Part) -> None:
         raise InputError(
             f"training: the model does not take images {tuple(part.x.shape[1:])} ({one_line(error)})"
         ) from error
+    if (least := int(part.y.min())) < 0:
+        raise InputError(f"training: expected labels from 0, got {least}")
     largest = int(part.y.max())
     if len(shape) != 2 or shape[1] <= largest:
         raise InputError(
