@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from dse.compensation import Folded
@@ -19,7 +20,7 @@ from dse.nn.layers import ApproxLayer, Correction
 from dse.nn.training import device_of
 from dse.operating_points._overhead import Overhead
 from dse.operating_points._point import OperatingPoint, designs_of
-from dse.operating_points._state import require_fit
+from dse.operating_points._state import require_fit, require_sound
 from dse.operating_points._switched import Switch, SwitchedArithmetic, SwitchedNorm
 from dse.operating_points._tables import Make, PointTables, integer
 from dse.variants import LayerTables
@@ -45,6 +46,7 @@ class OperatingPointModel(nn.Module):
         InputError: The network is not quantised, or points, names, tables and corrections do not fit together.
     """
 
+    @torch.inference_mode(False)  # what is made here may be trained later
     def __init__(
         self,
         network: nn.Module,
@@ -166,14 +168,21 @@ class OperatingPointModel(nn.Module):
         )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a state of all points.
+        """Load a state of all points; nothing is changed when it is refused.
 
         Raises:
-            InputError: It is `strict`, and the state is of another network or of another number of points.
+            InputError: A tensor is of another shape or kind than the network's, or a point's row of corrections is none; or
+                it is `strict`, and the state is of another network or of another number of points.
         """
         if strict:
             require_fit(state_dict, self.state_dict(), len(self.points))
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        """Refuse a state before any part takes of it, also where the model is part of another network."""
+        given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
+        require_sound(given, self.state_dict())
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def _arithmetics(self) -> list[SwitchedArithmetic]:

@@ -163,6 +163,63 @@ def test_states_of_another_network_are_refused_with_the_first_name() -> None:
         made().load_state_dict({**state, correction: torch.ones(2, 9)})
 
 
+PLAIN, NORM = "network.plain.arithmetic.correction", "network.bn1.norms.1.running_var"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (f"{PLAIN}_row", lambda t: torch.tensor([-1, 0, 99]), r"expected rows -1\.\.1 .*, got \[-1, 0, 99\]"),
+        (f"{PLAIN}_row", lambda t: torch.tensor([-5, 0, 1]), r"expected rows -1\.\.1"),
+        (f"{PLAIN}_row", lambda t: t.float(), "expected integers, got torch.float32"),
+        (f"{PLAIN}_row", lambda t: t[0], r"expected \(3,\), got \(\)"),
+        (f"{PLAIN}_scale", lambda t: t[:1], "'network.plain.arithmetic.correction_scale' has 1 rows, .*correction_offset' 2"),
+        (f"{PLAIN}_offset", lambda t: t * torch.nan, "expected finite numbers"),
+        ("network.plain.weight", lambda t: t.to(torch.int8), "expected floats, got torch.int8"),
+        ("network.plain.weight", lambda t: t.to(torch.complex64), "expected floats, got torch.complex64"),
+        ("network.plain.weight", lambda t: None, "expected a tensor, got NoneType"),
+        (NORM, lambda t: -t, "expected numbers of 0 or more"),
+        ("network.linear.x_quantizer.scale", torch.zeros_like, "expected numbers above 0"),
+    ],
+)
+def test_states_with_a_damaged_entry_are_refused_and_change_nothing(
+    name: str, change: Any, message: str, strict: bool
+) -> None:
+    model, other = made(), nn.Sequential(made())
+    wanted, state = all_outputs(model), made(methods=("affine",)).state_dict()
+    state = {**state, name: change(state[name])}
+    for load in (
+        lambda: model.load_state_dict(state, strict=strict),
+        lambda: other.load_state_dict({f"0.{key}": value for key, value in state.items()}, strict=strict),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            load()
+        assert name.rpartition("_")[0] in str(caught.value) and "\n" not in str(caught.value)
+    assert same(all_outputs(model), wanted) and same(all_outputs(other[0]), wanted)  # type: ignore[arg-type]
+
+
+def test_what_is_no_state_is_refused() -> None:
+    with pytest.raises(InputError, match="expected the state dict of an OperatingPointModel, got NoneType"):
+        made().load_state_dict(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_a_state_that_is_assigned_keeps_what_points_share(owned: bool) -> None:
+    source, model = made(), made(methods=())
+    if owned:
+        source.own_norms()
+        with torch.no_grad():
+            source.norms[0].norms[2].weight.mul_(2)  # type: ignore[operator,union-attr]
+    for state in (source.state_dict(), {name: tensor.clone() for name, tensor in source.state_dict().items()}):
+        model.load_state_dict(state, assign=True)
+        assert same(all_outputs(model), all_outputs(source))
+        assert [norm.owned for norm in model.norms] == [owned, False]
+        assert model.overhead().norms == (2 * 2 * 4 if owned else 0)
+    copy.deepcopy(model).load_state_dict(source.state_dict(), assign=True)
+    assert len(list(model.norms[1].parameters())) == 2
+
+
 def test_a_copy_has_a_life_of_its_own() -> None:
     model = made()
     wanted = all_outputs(model)
@@ -193,6 +250,30 @@ def test_points_switch_in_inference_mode_and_train_afterwards() -> None:
             assert torch.equal(model(images(seed=7)), wanted[point])
     model.give(model.arithmetics(trainable("straight-through", 0)))
     model.train()(images(seed=7)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def loaded() -> OperatingPointModel:
+    model = made(methods=())
+    model.load_state_dict(made().state_dict())
+    return model
+
+
+def owning() -> OperatingPointModel:
+    model = made()
+    model.own_norms()
+    return model
+
+
+@pytest.mark.parametrize("make", [made, loaded, owning])
+def test_what_is_made_in_inference_mode_trains_afterwards(make: Any) -> None:
+    with torch.inference_mode():
+        model = make()
+    assert same(all_outputs(model), all_outputs(made()))
+    model.give(model.arithmetics(trainable("straight-through", 0)))
+    for point in range(3):
+        model.operating_point = point
+        model.train()(images(seed=7)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
