@@ -40,7 +40,7 @@ def require_fit(state: Mapping[str, Any], expected: Mapping[str, Tensor], points
 
 
 def require_sound(state: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
-    """Raise InputError unless what a state has of `expected` is of its shapes and kinds, and points to rows that there are."""
+    """Raise InputError unless what a state has of `expected` is of its shapes and kinds, in rows that there are."""
     for name, tensor in expected.items():
         if name in state:
             _require_like(name, state[name], tensor)
@@ -68,7 +68,8 @@ def _require_rows(name: str, scale: Tensor, offset: Tensor, row: Tensor) -> None
     if len(scale) != len(offset):
         place = name.removesuffix(_ROW)
         raise InputError(
-            f"state: '{place}{_SCALE}' has {len(scale)} rows, '{place}{_OFFSET}' {len(offset)}; use the state as it was saved"
+            f"state: '{place}{_SCALE}' has {len(scale)} rows, '{place}{_OFFSET}' {len(offset)}; "
+            "use the state as it was saved"
         )
     if not bool(((row >= -1) & (row < len(scale))).all()):
         raise InputError(

@@ -174,7 +174,7 @@ PLAIN, NORM = "network.plain.arithmetic.correction", "network.bn1.norms.1.runnin
         (f"{PLAIN}_row", lambda t: torch.tensor([-5, 0, 1]), r"expected rows -1\.\.1"),
         (f"{PLAIN}_row", lambda t: t.float(), "expected integers, got torch.float32"),
         (f"{PLAIN}_row", lambda t: t[0], r"expected \(3,\), got \(\)"),
-        (f"{PLAIN}_scale", lambda t: t[:1], "'network.plain.arithmetic.correction_scale' has 1 rows, .*correction_offset' 2"),
+        (f"{PLAIN}_scale", lambda t: t[:1], "correction_scale' has 1 rows, '.*correction_offset' 2"),
         (f"{PLAIN}_offset", lambda t: t * torch.nan, "expected finite numbers"),
         ("network.plain.weight", lambda t: t.to(torch.int8), "expected floats, got torch.int8"),
         ("network.plain.weight", lambda t: t.to(torch.complex64), "expected floats, got torch.complex64"),
