@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
@@ -18,12 +18,12 @@ from dse.exceptions import InputError, unknown_name
 from dse.nn.convert import approximable_layers, quantized_layers
 from dse.nn.layers import ApproxLayer, Correction
 from dse.nn.training import device_of
-from dse.operating_points._overhead import Overhead
+from dse.operating_points._overhead import Overhead, stored_bytes
 from dse.operating_points._point import OperatingPoint, designs_of
 from dse.operating_points._state import require_fit, require_sound
 from dse.operating_points._switched import Switch, SwitchedArithmetic, SwitchedNorm
 from dse.operating_points._tables import Make, PointTables, integer
-from dse.variants import LayerTables
+from dse.variants import Choice, LayerTables
 
 
 class OperatingPointModel(nn.Module):
@@ -157,14 +157,26 @@ class OperatingPointModel(nn.Module):
         for switched, given in zip(self._arithmetics, arithmetics, strict=True):
             switched.give(given)
 
-    def overhead(self) -> Overhead:
-        """Return what the points beyond the first add to the network."""
+    def overhead(self, choices: Iterable[Choice] = ()) -> Overhead:
+        """Return what the points beyond the first add to the network.
+
+        Args:
+            choices: What the names of choices stand for (`Prepared.inputs.choices`). Without them, weights that were tuned
+                once for all layers are taken for those that are stored.
+        """
         norms = sum(norm.extra_parameters() for norm in self._norms)
+        operands = next(iter(self._layers.values())).operands
+        wirings = self.tables.wirings(choices, operands)
+        stored = [
+            (self._layers[name].weight.numel(), [wirings[c].stored_in(self.tables.stored(name, c)) for c in column])
+            for name, column in ((name, self.tables.column(name)) for name in self.tables.layers)
+        ]
         return Overhead(
             base_parameters=sum(parameter.numel() for parameter in self.parameters()) - norms,
             corrections=sum(switched.extra_parameters() for switched in self._arithmetics),
             norms=norms,
             statistics=sum(norm.extra_statistics() for norm in self._norms),
+            stored_bytes=stored_bytes(stored, 2**operands.w_bits),
         )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

@@ -21,8 +21,9 @@ from dse.nn.convert import approximable_layers, quantize, simulate
 from dse.nn.layers import Correction
 from dse.operands import operand_format
 from dse.operating_points import OperatingPointModel
+from dse.operating_points._overhead import stored_bytes
 from dse.operating_points._tables import integer, trainable
-from dse.variants import plain_tables
+from dse.variants import expand, plain_tables
 from tests.operating_points.small import (
     DESIGNS,
     LAYERS,
@@ -329,6 +330,32 @@ def test_overhead_counts_rows_beyond_the_first_points_and_norms_as_the_paper_doe
     assert found.base_parameters == base and found.norms == 2 * 2 * (4 + 8)  # gamma and beta of two points more
     assert found.rel_parameters == (found.norms + found.corrections) / base
     assert found.nbytes == 4 * (found.norms + found.corrections + found.statistics)
+
+
+def test_overhead_counts_the_weights_that_points_store_besides() -> None:
+    assert made(methods=()).overhead().stored_bytes == 0
+    found = made(methods=(), tuned=True).overhead()
+    # depthwise, grouped and linear store a second set of 9-bit weights: fewer codes than three maps of 512
+    weights = sum(approximable_layers(network())[name].weight.numel() for name in LAYERS[1:])
+    assert weights < 3 * 512 and found.stored_bytes == -(-weights * 9 // 8)
+    assert found.parameters == 0 and found.nbytes == found.stored_bytes
+
+
+def test_overhead_counts_maps_where_they_are_smaller_equal_ones_once() -> None:
+    first, second = np.arange(512, dtype=np.int16)[::-1].copy(), np.zeros(512, dtype=np.int16)
+    layers = [(9_000, [None, first, None]), (8_000, [first, first, second]), (7_000, [second, second, second])]
+    assert stored_bytes(layers, 512) == 2 * 512 * 9 // 8  # type: ignore[arg-type]
+    assert stored_bytes([(10, [None, first, second])], 512) == -(-2 * 10 * 9 // 8)
+    assert stored_bytes([(10, [None, np.arange(512, dtype=np.int16)])], 512) == 0
+
+
+def test_overhead_knows_weights_tuned_once_for_all_layers_by_the_choices() -> None:
+    choices = expand(library(), weight_tuning=True)
+    tables = plain_tables(choices.library, operand_format("sm8"))
+    model = OperatingPointModel(network(), points(), library().names, tables)
+    assert model.overhead().stored_bytes == 0
+    assert model.overhead(choices).stored_bytes > 0
+    assert model.overhead(choices).parameters == model.overhead().parameters
 
 
 def test_norms_of_their_own_start_as_what_they_were() -> None:
