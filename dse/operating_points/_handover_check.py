@@ -68,6 +68,7 @@ def _checked(path: Path) -> HandoverCheck:
         form = Form(arrays)
         form.description(bundle["operands"])(bundle, "")
         _check_names(bundle)
+        _check_pairs(bundle)
         _check_choices(bundle, arrays)
         if unused := sorted(arrays.keys() - form.used):
             raise InputError(f"array '{unused[0]}' is referred to by nothing, something is missing; write the bundle anew")
@@ -148,6 +149,16 @@ def _check_names(bundle: Mapping[str, Any]) -> None:
         raise InputError(f"instances: '{min(instances ^ used)}' is missing here or in 'choices'")
 
 
+def _check_pairs(bundle: Mapping[str, Any]) -> None:
+    """Raise InputError unless what belongs together is there, or null, together."""
+    holders = [(instance["name"], instance) for instance in bundle["instances"]]
+    holders += [(item["name"], at) for item in (*bundle["layers"], *bundle["norms"]) for at in item["points"]]
+    for pair in (("verilog", "verilog_sha256"), ("scale", "offset"), ("gamma", "beta"), ("mean", "variance")):
+        for name, holder in holders:
+            if pair[0] in holder and (holder[pair[0]] is None) != (holder[pair[1]] is None):
+                raise InputError(f"'{name}': expected {pair[0]} and {pair[1]}, or null for both")
+
+
 def _check_choices(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Raise InputError unless tables are those of the choices, and points and layers say the same of what is where."""
     levels, columns = 2 ** bundle["operands"]["w_bits"], {}
@@ -176,18 +187,15 @@ def _check_choices(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> No
 def _check_verilog(folder: Path, instances: Iterable[Mapping[str, Any]]) -> None:
     """Raise InputError unless the Verilog of all circuits is there as it was written."""
     for instance in instances:
-        module, known = instance["verilog"], instance["verilog_sha256"]
-        if (module is None) != (known is None):
-            raise InputError(f"{DESCRIPTION}: instance '{instance['name']}' has one of verilog and verilog_sha256 alone")
-        if module is None:
+        if instance["verilog"] is None:
             continue
-        file = folder / f"{module}.v"
+        file = folder / f"{instance['verilog']}.v"
         try:
             found = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
             reason = " ".join(str(error.strerror).split())
             raise InputError(f"{VERILOG}/{file.name}: cannot be read ({reason}); write the bundle anew") from None
-        if found != known:
+        if found != instance["verilog_sha256"]:
             raise InputError(f"{VERILOG}/{file.name}: not what was written (other SHA-256); write the bundle anew")
 
 
