@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
+from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from dse.exceptions import InputError, one_line, under
@@ -17,6 +17,17 @@ from dse.operating_points._model import OperatingPointModel
 from dse.whole_files import writable_folder, write_whole
 
 _SUFFIX, _KEY = ".safetensors", "operating_points"
+
+
+class _Point(BaseModel):
+    name: str
+    rel_energy: float
+    assignment: dict[str, str]
+
+
+class _Header(BaseModel):
+    points: list[_Point]
+    tables: dict[str, dict[str, str]]  # layer -> choice -> SHA-256 of what it computes there
 
 
 def save_operating_points(model: OperatingPointModel, path: str | Path) -> Path:
@@ -36,7 +47,7 @@ def save_operating_points(model: OperatingPointModel, path: str | Path) -> Path:
     if path.suffix != _SUFFIX:
         raise InputError(f"{path}: operating points are written as {_SUFFIX}, got '{path.suffix}'; change the suffix")
     writable_folder(path.parent)
-    header = {_KEY: json.dumps(_described(model))}
+    header = {_KEY: json.dumps(_described(model).model_dump())}
     return write_whole(path, safetensors.torch.save(storable(model.state_dict()), metadata=header))
 
 
@@ -53,54 +64,51 @@ def load_operating_points(model: OperatingPointModel, path: str | Path) -> None:
         _require_same(described, _described(model))
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise InputError(f"'{name}' holds NaN or infinity; use another file")
+                raise InputError(f"{name!r} holds NaN or infinity; use another file")
         model.load_state_dict(tensors)
 
 
-def _described(model: OperatingPointModel) -> dict[str, Any]:
-    points = [{"name": p.name, "rel_energy": p.rel_energy, "assignment": dict(p.assignment)} for p in model.points]
-    return {"points": points, "tables": model.tables.hashes()}
+def _described(model: OperatingPointModel) -> _Header:
+    points = [_Point(name=p.name, rel_energy=p.rel_energy, assignment=dict(p.assignment)) for p in model.points]
+    return _Header(points=points, tables=model.tables.hashes())
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
     """Return tensors and header."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            described = dict(json.loads((file.metadata() or {})[_KEY]))
-            return {name: file.get_tensor(name) for name in file.keys()}, described
+            header = json.loads((file.metadata() or {})[_KEY])
+            return {name: file.get_tensor(name) for name in file.keys()}, _Header.model_validate(header, strict=True)
     except KeyError:
         raise InputError(f"{path}: no '{_KEY}' in its header; expected a file of save_operating_points") from None
-    except (OSError, safetensors.SafetensorError, ValueError, TypeError) as error:
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        place = ".".join(map(str, (_KEY, *first["loc"])))
+        raise InputError(f"{path}: {place!r} in its header is damaged ({first['msg']}); write the file anew") from None
+    except (OSError, safetensors.SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable file of operating points ({one_line(error)}); write it anew"
         ) from None
 
 
-def _require_same(found: dict[str, Any], own: dict[str, Any]) -> None:
+def _require_same(found: _Header, own: _Header) -> None:
     """Raise InputError unless a file's points and tables are the model's."""
-    try:
-        theirs, tables = found["points"], found["tables"]
-        names = [point["name"] for point in theirs]
-        assignments = [point["assignment"] for point in theirs]
-    except (KeyError, TypeError):
-        raise InputError(f"'{_KEY}' in its header is damaged; write the file anew") from None
-    ours = own["points"]
-    if len(theirs) != len(ours):
+    if len(found.points) != len(own.points):
         raise InputError(
-            f"has {len(theirs)} operating points, the model {len(ours)}; make the model with those of the file"
+            f"has {len(found.points)} operating points, the model {len(own.points)}; make the model with those of the file"
         )
-    for name, assignment, point in zip(names, assignments, ours, strict=True):
-        if name != point["name"] or set(assignment) != set(point["assignment"]):
-            raise InputError(f"operating point '{name}' is not the model's '{point['name']}' or of another network")
-        for layer, choice in point["assignment"].items():
-            if assignment[layer] != choice:
+    for theirs, point in zip(found.points, own.points, strict=True):
+        if theirs.name != point.name or theirs.assignment.keys() != point.assignment.keys():
+            raise InputError(f"operating point {theirs.name!r} is not the model's '{point.name}' or of another network")
+        for layer, choice in point.assignment.items():
+            if theirs.assignment[layer] != choice:
                 raise InputError(
-                    f"operating point '{name}' has '{assignment[layer]}' in layer '{layer}', the model '{choice}'; "
-                    "make the model with the points of the file"
+                    f"operating point '{point.name}' has {theirs.assignment[layer]!r} in layer '{layer}', the model "
+                    f"'{choice}'; make the model with the points of the file"
                 )
-    for layer, by_choice in own["tables"].items():
+    for layer, by_choice in own.tables.items():
         for choice, digest in by_choice.items():
-            if tables.get(layer, {}).get(choice) != digest:
+            if found.tables.get(layer, {}).get(choice) != digest:
                 raise InputError(
                     f"made with another table of '{choice}' in layer '{layer}' (other SHA-256); use that library"
                 )

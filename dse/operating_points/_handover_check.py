@@ -1,7 +1,7 @@
 """Replay a hand-over bundle: plain numpy, from codes and tables to accumulators, compared exactly.
 
-This module needs numpy and nothing else that computes. The format is in docs/handover.md. All integers are formed here as
-hardware forms them: one table entry for each product, summed, with the zero points taken out.
+This module, `_handover_form` (what a description must hold) and `_handover_replay` (what layers compute) need numpy and
+nothing else that computes. The format is in docs/handover.md.
 """
 
 from __future__ import annotations
@@ -10,34 +10,21 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dse.exceptions import InputError, under
+from dse.operating_points._handover_form import ARRAYS_FORM, OPERANDS_FORM, Form
+from dse.operating_points._handover_replay import Array, Ints, Operands, accumulators, require_shapes
 
-FORMAT, VERSION = "dse-handover", 1
-DESCRIPTION, ARRAYS = "handover.json", "handover.npz"
+FORMAT, VERSION = "dse-handover", 2
+DESCRIPTION, ARRAYS, VERILOG = "handover.json", "handover.npz", "verilog"
+EXACT = "exact"  # what layers that are not approximable multiply with
 
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Operands:
-    """What codes stand for."""
-
-    x_values: Ints  # (256,) value of each activation code
-    w_values: Ints  # (2^Bw,) value of each weight code
-
-    @classmethod
-    def of(cls, described: Mapping[str, Any]) -> Self:
-        """Return the operands that a bundle describes by width and sign."""
-        return cls(_values(8, described["x_signed"]), _values(described["w_bits"], described["w_signed"]))
 
 
 @dataclass(frozen=True)
@@ -52,7 +39,7 @@ class HandoverCheck:
 
 
 def check_handover(path: str | Path) -> HandoverCheck:
-    """Check a bundle: every array against its SHA-256, every accumulator of every layer and point against codes and tables.
+    """Check a bundle: its form, every file and array against its SHA-256, every accumulator against codes and tables.
 
     Args:
         path: Folder of the bundle.
@@ -66,92 +53,33 @@ def check_handover(path: str | Path) -> HandoverCheck:
     path = Path(path)
     with under(f"{path}: "):
         try:
-            bundle = _description(path / DESCRIPTION)
-            arrays = _arrays(path / ARRAYS, bundle["arrays"])
-            _check_choices(bundle)
-            compared = _check_layers(bundle, arrays)
-            return HandoverCheck(
-                points=tuple(point["name"] for point in bundle["points"]),
-                instances=tuple(instance["name"] for instance in bundle["instances"]),
-                layers=len(bundle["layers"]),
-                images=len(arrays[bundle["images"]]),
-                accumulators=compared,
-            )
-        except InputError:
-            raise
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-            reason = " ".join(f"{type(error).__name__} {error}".split())
-            raise InputError(f"{DESCRIPTION}: not of the documented form ({reason}); write the bundle anew") from None
+            return _checked(path)
+        except (MemoryError, RecursionError) as error:
+            raise InputError(f"{DESCRIPTION}: asks for too much ({type(error).__name__}); write the bundle anew") from None
 
 
-def accumulators(
-    x_codes: Array, w_codes: Array, table: Array, stored: Array | None, layer: Mapping[str, Any], operands: Operands
-) -> Ints:
-    """Return a layer's accumulators, zero points taken out: the sum over the fan-in of `T[x, s(w)] - zw x - zx w + zx zw`.
-
-    `x` and `w` are codes in `T[x, s(w)]` and their values elsewhere; `s(w)` is the code that is stored for `w`.
-
-    Args:
-        x_codes: Input codes, `(B, C, H, W)` of a convolution, `(..., F)` of a linear layer, uint8.
-        w_codes: Weight codes, `(C', C / groups, kh, kw)` or `(C', F)`.
-        table: `T`, the products of every activation code and stored weight code `(256, 2^Bw)`.
-        stored: `s`, the code stored for each weight code `(2^Bw,)`; None: itself.
-        layer: Geometry and `x_zero_point` as in the bundle, `w_zero_point` as an array `(C',)`.
-        operands: What codes stand for.
-
-    Returns:
-        `(B, C', H', W')` or `(..., C')`.
-    """
-    if layer["kind"] == "linear":
-        return _sums(x_codes, w_codes, layer["w_zero_point"], table, stored, layer["x_zero_point"], operands)
-    windows, groups = _windows(x_codes, layer), layer["groups"]
-    by_group = [
-        _sums(
-            part.reshape(*part.shape[:3], -1),
-            w.reshape(len(w), -1),
-            zero,
-            table,
-            stored,
-            layer["x_zero_point"],
-            operands,
-        )
-        for part, w, zero in zip(
-            np.split(windows, groups, axis=3),
-            np.split(w_codes, groups),
-            np.split(layer["w_zero_point"], groups),
-            strict=True,
-        )
-    ]
-    return np.moveaxis(np.concatenate(by_group, axis=-1), -1, 1)
-
-
-def _windows(x_codes: Array, layer: Mapping[str, Any]) -> Array:
-    """Return what the kernel covers at each output position: `(B, C, H, W)` -> `(B, H', W', C, kh, kw)` uint8."""
-    fill = layer["x_zero_point"] % 256  # the code that stands for 0; padding goes through the multiplier as any operand
-    x_codes = np.pad(x_codes, ((0, 0), (0, 0), *map(tuple, layer["padding"])), constant_values=fill)
-    (kh, kw), (sh, sw), (dh, dw) = layer["kernel"], layer["stride"], layer["dilation"]
-    batch, channels, height, width = x_codes.shape
-    rows, columns = (height - dh * (kh - 1) - 1) // sh + 1, (width - dw * (kw - 1) - 1) // sw + 1
-    windows = np.empty((batch, rows, columns, channels, kh, kw), dtype=np.uint8)
-    for i in range(kh):
-        for j in range(kw):
-            down = slice(i * dh, i * dh + (rows - 1) * sh + 1, sh)
-            across = slice(j * dw, j * dw + (columns - 1) * sw + 1, sw)
-            windows[..., i, j] = np.moveaxis(x_codes[:, :, down, across], 1, -1)
-    return windows
-
-
-def _sums(
-    x: Array, w: Array, w_zero: Array, table: Array, stored: Array | None, x_zero: int, operands: Operands
-) -> Ints:
-    """Return the sums of products of codes x (..., K) and w (N, K), zero points taken out: `(..., N)`."""
-    total = np.zeros((*x.shape[:-1], len(w)), dtype=np.int64)
-    table, w_zero = table.astype(np.int64), w_zero.astype(np.int64)
-    for k in range(x.shape[-1]):
-        x_code, w_code = x[..., k, None], w[:, k]
-        total += table[x_code, w_code if stored is None else stored[w_code]]
-        total -= w_zero * operands.x_values[x_code] + x_zero * operands.w_values[w_code] - x_zero * w_zero
-    return total
+def _checked(path: Path) -> HandoverCheck:
+    bundle = _description(path / DESCRIPTION)
+    with under(f"{DESCRIPTION}: "):
+        ARRAYS_FORM(bundle.get("arrays"), "arrays")
+        OPERANDS_FORM(bundle.get("operands"), "operands")
+    arrays = _arrays(path / ARRAYS, bundle["arrays"])
+    with under(f"{DESCRIPTION}: "):
+        form = Form(arrays)
+        form.description(bundle["operands"])(bundle, "")
+        _check_names(bundle)
+        _check_pairs(bundle)
+        _check_choices(bundle, arrays)
+        if unused := sorted(arrays.keys() - form.used):
+            raise InputError(f"array '{unused[0]}' is referred to by nothing, something is missing; write the bundle anew")
+    _check_verilog(path / VERILOG, bundle["instances"])
+    return HandoverCheck(
+        points=tuple(point["name"] for point in bundle["points"]),
+        instances=tuple(instance["name"] for instance in bundle["instances"]),
+        layers=len(bundle["layers"]),
+        images=len(arrays[bundle["images"]]),
+        accumulators=_check_layers(bundle, arrays),
+    )
 
 
 def sha256(array: Array) -> str:
@@ -165,12 +93,6 @@ def seal(bundle: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _values(bits: int, signed: bool) -> Ints:
-    """Return the value of every code of so many bits, two's complement where signed."""
-    codes = np.arange(2**bits, dtype=np.int64)
-    return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes) if signed else codes
-
-
 def _description(path: Path) -> dict[str, Any]:
     """Return the description as it was written."""
     try:
@@ -182,7 +104,7 @@ def _description(path: Path) -> dict[str, Any]:
         raise InputError(f"{path.name}: no description of a hand-over bundle")
     if bundle.get("version") != VERSION:
         raise InputError(
-            f"{path.name}: expected version {VERSION}, got {bundle.get('version')}; use the dse that wrote it"
+            f"{path.name}: expected version {VERSION}, got {bundle.get('version')!r}; use the dse that wrote it"
         )
     if bundle.get("sha256") != seal(bundle):
         raise InputError(f"{path.name}: changed since it was written (other SHA-256); write the bundle anew")
@@ -200,7 +122,7 @@ def _arrays(path: Path, described: Mapping[str, Mapping[str, Any]]) -> dict[str,
         reason = " ".join(str(error).split())
         raise InputError(f"{path.name}: cannot be read ({reason}); write the bundle anew") from None
     if stray:
-        raise InputError(f"{path.name}: '{stray[0]}' is missing here or in {DESCRIPTION}; write the bundle anew")
+        raise InputError(f"{path.name}: {stray[0]!r} is missing here or in {DESCRIPTION}; write the bundle anew")
     for name, array in arrays.items():
         known = described[name]
         if (array.dtype.name, list(array.shape), sha256(array)) != (known["dtype"], known["shape"], known["sha256"]):
@@ -208,11 +130,50 @@ def _arrays(path: Path, described: Mapping[str, Mapping[str, Any]]) -> dict[str,
     return arrays
 
 
-def _check_choices(bundle: Mapping[str, Any]) -> None:
+def _check_names(bundle: Mapping[str, Any]) -> None:
+    """Raise InputError unless names are given once, and what is referred to by name is there."""
+    for entry in ("instances", "choices", "points", "layers", "norms"):
+        names = [item["name"] for item in bundle[entry]]
+        if len(set(names)) < len(names):
+            raise InputError(f"{entry}: expected each name once, got {', '.join(names)}")
+    points, choices = len(bundle["points"]), [choice["name"] for choice in bundle["choices"]]
+    for item in (*bundle["layers"], *bundle["norms"]):
+        if len(item["points"]) != points:
+            raise InputError(f"'{item['name']}' has {len(item['points'])} points; expected the {points} of 'points'")
+    for layer in bundle["layers"]:
+        for at in layer["points"]:
+            if at["choice"] not in choices or (at["choice"] != EXACT and not layer["approximable"]):
+                raise InputError(f"layer '{layer['name']}' has the choice '{at['choice']}', which it cannot have")
+    instances, used = ({i["name"] for i in bundle["instances"]}, {c["instance"] for c in bundle["choices"]})
+    if instances != used:
+        raise InputError(f"instances: '{min(instances ^ used)}' is missing here or in 'choices'")
+
+
+def _check_pairs(bundle: Mapping[str, Any]) -> None:
+    """Raise InputError unless what belongs together is there, or null, together."""
+    holders = [(instance["name"], instance) for instance in bundle["instances"]]
+    holders += [(item["name"], at) for item in (*bundle["layers"], *bundle["norms"]) for at in item["points"]]
+    for pair in (("verilog", "verilog_sha256"), ("scale", "offset"), ("gamma", "beta"), ("mean", "variance")):
+        for name, holder in holders:
+            if pair[0] in holder and (holder[pair[0]] is None) != (holder[pair[1]] is None):
+                raise InputError(f"'{name}': expected {pair[0]} and {pair[1]}, or null for both")
+
+
+def _check_choices(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Raise InputError unless tables are those of the choices, and points and layers say the same of what is where."""
+    levels, columns = 2 ** bundle["operands"]["w_bits"], {}
     for choice in bundle["choices"]:
         if bundle["arrays"][choice["table"]]["sha256"] != choice["table_sha256"]:
-            raise InputError(f"{DESCRIPTION}: choice '{choice['name']}' has another table than its table_sha256 says")
+            raise InputError(f"choice '{choice['name']}' has another table than its table_sha256 says")
+        columns[choice["name"]] = arrays[choice["table"]].shape[1]
+        words = 0 if choice["words"] is None else len(arrays[choice["words"]])
+        if columns[choice["name"]] != levels + words:
+            raise InputError(f"choice '{choice['name']}': expected {levels + words} columns of its table")
+    for layer in bundle["layers"]:
+        for at in layer["points"]:
+            codes = () if at["stored"] is None else arrays[at["stored"]]
+            if any(not 0 <= code < columns[at["choice"]] for code in codes):
+                raise InputError(f"layer '{layer['name']}' stores a code that '{at['choice']}' does not have")
     for position, point in enumerate(bundle["points"]):
         layers = [layer for layer in bundle["layers"] if layer["approximable"]]
         if (found := {layer["name"]: layer["points"][position]["choice"] for layer in layers}) != point["assignment"]:
@@ -220,7 +181,22 @@ def _check_choices(bundle: Mapping[str, Any]) -> None:
                 name for name in {**found, **point["assignment"]} if found.get(name) != point["assignment"].get(name)
             )
             both = f"'{point['assignment'].get(name)}' in 'points' and '{found.get(name)}' in 'layers'"
-            raise InputError(f"{DESCRIPTION}: operating point '{point['name']}', layer '{name}': {both}")
+            raise InputError(f"operating point '{point['name']}', layer '{name}': {both}")
+
+
+def _check_verilog(folder: Path, instances: Iterable[Mapping[str, Any]]) -> None:
+    """Raise InputError unless the Verilog of all circuits is there as it was written."""
+    for instance in instances:
+        if instance["verilog"] is None:
+            continue
+        file = folder / f"{instance['verilog']}.v"
+        try:
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            reason = " ".join(str(error.strerror).split())
+            raise InputError(f"{VERILOG}/{file.name}: cannot be read ({reason}); write the bundle anew") from None
+        if found != instance["verilog_sha256"]:
+            raise InputError(f"{VERILOG}/{file.name}: not what was written (other SHA-256); write the bundle anew")
 
 
 def _check_layers(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
@@ -232,21 +208,22 @@ def _check_layers(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> int
         layer = {**described, "w_zero_point": arrays[described["w_zero_point"]]}
         seen = set()
         for point, at in zip(bundle["points"], described["points"], strict=True):
+            stored = None if at["stored"] is None else arrays[at["stored"]]
+            x_codes, w_codes, expected = (arrays[name] for name in (at["x_codes"], described["w_codes"], at["sums"]))
+            where = f"layer '{described['name']}', operating point '{point['name']}'"
+            channels = [described[key] for key in ("w_scale", "w_zero_point", "bias")] + [at["scale"], at["offset"]]
+            require_shapes(x_codes, w_codes, expected, [arrays[c] for c in channels if c is not None], described, where)
             key = at["choice"], at["stored"], at["x_codes"], at["sums"]
             if key in seen:  # another point computes the same
                 continue
             seen.add(key)
-            stored = None if at["stored"] is None else arrays[at["stored"]]
-            x_codes, w_codes, expected = (arrays[name] for name in (at["x_codes"], described["w_codes"], at["sums"]))
             found = accumulators(x_codes, w_codes, tables[at["choice"]], stored, layer, operands)
-            _compare(found, expected, f"layer '{described['name']}', operating point '{point['name']}'")
+            _compare(found, expected, where)
             compared += found.size
     return compared
 
 
 def _compare(found: Ints, expected: Array, where: str) -> None:
-    if found.shape != expected.shape:
-        raise InputError(f"{where}: expected accumulators {expected.shape}, the layer has {found.shape}")
     differing = np.argwhere(found != expected)
     if len(differing):
         first = tuple(differing[0].tolist())

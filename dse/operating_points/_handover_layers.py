@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -15,17 +15,21 @@ from dse.nn.convert import quantized_layers
 from dse.nn.layers import ApproxConv2d, ApproxLayer
 from dse.nn.training import device_of, evaluating
 from dse.operating_points._handover_arrays import Arrays
+from dse.operating_points._handover_check import EXACT
 from dse.operating_points._model import OperatingPointModel
 from dse.operating_points._switched import SwitchedArithmetic
+from dse.operating_points._wiring import Wiring
+from dse.variants import StoredCodes
 
-EXACT = "exact"  # what layers that are not approximable multiply with
 
-
-def points_and_layers(model: OperatingPointModel, images: Tensor, arrays: Arrays) -> dict[str, Any]:
+def points_and_layers(
+    model: OperatingPointModel, wirings: Sequence[Wiring], images: Tensor, arrays: Arrays
+) -> dict[str, Any]:
     """Return the entries `points` and `layers` of a bundle, and keep their arrays.
 
     Args:
         model: The network.
+        wirings: What its choices are in hardware.
         images: `(N, ...)`; they pass at every point, in one batch.
         arrays: Where arrays are kept.
     """
@@ -37,7 +41,7 @@ def points_and_layers(model: OperatingPointModel, images: Tensor, arrays: Arrays
             outputs, inputs = _passed(model, layers, images)
         for entry, (name, layer) in zip(described, layers.items(), strict=True):
             choice = point.assignment.get(name, EXACT)
-            entry["points"].append(_at(model, number, choice, name, layer, inputs[name], arrays))
+            entry["points"].append(_at(model, wirings, number, choice, name, layer, inputs[name], arrays))
         plain = {"name": point.name, "rel_energy": point.rel_energy, "assignment": dict(point.assignment)}
         points.append({**plain, "outputs": arrays.keep(f"points.{number}.outputs", outputs)})
     return {"points": points, "layers": described}
@@ -85,16 +89,27 @@ def _geometry(layer: ApproxLayer) -> dict[str, Any]:
 
 
 def _at(
-    model: OperatingPointModel, point: int, choice: str, name: str, layer: ApproxLayer, x: Tensor, arrays: Arrays
+    model: OperatingPointModel,
+    wirings: Sequence[Wiring],
+    point: int,
+    choice: str,
+    name: str,
+    layer: ApproxLayer,
+    x: Tensor,
+    arrays: Arrays,
 ) -> dict[str, Any]:
     """Return what a layer is at a point."""
     switched = cast(SwitchedArithmetic, layer.arithmetic)
     arithmetic = switched.at(point)
-    assert isinstance(arithmetic, IntegerArithmetic)
+    if not isinstance(arithmetic, IntegerArithmetic):
+        raise InputError(
+            f"handover: layer '{name}' has the arithmetic of a training, expected the integer one; "
+            "end the training, or load its state into a new model"
+        )
     x = layer.prepare(x)
     codes = layer.x_quantizer.codes(x)
     sums = layer.fold(arithmetic.sums(layer, codes), x)
-    stored = None if choice == EXACT else model.tables.stored(name, model.tables.choices.index(choice))
+    stored = _stored(model, wirings, name, choice) if layer.approximable else None
     correction = switched.correction(point)
     place = f"{name}.{point}"
     return {
@@ -105,6 +120,11 @@ def _at(
         "x_codes": arrays.keep(f"{place}.x_codes", codes),
         "sums": arrays.keep(f"{place}.sums", sums),
     }
+
+
+def _stored(model: OperatingPointModel, wirings: Sequence[Wiring], name: str, choice: str) -> StoredCodes | None:
+    place = model.tables.choices.index(choice)
+    return wirings[place].stored_in(model.tables.stored(name, place))
 
 
 def _passed(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from dse.compensation import Folded
@@ -17,12 +18,12 @@ from dse.exceptions import InputError, unknown_name
 from dse.nn.convert import approximable_layers, quantized_layers
 from dse.nn.layers import ApproxLayer, Correction
 from dse.nn.training import device_of
-from dse.operating_points._overhead import Overhead
+from dse.operating_points._overhead import Overhead, stored_bytes
 from dse.operating_points._point import OperatingPoint, designs_of
-from dse.operating_points._state import require_fit
+from dse.operating_points._state import require_fit, require_sound
 from dse.operating_points._switched import Switch, SwitchedArithmetic, SwitchedNorm
 from dse.operating_points._tables import Make, PointTables, integer
-from dse.variants import LayerTables
+from dse.variants import Choice, LayerTables
 
 
 class OperatingPointModel(nn.Module):
@@ -45,6 +46,7 @@ class OperatingPointModel(nn.Module):
         InputError: The network is not quantised, or points, names, tables and corrections do not fit together.
     """
 
+    @torch.inference_mode(False)  # what is made here may be trained later
     def __init__(
         self,
         network: nn.Module,
@@ -155,25 +157,44 @@ class OperatingPointModel(nn.Module):
         for switched, given in zip(self._arithmetics, arithmetics, strict=True):
             switched.give(given)
 
-    def overhead(self) -> Overhead:
-        """Return what the points beyond the first add to the network."""
+    def overhead(self, choices: Iterable[Choice] = ()) -> Overhead:
+        """Return what the points beyond the first add to the network.
+
+        Args:
+            choices: What the names of choices stand for (`Prepared.inputs.choices`). Without them, weights that were tuned
+                once for all layers are taken for those that are stored.
+        """
         norms = sum(norm.extra_parameters() for norm in self._norms)
+        operands = next(iter(self._layers.values())).operands
+        wirings = self.tables.wirings(choices, operands)
+        stored = [
+            (self._layers[name].weight.numel(), [wirings[c].stored_in(self.tables.stored(name, c)) for c in column])
+            for name, column in ((name, self.tables.column(name)) for name in self.tables.layers)
+        ]
         return Overhead(
             base_parameters=sum(parameter.numel() for parameter in self.parameters()) - norms,
             corrections=sum(switched.extra_parameters() for switched in self._arithmetics),
             norms=norms,
             statistics=sum(norm.extra_statistics() for norm in self._norms),
+            stored_bytes=stored_bytes(stored, 2**operands.w_bits),
         )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a state of all points.
+        """Load a state of all points; nothing is changed when it is refused.
 
         Raises:
-            InputError: It is `strict`, and the state is of another network or of another number of points.
+            InputError: A tensor is of another shape or kind than the network's, or a point's row of corrections is none; or
+                it is `strict`, and the state is of another network or of another number of points.
         """
         if strict:
             require_fit(state_dict, self.state_dict(), len(self.points))
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        """Refuse a state before any part takes of it, also where the model is part of another network."""
+        given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
+        require_sound(given, self.state_dict())
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def _arithmetics(self) -> list[SwitchedArithmetic]:

@@ -94,8 +94,9 @@ class SwitchedArithmetic(nn.Module):
         """Make room for as many rows as the state has."""
         for name in _CORRECTION:
             own, found = getattr(self, name), state_dict.get(prefix + name)
-            if found is not None and found.shape[1:] == own.shape[1:]:
-                setattr(self, name, own.new_empty(found.shape))
+            if found is not None:
+                with torch.inference_mode(False):  # later passes may train through it
+                    setattr(self, name, own.new_empty(found.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
         self._rows = self.correction_row.tolist()
 
@@ -112,9 +113,10 @@ class SwitchedNorm(nn.Module):
     def __init__(self, norm: nn.Module, points: int, switch: Switch) -> None:
         super().__init__()
         self.norms = nn.ModuleList([norm, *(copy.deepcopy(norm) for _ in range(points - 1))])
-        for other in self.norms[1:]:
-            other.weight, other.bias = norm.weight, norm.bias
         self._switch = switch
+        self._shared = True
+        self._share()
+        self.register_load_state_dict_post_hook(_loaded)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.norms[self._switch.point](x)
@@ -123,16 +125,18 @@ class SwitchedNorm(nn.Module):
     @property
     def owned(self) -> bool:
         """Whether each point has `gamma` and `beta` of its own."""
-        return self.norms[0].weight is None or len({id(norm.weight) for norm in self.norms}) == len(self.norms)
+        return self.norms[0].weight is None or len(self.norms) == 1 or not self._shared
 
     def own(self) -> None:
         """Give each point a `gamma` and a `beta` of its own, which start as what it had."""
         if self.owned:
             return
+        self._shared = False
         for norm in self.norms[1:]:
             for name in ("weight", "bias"):
                 shared = getattr(norm, name)
-                setattr(norm, name, nn.Parameter(shared.detach().clone(), requires_grad=shared.requires_grad))
+                with torch.inference_mode(False):  # later passes may train it
+                    setattr(norm, name, nn.Parameter(shared.detach().clone(), requires_grad=shared.requires_grad))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Take what the state has for each point, also where it has been one for all so far."""
@@ -142,6 +146,12 @@ class SwitchedNorm(nn.Module):
             if not all(torch.equal(found[0], other) for other in found[1:]):
                 self.own()
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _share(self) -> None:
+        """Let all points have the first one's `gamma` and `beta`, unless each has its own."""
+        if self._shared:
+            for other in self.norms[1:]:
+                other.weight, other.bias = self.norms[0].weight, self.norms[0].bias
 
     def extra_parameters(self) -> int:
         """Return how many numbers in `gamma` and `beta` points beyond the first add."""
@@ -158,6 +168,12 @@ class SwitchedNorm(nn.Module):
             (getattr(norm, n), getattr(first, n)) for norm in self.norms[1:] for n in ("running_mean", "running_var")
         ]
         return sum(a.numel() for a, b in pairs if not torch.equal(a, b))
+
+
+def _loaded(norm: nn.Module, incompatible: object) -> None:
+    """Tie again what `assign` has taken apart; a function, for a method would stay that of the module when it is copied."""
+    assert isinstance(norm, SwitchedNorm)
+    norm._share()
 
 
 def _row_of(given: Correction, rows: list[Correction]) -> int:

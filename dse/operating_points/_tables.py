@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,9 +17,11 @@ from dse.kernels import LutTable
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.layers import ApproxLayer
 from dse.nn.lut_gradient import Gradient, TrainableArithmetic
+from dse.operands import OperandFormat
 from dse.operating_points._point import OperatingPoint, designs_of
+from dse.operating_points._wiring import Wiring
 from dse.types import Population, Table
-from dse.variants import LayerTables
+from dse.variants import Choice, LayerTables
 
 # layer, table (None: exact products), codes stored for each weight code (None: themselves)
 Make = Callable[[ApproxLayer, LutTable | None, Tensor | None], nn.Module]
@@ -72,6 +74,11 @@ class PointTables:
         """Return the products of a choice for activation codes and stored codes `(256, 2^Bw)`."""
         table = self.tables.tables[self.tables.circuit[choice]]
         return self.exact if table is None else table
+
+    def wirings(self, choices: Iterable[Choice], operands: OperandFormat) -> list[Wiring]:
+        """Return what each choice is in hardware `(C,)`, as far as `choices` know."""
+        known = {choice.multiplier.name: choice for choice in choices}
+        return [Wiring.of(self.looked_up(c), known.get(name), operands) for c, name in enumerate(self.choices)]
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """Return layer -> choice -> SHA-256 (hex) of what it computes there for the codes of the network's weights."""

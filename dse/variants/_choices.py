@@ -27,12 +27,14 @@ class Choice:
         circuit: The circuit's name: the multiplier's in the library, or what that names. Variants are the same hardware.
         swapped: The circuit's first operand is the weight instead of the activation.
         tuning: How each layer tunes its weights; None: not for the layer.
+        untuned: What the multiplier was before it was tuned once for all layers; None: it was not.
     """
 
     multiplier: Multiplier
     circuit: str
     swapped: bool = False
     tuning: Tuning | None = None
+    untuned: Multiplier | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def _variants(circuit: Multiplier, order: bool, tuning: Sequence[Tuning], weight
         orders.append((swapped(circuit), True))
     name = _circuit(circuit)
     for wired, is_swapped in orders:
-        yield Choice(tuned(wired) if weight_tuning else wired, name, is_swapped)
+        plain = Choice(wired, name, is_swapped)
+        yield replace(plain, multiplier=tuned(wired), untuned=wired) if weight_tuning else plain
         for kind in () if circuit.is_exact else tuning:
             origin = "; ".join(filter(None, (wired.origin, f"weights tuned for the layer ({kind})")))
             named = replace(wired, name=f"{wired.name}.{kind}", origin=origin)

@@ -97,6 +97,43 @@ def test_damaged_and_foreign_files_are_refused_and_change_nothing(tmp_path: Path
     assert all(torch.equal(a, b) for a, b in zip(all_outputs(model), wanted, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h["points"][0].update(assignment=None), "'operating_points.points.0.assignment' in its header"),
+        (lambda h: h["points"][1].update(assignment=["plain"]), "'operating_points.points.1.assignment' in its header"),
+        (lambda h: h.update(tables=[]), "'operating_points.tables' in its header is damaged"),
+        (lambda h: h.update(tables=None), "'operating_points.tables' in its header is damaged"),
+        (lambda h: h["tables"].update({"a\nb": 1}), "in its header is damaged"),
+        (lambda h: h.update(points=5), "'operating_points.points' in its header is damaged"),
+        (lambda h: h["points"][0].update(name="a\nb"), r"operating point 'a\\nb' is not the model's 'best'"),
+        (lambda h: h["points"][0]["assignment"].update(plain="a\nb"), r"has 'a\\nb' in layer 'plain'"),
+    ],
+)
+def test_damaged_headers_are_refused_in_one_line(change: Any, message: str, tmp_path: Path) -> None:
+    model, path = made(), save_operating_points(made(), tmp_path / "points.safetensors")
+    wanted = all_outputs(model)
+    with safetensors.safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["operating_points"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    change(header)
+    path.write_bytes(safetensors.torch.save(tensors, metadata={"operating_points": json.dumps(header)}))
+    with pytest.raises(InputError, match=f"points.safetensors: .*{message}") as caught:
+        load_operating_points(model, path)
+    assert "\n" not in str(caught.value)
+    assert all(torch.equal(a, b) for a, b in zip(all_outputs(model), wanted, strict=True))
+
+
+def test_files_whose_rows_do_not_exist_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    broken, model = made(), made(methods=("bias",))
+    wanted = all_outputs(model)
+    broken.network.plain.arithmetic.correction_row[2] = 99  # type: ignore[index,union-attr]
+    path = save_operating_points(broken, tmp_path / "points.safetensors")
+    with pytest.raises(InputError, match=r"points.safetensors: state: 'network.plain.*_row': expected rows -1\.\.1"):
+        load_operating_points(model, path)
+    assert all(torch.equal(a, b) for a, b in zip(all_outputs(model), wanted, strict=True))
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     broken = made()
     with torch.no_grad():

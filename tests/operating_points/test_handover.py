@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 from dse.circuits import from_verilog, product_table
 from dse.exceptions import InputError
-from dse.multipliers import MultiplierLibrary, builtin, is_symmetric
+from dse.multipliers import MultiplierLibrary, builtin, is_symmetric, swapped
 from dse.nn.convert import quantize, quantized_layers
 from dse.operands import operand_format
 from dse.operating_points import OperatingPoint, OperatingPointModel, check_handover, write_handover
-from dse.variants import choice_tables, expand, plain_tables
+from dse.operating_points._tables import trainable
+from dse.variants import Choices, choice_tables, expand, plain_tables
 from tests.operating_points.small import LAYERS, all_outputs, images, library, made, network
 
 
@@ -92,6 +94,62 @@ def test_circuits_with_gates_come_as_verilog_that_computes_their_tables(tmp_path
         assert np.array_equal(product_table(netlist), chosen[instance["name"]].table)
 
 
+def tuned_once(format: str) -> tuple[OperatingPointModel, MultiplierLibrary, Choices]:
+    """Return a network whose multipliers are tuned once for all layers, one point each, as runs are by default."""
+    circuits = [m for m in builtin(signed=False) if m.name in ("dadda8u", "dadda_trunc_c7u", "strollo_c9u", "trunc_v10u")]
+    assert len(circuits) == 4
+    choices = expand(MultiplierLibrary(circuits), order=True, weight_tuning=True, tuning=["histogram"])
+    seen = np.random.default_rng(0).dirichlet(np.ones(256), len(LAYERS))
+    choices, tables = choice_tables(choices, operand_format(format), seen)
+    names = choices.library.names
+    points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
+    return OperatingPointModel(network(format), points, names, tables), MultiplierLibrary(circuits), choices
+
+
+@pytest.mark.parametrize("format", ["sm8", "u8", "s8"])
+def test_weights_tuned_once_for_all_layers_come_as_the_circuit_and_what_it_stores(format: str, tmp_path: Path) -> None:
+    model, circuits, choices = tuned_once(format)
+    operands = operand_format(format)
+    path = write_handover(tmp_path / "bundle", model, images(1), choices=choices)
+    check_handover(path)
+    described, arrays = bundle(path)
+    modules = {instance["name"]: instance["verilog"] for instance in described["instances"]}
+    assert set(modules) == set(circuits.names) and None not in modules.values()
+    tuned, beyond = 0, 0
+    for choice, known in zip(described["choices"], choices, strict=True):
+        circuit = circuits[choice["instance"]]
+        netlist = from_verilog(path / "verilog" / f"{modules[choice['instance']]}.v")
+        assert np.array_equal(product_table(netlist), circuit.table)
+        table, levels = arrays[choice["table"]], 2**operands.w_bits
+        assert np.array_equal(table[:, :levels], operands.table(swapped(circuit) if known.swapped else circuit))
+        stored = [layer["points"][model.tables.choices.index(choice["name"])]["stored"] for layer in described["layers"]]
+        if choice["tuning"] == "uniform":  # one map for all layers, and through it what the network multiplies with
+            (name,) = set(stored)
+            assert np.array_equal(table[:, arrays[name]], operands.table(known.multiplier))
+            tuned += 1
+        if choice["words"] is not None:
+            signs, magnitudes = arrays[choice["words"]].T
+            circuit = swapped(circuit) if known.swapped else circuit
+            of_x = np.sign(operands.x_values) if format == "s8" else np.ones(256, dtype=np.int64)
+            products = of_x[:, None] * signs * circuit.table[np.abs(operands.x_values)[:, None], magnitudes]
+            assert np.array_equal(table[:, levels:], products)
+            beyond += 1
+    assert tuned >= 2 and (beyond > 0) == (format != "u8")
+
+
+def test_a_library_of_tuned_circuits_alone_tells_what_their_gates_store(tmp_path: Path) -> None:
+    model, circuits, choices = tuned_once("u8")
+    path = write_handover(tmp_path / "bundle", model, images(1), library=choices.library)
+    check_handover(path)
+    described, arrays = bundle(path)
+    found = {choice["name"]: choice for choice in described["choices"]}
+    for name in circuits.names:
+        assert np.array_equal(arrays[found[name]["table"]], circuits[name].table)
+    assert found["strollo_c9u"]["tuning"] == "uniform"
+    verilog = {instance["name"]: instance["verilog"] for instance in described["instances"]}
+    assert None not in [verilog[name] for name in circuits.names]
+
+
 def test_circuits_of_the_same_name_that_compute_something_else_do_not_come(tmp_path: Path) -> None:
     model = made()
     impostor = next(m for m in builtin(signed=False) if not m.is_exact)
@@ -148,11 +206,33 @@ def test_places_that_are_taken_are_refused_and_a_bundle_is_replaced_whole(tmp_pa
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="exists and is no hand-over bundle"):
         write_handover(tmp_path / "other", made(), images(1), overwrite=True)
-    with pytest.raises(InputError, match="at least one image"):
-        write_handover(tmp_path / "none", made(), images(0))
+    for given, message in (
+        (images(0), "at least one image"),
+        (images(1).numpy(), "images: expected a float32 tensor .*, got ndarray"),
+        (images(1).double(), "images: expected a float32 tensor .*, got torch.float64"),
+        (images(1) * torch.nan, "images: expected finite numbers"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_handover(tmp_path / "none", made(), given)  # type: ignore[arg-type]
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_handover(tmp_path / "file" / "bundle", made(), images(1))
+
+
+def test_a_model_in_training_is_refused(tmp_path: Path) -> None:
+    model = made()
+    model.give(model.arithmetics(trainable("straight-through", 0)))
+    with pytest.raises(InputError, match="layer 'plain' has the arithmetic of a training"):
+        write_handover(tmp_path / "bundle", model, images(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_choice_that_only_says_it_is_exact_is_refused(tmp_path: Path) -> None:
+    point, tables = OperatingPoint("one", {"conv": "exact"}, 1.0), plain_tables(library(), operand_format("sm8"))
+    names = [{"noisy": "exact"}.get(name, name) for name in library().names]
+    model = OperatingPointModel(quantize(Branching(), images(), exclude=["linear"]), [point], names, tables)
+    with pytest.raises(InputError, match="choice 'exact' is not exact"):
+        write_handover(tmp_path / "bundle", model, images(1))
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:

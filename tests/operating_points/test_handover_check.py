@@ -6,6 +6,7 @@ import ast
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from torch import nn
 
 import dse.operating_points._handover_check as module
 from dse.exceptions import InputError
-from dse.operands import FORMATS
-from dse.operating_points import HandoverCheck, check_handover, write_handover
-from dse.operating_points._handover_check import Operands, accumulators, seal, sha256
+from dse.multipliers import MultiplierLibrary, builtin
+from dse.operands import FORMATS, operand_format
+from dse.operating_points import HandoverCheck, OperatingPoint, OperatingPointModel, check_handover, write_handover
+from dse.operating_points._handover_check import seal, sha256
+from dse.operating_points._handover_replay import Operands, accumulators
+from dse.variants import plain_tables
 from tests.nn import naive
-from tests.operating_points.small import NAMES, images, made
+from tests.operating_points.small import LAYERS, NAMES, images, made, network
 
 Description, Arrays = dict[str, Any], dict[str, Any]
 
@@ -104,14 +108,53 @@ def test_accumulators_are_those_of_the_definition(conv: nn.Conv2d, format: str) 
         (lambda d, a: d["layers"][0].update(x_zero_point=3), "layer 'plain'"),
         (lambda d, a: d["points"][2]["assignment"].update(plain="high"),
          "operating point 'eco', layer 'plain': 'high' in 'points' and 'zero' in 'layers'"),
-        (lambda d, a: d["choices"][1].update(table_sha256="0"), "choice 'noisy' has another table"),
+        (lambda d, a: d["choices"][1].update(table_sha256="0" * 64), "choice 'noisy' has another table"),
         (lambda d, a: a["tables.zero"].__setitem__((3, 4), 1), "choice 'zero' has another table"),
         (lambda d, a: d["layers"].pop(), "operating point 'best', layer 'linear'"),
-        (lambda d, a: d["layers"][1].pop("groups"), "not of the documented form .*groups"),
+        (lambda d, a: d["layers"][1].pop("groups"), r"not of the documented form: layers\[1\]: expected the key 'groups'"),
+        (lambda d, a: d.update(more=1), "not of the documented form: the whole: expected no key 'more', got one"),
         (lambda d, a: d["layers"][1].update(kernel=3), "not of the documented form"),
         (lambda d, a: d.update(points=None), "not of the documented form"),
-        (lambda d, a: a.pop("linear.bias") is None or a.pop("plain.1.sums"), "not of the documented form .*plain.1.sums"),
-        (lambda d, a: d.update(version=2), "expected version 1, got 2"),
+        (lambda d, a: a.pop("linear.bias") is None or a.pop("plain.1.sums"), r"points\[1\].sums: .*plain.1.sums"),
+        (lambda d, a: d.update(version=1), "expected version 2, got 1"),
+        (lambda d, a: d.update(version="a\nb"), r"expected version 2, got 'a\\nb'"),
+        (lambda d, a: d["layers"][0].update(stride=[0, 0]), r"layers\[0\].stride\[0\]: expected an integer 1\.\."),
+        (lambda d, a: d["layers"][0].update(groups=0), r"layers\[0\].groups: expected an integer 1\.\..*, got 0"),
+        (lambda d, a: d["layers"][0].update(groups=3), "are not those of a convolution"),
+        (lambda d, a: d["layers"][0].update(kernel=[1, 1]), "are not those of a convolution"),
+        (lambda d, a: d["layers"][0].update(x_zero_point=10**30), r"layers\[0\].x_zero_point: expected an integer 0\.\.255"),
+        (lambda d, a: d["layers"][0].update(x_scale=10**400), r"layers\[0\].x_scale: expected a finite number above 0"),
+        (lambda d, a: d["layers"][0].update(x_scale=float("nan")), r"layers\[0\].x_scale: expected a finite number above 0"),
+        (lambda d, a: d["layers"][0].update(padding=[[10**6] * 2] * 2), r"padding.*: expected an integer 0\.\.1024"),
+        (lambda d, a: d["layers"][0].update(padding=[[999] * 2] * 2), "expected accumulators .*, the layer has"),
+        (lambda d, a: d["layers"][0].update(kind="foo"), r"layers\[0\].kind: expected one of linear, conv2d, got foo"),
+        (lambda d, a: d["layers"][0].update(kind="linear"), r"layers\[0\]: expected no key"),
+        (lambda d, a: d["operands"].update(w_bits=40), "operands.w_bits: expected an integer 2..12, got 40"),
+        (lambda d, a: d.update(layers=[]), "layers: expected a list of 1 or more"),
+        (lambda d, a: d.update(points=[]), "points: expected a list of 1 or more"),
+        (lambda d, a: d.update(instances=[]), "instances: expected a list of 1 or more"),
+        (lambda d, a: d["instances"].pop(), "instances: 'zero' is missing here or in 'choices'"),
+        (lambda d, a: d["instances"].append(d["instances"][0]), "instances: expected each name once"),
+        (lambda d, a: d["choices"][0].update(instance="foo"), "instances: '.*' is missing here or in 'choices'"),
+        (lambda d, a: d["points"][1].update(name="best"), "points: expected each name once"),
+        (lambda d, a: d.update(norms=[]), "array 'bn1.0.beta' is referred to by nothing"),
+        (lambda d, a: d["norms"][0]["points"].pop(), "'bn1' has 2 points; expected the 3"),
+        (lambda d, a: d["norms"][0]["points"][0].update(gamma="nope"), r"points\[0\].gamma: expected the name of an"),
+        (lambda d, a: d["layers"][0].update(bias="nope"), r"layers\[0\].bias: expected the name of an array, got nope"),
+        (lambda d, a: d["layers"][0]["points"][1].update(scale="nope"), r"points\[1\].scale: expected the name of an array"),
+        (lambda d, a: d["layers"][0]["points"][1].update(offset=None), "expected scale and offset, or null for both"),
+        (lambda d, a: d["norms"][0]["points"][1].update(variance=None), "'bn1': expected mean and variance, or null"),
+        (lambda d, a: d["instances"][0].update(verilog="a"), "expected verilog and verilog_sha256, or null for both"),
+        (lambda d, a: d["points"][0].update(outputs="nope"), r"points\[0\].outputs: expected the name of an array"),
+        (lambda d, a: d["layers"][0].update(w_scale="images"), r"layers\[0\].w_scale: expected an array of floats"),
+        (lambda d, a: a.update({"plain.w_scale": a["plain.w_scale"][:2]}), r"expected arrays \(4,\) for its channels"),
+        (lambda d, a: d["layers"][0]["points"][0].update(choice="turbo"), "layer 'plain' has the choice 'turbo'"),
+        (lambda d, a: a["points.0.outputs"].fill(np.nan), r"points\[0\].outputs: expected finite numbers"),
+        (lambda d, a: a.update({"plain.0.sums": a["plain.0.sums"] * 1.0}), "sums: expected an array of int64, got"),
+        (lambda d, a: a["plain.w_codes"].__isub__(600), "w_codes: expected 0..511"),
+        (lambda d, a: a["depthwise.1.stored"].fill(600), "layer 'depthwise' stores a code that 'noisy' does not have"),
+        (lambda d, a: a.update({"tables.zero": a["tables.zero"][:100]}), "table: expected an array of int32"),
+        (lambda d, a: d["points"][0].update(name="a\nb"), r"points\[0\].name: expected a printable text, got 'a\\nb'"),
         (lambda d, a: d.update(format="x"), "no description of a hand-over bundle"),
     ],
 )  # fmt: skip
@@ -155,15 +198,39 @@ def test_damaged_and_missing_files_are_said_in_one_line(written: Path, tmp_path:
     file.unlink()
     with pytest.raises(InputError, match="handover.npz: cannot be read"):
         check_handover(path)
-    (path / "handover.json").write_text("{")
-    with pytest.raises(InputError, match="handover.json: cannot be read"):
+    for text, message in (("{", "handover.json: cannot be read"), ("[" * 100_000, "asks for too much .RecursionError")):
+        (path / "handover.json").write_text(text)
+        with pytest.raises(InputError, match=message):
+            check_handover(path)
+
+
+def test_verilog_is_held_by_hashes_and_has_names_that_stay_apart(tmp_path: Path) -> None:
+    circuits = [m for m in builtin(signed=False) if m.netlist is not None][:4]
+    names = ("a-b", "a.b", "A.B")
+    chosen = MultiplierLibrary([circuits[0], *(replace(m, name=n) for m, n in zip(circuits[1:], names, strict=True))])
+    tables = plain_tables(chosen, operand_format("sm8"))
+    points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
+    model = OperatingPointModel(network(), points, chosen.names, tables)
+    path = write_handover(tmp_path / "bundle", model, images(1), library=chosen)
+    found = check_handover(path)
+    assert sorted(found.instances) == sorted(names)
+    files = sorted((path / "verilog").iterdir())
+    assert len({file.name.casefold() for file in files}) == 3
+    text = files[0].read_bytes()
+    files[0].write_bytes(text + b"\n")
+    with pytest.raises(InputError, match=f"verilog/{files[0].name}: not what was written"):
+        check_handover(path)
+    files[0].unlink()
+    with pytest.raises(InputError, match=f"verilog/{files[0].name}: cannot be read"):
         check_handover(path)
 
 
-def test_the_checker_needs_numpy_and_no_other_library() -> None:
-    tree = ast.parse(Path(module.__file__).read_text())
+@pytest.mark.parametrize("part", ["check", "form", "replay"])
+def test_the_checker_needs_numpy_and_no_other_library(part: str) -> None:
+    tree = ast.parse((Path(module.__file__).parent / f"_handover_{part}.py").read_text())
     roots = {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     roots |= {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     assert roots - sys.stdlib_module_names == {"numpy", "dse"}
-    modules = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name for name in modules if name.startswith("dse")} == {"dse.exceptions"}
+    used = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    checker = {f"dse.operating_points._handover_{part}" for part in ("form", "replay")}
+    assert {name for name in used if name.startswith("dse")} <= {"dse.exceptions", *checker}

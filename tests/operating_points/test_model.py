@@ -21,8 +21,9 @@ from dse.nn.convert import approximable_layers, quantize, simulate
 from dse.nn.layers import Correction
 from dse.operands import operand_format
 from dse.operating_points import OperatingPointModel
+from dse.operating_points._overhead import stored_bytes
 from dse.operating_points._tables import integer, trainable
-from dse.variants import plain_tables
+from dse.variants import expand, plain_tables
 from tests.operating_points.small import (
     DESIGNS,
     LAYERS,
@@ -163,6 +164,63 @@ def test_states_of_another_network_are_refused_with_the_first_name() -> None:
         made().load_state_dict({**state, correction: torch.ones(2, 9)})
 
 
+PLAIN, NORM = "network.plain.arithmetic.correction", "network.bn1.norms.1.running_var"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (f"{PLAIN}_row", lambda t: torch.tensor([-1, 0, 99]), r"expected rows -1\.\.1 .*, got \[-1, 0, 99\]"),
+        (f"{PLAIN}_row", lambda t: torch.tensor([-5, 0, 1]), r"expected rows -1\.\.1"),
+        (f"{PLAIN}_row", lambda t: t.float(), "expected integers, got torch.float32"),
+        (f"{PLAIN}_row", lambda t: t[0], r"expected \(3,\), got \(\)"),
+        (f"{PLAIN}_scale", lambda t: t[:1], "correction_scale' has 1 rows, '.*correction_offset' 2"),
+        (f"{PLAIN}_offset", lambda t: t * torch.nan, "expected finite numbers"),
+        ("network.plain.weight", lambda t: t.to(torch.int8), "expected floats, got torch.int8"),
+        ("network.plain.weight", lambda t: t.to(torch.complex64), "expected floats, got torch.complex64"),
+        ("network.plain.weight", lambda t: None, "expected a tensor, got NoneType"),
+        (NORM, lambda t: -t, "expected numbers of 0 or more"),
+        ("network.linear.x_quantizer.scale", torch.zeros_like, "expected numbers above 0"),
+    ],
+)
+def test_states_with_a_damaged_entry_are_refused_and_change_nothing(
+    name: str, change: Any, message: str, strict: bool
+) -> None:
+    model, other = made(), nn.Sequential(made())
+    wanted, state = all_outputs(model), made(methods=("affine",)).state_dict()
+    state = {**state, name: change(state[name])}
+    for load in (
+        lambda: model.load_state_dict(state, strict=strict),
+        lambda: other.load_state_dict({f"0.{key}": value for key, value in state.items()}, strict=strict),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            load()
+        assert name.rpartition("_")[0] in str(caught.value) and "\n" not in str(caught.value)
+    assert same(all_outputs(model), wanted) and same(all_outputs(other[0]), wanted)  # type: ignore[arg-type]
+
+
+def test_what_is_no_state_is_refused() -> None:
+    with pytest.raises(InputError, match="expected the state dict of an OperatingPointModel, got NoneType"):
+        made().load_state_dict(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_a_state_that_is_assigned_keeps_what_points_share(owned: bool) -> None:
+    source, model = made(), made(methods=())
+    if owned:
+        source.own_norms()
+        with torch.no_grad():
+            source.norms[0].norms[2].weight.mul_(2)  # type: ignore[operator,union-attr]
+    for state in (source.state_dict(), {name: tensor.clone() for name, tensor in source.state_dict().items()}):
+        model.load_state_dict(state, assign=True)
+        assert same(all_outputs(model), all_outputs(source))
+        assert [norm.owned for norm in model.norms] == [owned, False]
+        assert model.overhead().norms == (2 * 2 * 4 if owned else 0)
+    copy.deepcopy(model).load_state_dict(source.state_dict(), assign=True)
+    assert len(list(model.norms[1].parameters())) == 2
+
+
 def test_a_copy_has_a_life_of_its_own() -> None:
     model = made()
     wanted = all_outputs(model)
@@ -193,6 +251,30 @@ def test_points_switch_in_inference_mode_and_train_afterwards() -> None:
             assert torch.equal(model(images(seed=7)), wanted[point])
     model.give(model.arithmetics(trainable("straight-through", 0)))
     model.train()(images(seed=7)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def loaded() -> OperatingPointModel:
+    model = made(methods=())
+    model.load_state_dict(made().state_dict())
+    return model
+
+
+def owning() -> OperatingPointModel:
+    model = made()
+    model.own_norms()
+    return model
+
+
+@pytest.mark.parametrize("make", [made, loaded, owning])
+def test_what_is_made_in_inference_mode_trains_afterwards(make: Any) -> None:
+    with torch.inference_mode():
+        model = make()
+    assert same(all_outputs(model), all_outputs(made()))
+    model.give(model.arithmetics(trainable("straight-through", 0)))
+    for point in range(3):
+        model.operating_point = point
+        model.train()(images(seed=7)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
@@ -248,6 +330,32 @@ def test_overhead_counts_rows_beyond_the_first_points_and_norms_as_the_paper_doe
     assert found.base_parameters == base and found.norms == 2 * 2 * (4 + 8)  # gamma and beta of two points more
     assert found.rel_parameters == (found.norms + found.corrections) / base
     assert found.nbytes == 4 * (found.norms + found.corrections + found.statistics)
+
+
+def test_overhead_counts_the_weights_that_points_store_besides() -> None:
+    assert made(methods=()).overhead().stored_bytes == 0
+    found = made(methods=(), tuned=True).overhead()
+    # depthwise, grouped and linear store a second set of 9-bit weights: fewer codes than three maps of 512
+    weights = sum(approximable_layers(network())[name].weight.numel() for name in LAYERS[1:])
+    assert weights < 3 * 512 and found.stored_bytes == -(-weights * 9 // 8)
+    assert found.parameters == 0 and found.nbytes == found.stored_bytes
+
+
+def test_overhead_counts_maps_where_they_are_smaller_equal_ones_once() -> None:
+    first, second = np.arange(512, dtype=np.int16)[::-1].copy(), np.zeros(512, dtype=np.int16)
+    layers = [(9_000, [None, first, None]), (8_000, [first, first, second]), (7_000, [second, second, second])]
+    assert stored_bytes(layers, 512) == 2 * 512 * 9 // 8  # type: ignore[arg-type]
+    assert stored_bytes([(10, [None, first, second])], 512) == -(-2 * 10 * 9 // 8)
+    assert stored_bytes([(10, [None, np.arange(512, dtype=np.int16)])], 512) == 0
+
+
+def test_overhead_knows_weights_tuned_once_for_all_layers_by_the_choices() -> None:
+    choices = expand(library(), weight_tuning=True)
+    tables = plain_tables(choices.library, operand_format("sm8"))
+    model = OperatingPointModel(network(), points(), library().names, tables)
+    assert model.overhead().stored_bytes == 0
+    assert model.overhead(choices).stored_bytes > 0
+    assert model.overhead(choices).parameters == model.overhead().parameters
 
 
 def test_norms_of_their_own_start_as_what_they_were() -> None:

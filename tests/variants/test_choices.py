@@ -38,7 +38,12 @@ def test_every_variant_of_every_circuit() -> None:
 
 def test_a_circuit_that_is_tuned_once_for_all_is_tuned_in_its_own_order() -> None:
     made = library()
-    choices = expand(made, order=True, tuning=["histogram"], weight_tuning=True).library
+    expanded = expand(made, order=True, tuning=["histogram"], weight_tuning=True)
+    choices, untuned = expanded.library, {c.multiplier.name: c.untuned for c in expanded}
+    assert untuned["noisy"] is made["noisy"] and untuned["noisy.histogram"] is None
+    swap = untuned["noisy.swap"]
+    assert swap is not None and np.array_equal(swap.table, made["noisy"].table.T)
+    assert all(choice.untuned is None for choice in expand(made, order=True))
     assert np.array_equal(choices["noisy"].table, tuned(made["noisy"]).table)
     assert np.array_equal(choices["noisy.swap"].table, tuned(swapped(made["noisy"])).table)
     assert np.array_equal(choices["noisy.histogram"].table, made["noisy"].table)  # layers tune the circuit as it is
