@@ -20,7 +20,7 @@ KEY = ("choice", "method", "instances", "scheme")
 COLUMNS = (
     *KEY,
     *("seed", "point", "rel_energy", "validation_loss_pp", "test_loss_pp", "test_se_pp"),
-    *("hypervolume", "circuits", "simulated", "best_epoch", "test_images"),
+    *("hypervolume", "circuits", "simulated", "best_epoch", "test_images", "parameters_percent", "stored_bytes"),
 )
 
 Rows = Sequence[Mapping[str, str]]
@@ -57,6 +57,8 @@ def table(rows: Rows) -> Iterator[str]:
         "seeds",
         *(f"point {o}" for o in range(points)),
         "hypervolume on test images",
+        "parameters added, %",
+        "bytes of weight codes added",
     ]
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
@@ -67,7 +69,8 @@ def table(rows: Rows) -> Iterator[str]:
             cells.append(f"**{saved:.1f}** at {loss:.2f} ± {se:.2f}")
         volumes = [float(seed[0]["hypervolume"]) for seed in seeds.values()]
         spread = f" ({min(volumes):.3f} .. {max(volumes):.3f})" if len(volumes) > 1 else ""
-        yield "| " + " | ".join([*cells, f"{np.mean(volumes):.3f}{spread}"]) + " |"
+        added, stored = (np.mean([float(seed[0][k]) for seed in seeds.values()]) for k in COLUMNS[-2:])
+        yield "| " + " | ".join([*cells, f"{np.mean(volumes):.3f}{spread}", f"{added:.2f}", f"{stored:,.0f}"]) + " |"
 
 
 def _figures(point: Mapping[str, str]) -> tuple[float, float, float]:
@@ -89,6 +92,24 @@ def duels(rows: Rows) -> Iterator[str]:
             )
 
 
+def costs(rows: Rows) -> Iterator[str]:
+    """Say how much less points save with fewer instances, all else being equal: means over the seeds, in per cent points."""
+    found = by_key(rows)
+    for (choice, method, instances, scheme), few in found.items():
+        most = max(int(key[2]) for key in found if (key[0], key[1], key[3]) == (choice, method, scheme))
+        if int(instances) < most:
+            many = found[choice, method, str(most), scheme]
+            less = np.mean([np.subtract(*map(_saved, (many[seed], few[seed]))) for seed in few.keys() & many.keys()], axis=0)
+            yield (
+                f"Chosen by {method}, fine-tuned `{scheme}`: with {instances} instances instead of {most} the points save "
+                f"{', '.join(f'{value:.1f}' for value in less)} per cent points less."
+            )
+
+
+def _saved(points: Rows) -> Floats:
+    return np.array([_figures(point)[0] for point in points])
+
+
 def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
     """Return the README of the results."""
     at, images = reference(config), rows[0]["test_images"]
@@ -103,7 +124,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
         "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
         "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
-        "most distinct circuits in all points together.",
+        "most distinct circuits in all points together. Added is what points beyond the first take: corrections, gamma and",
+        "beta relative to the network's parameters, and weight codes where tuned multipliers store others.",
     ]
     if config.retrain is not None:
         trained = "all" if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
@@ -124,7 +146,7 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
             "",
             *table(mine),
         ]
-        for line in duels(mine):
+        for line in (*duels(mine), *costs(mine)):
             lines += ["", line]
     lines += ["", "![points](points.png)", "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]
     return "\n".join(lines)

@@ -89,3 +89,17 @@ def test_mistakes_end_with_code_2_and_leave_nothing(
     assert done.returncode == 2 and done.stderr.startswith("study.py: error: ") and message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert {path.name for path in tmp_path.iterdir()} <= {"tiny.toml", "cache"}
+
+
+def test_what_fewer_instances_cost_is_the_mean_over_the_seeds_that_both_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "operating_points"))
+    page = importlib.import_module("page")
+    energies = {("4", 0): (0.4, 0.2), ("4", 1): (0.5, 0.2), ("36", 0): (0.3, 0.2), ("36", 1): (0.46, 0.1), ("36", 2): (0, 0)}
+    rows = [
+        {"choice": "a", "method": "ours", "instances": n, "scheme": "none", "seed": str(seed), "rel_energy": str(energy)}
+        | {"test_loss_pp": "0", "test_se_pp": "0"}
+        for (n, seed), points in energies.items()
+        for energy in points
+    ]
+    (said,) = page.costs(rows)
+    assert "with 4 instances instead of 36 the points save 7.0, 5.0 per cent points less" in said
