@@ -67,6 +67,7 @@ ARMS = (
             'space.multipliers.variants={order=true, tuning=["histogram"]}',
             'search.methods=["nsga2"]',
             'retrain.methods=["nsga2"]',
+            'retrain.uniform=["exact"]',  # uniform ones are those of the two arms alone
         ),
     ),
 )
