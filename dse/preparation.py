@@ -19,7 +19,7 @@ from dse.error_model import ErrorTable, Grade, measure_errors, predict_errors
 from dse.evaluator import TEST, VALIDATION, EvaluatorFactory
 from dse.inputs import Inputs, constrained_space, quantized
 from dse.matching import matching_sweep, sensitivity, tolerances
-from dse.nn.convert import quantized_layers
+from dse.nn.convert import operand_formats
 from dse.nn.tracing import Trace, trace
 from dse.nn.training import TrainingSettings, default_cache_dir, logits, train
 from dse.objectives import NetworkEnergy, network_energy
@@ -182,10 +182,9 @@ def _learned(
 
 def _given(model: nn.Module, config: RunConfig, workload: Workload, seen: Trace) -> str:
     """Return what a profile of a network depends on, as a text."""
-    layers = quantized_layers(model).items()
     given = {
         "model": model_hash(model),
-        "formats": {name: [layer.operands.name, layer.w_quantizer.granularity] for name, layer in layers},
+        "formats": operand_formats(model),
         "outputs": [layer.output_std for layer in seen.layers],  # what its code makes of the parameters
         "op_counts": seen.op_counts.tolist(),
         "images": workload.parts.train.content_hash,

@@ -148,6 +148,11 @@ def _layer_table(given: Given, layer: ApproxLayer) -> LutTable:
     return LutTable(given)
 
 
+def operand_formats(model: nn.Module) -> dict[str, list[str]]:
+    """Return operand format and granularity of the weights' scales of every quantised layer, which no state shows."""
+    return {name: [q.operands.name, q.w_quantizer.granularity] for name, q in quantized_layers(model).items()}
+
+
 def fake_quantized(model: nn.Module) -> None:
     """Give every quantised layer differentiable floating-point arithmetic again, in place."""
     for layer in quantized_layers(model).values():

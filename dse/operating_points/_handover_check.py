@@ -26,7 +26,6 @@ DESCRIPTION, ARRAYS, VERILOG = "handover.json", "handover.npz", "verilog"
 EXACT = "exact"  # what layers that are not approximable multiply with
 
 
-
 @dataclass(frozen=True)
 class HandoverCheck:
     """What a bundle holds and has been found right."""

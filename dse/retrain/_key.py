@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dse.nn.arithmetic import IntegerArithmetic
-from dse.nn.convert import quantized_layers
+from dse.nn.convert import operand_formats, quantized_layers
 from dse.nn.datasets import Part
 from dse.nn.training import device_of
 from dse.retrain._noise import OutputError
@@ -29,7 +29,7 @@ def content_hash(
     text = {
         **given,
         "start": model_hash(model),
-        "formats": {name: [q.operands.name, q.w_quantizer.granularity] for name, q in quantized_layers(model).items()},
+        "formats": operand_formats(model),
         "parts": [train.content_hash, validation.content_hash],
         "teacher": None if teacher is None else model_hash(teacher),
         "noise": {name: [error.mean.tolist(), error.std] for name, error in (noise or {}).items()},
