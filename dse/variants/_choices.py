@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -96,11 +97,9 @@ def expand(
     Raises:
         InputError: A variant has the name of another multiplier.
     """
-    uses = Counter(_circuit(multiplier) for multiplier in library)
-    orders = [order and uses[_circuit(multiplier)] == 1 for multiplier in library]
-    made = (_variants(m, both, tuning, weight_tuning) for m, both in zip(library, orders, strict=True))
-    items = [choice for variants in made for choice in variants]
-    return Choices(tuple(items))
+    uses = Counter(map(_circuit, library))
+    variants = (_variants(m, order and uses[_circuit(m)] == 1, tuning, weight_tuning) for m in library)
+    return Choices(tuple(chain.from_iterable(variants)))
 
 
 def _variants(circuit: Multiplier, order: bool, tuning: Sequence[Tuning], weight_tuning: bool) -> Iterator[Choice]:
