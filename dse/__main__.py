@@ -16,7 +16,7 @@ from dse._compare_command import compare
 from dse._multiplier_commands import multipliers
 from dse._qos_commands import qos
 from dse._study_commands import export, retrain, status, verify
-from dse.exceptions import InputError, RunError, one_line, under
+from dse.exceptions import InputError, ending, under
 
 # Idle threads that spin instead of sleeping make two programs on the same cores slow each other down tenfold. Must be set
 # before torch starts its threads.
@@ -229,13 +229,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a parent process had it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is cleared away
     try:
-        cli(standalone_mode=False)
+        with ending("dse"):
+            cli(standalone_mode=False)
     except click.ClickException as error:
         print(f"dse: error: {' '.join(error.format_message().split())}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (InputError, RunError) as error:
-        print(f"dse: error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         print("dse: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,16 @@ def under(place: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{place}{error}") from error
+
+
+@contextmanager
+def ending(program: str) -> Iterator[None]:
+    """End `program` where the body raises one of the two: one line on standard error, exit code 2 for InputError, else 1."""
+    try:
+        yield
+    except (InputError, RunError) as error:
+        print(f"{program}: error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
 
 
 _MOST_NAMES = 40  # in one line

@@ -166,6 +166,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
     record(study, known_by)
     for folder in execution.known:
         take_over(study, Path(folder), known_by["hashes"], prepared.evaluators)
+    known = sum(tally.done for tally in study.counts().values())
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
     with open_figures(prepared, study, execution) as figures:
         scorer, exact = _scorer(figures, prepared)
@@ -190,6 +191,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         "error_model": {grade: asdict(found) for grade, found in agreements.items()},
         "float_layers": list(inputs.float_layers),
         "images": {name: len(part) for name, part in parts.by_name.items()},
+        "known_evaluations": known,  # before this sitting, whose times these are
         "seconds": display.seconds,
     }
     return Outcome(

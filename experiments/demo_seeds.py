@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import dse
+from dse.exceptions import ending
 from dse.outcome import Outcome
 from dse.pareto import hypervolume_curve
 from dse.pipeline import Execution
@@ -144,4 +145,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("demo_seeds.py"):
+        main()

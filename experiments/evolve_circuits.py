@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from dse.exceptions import ending
 from dse.multiplier_catalogue import evolve_to_file
 from dse.multipliers import catalogue_entries, import_library
 from dse.progress import ProgressDisplay
@@ -68,4 +69,5 @@ def power(file: Path, signed: bool) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("evolve_circuits.py"):
+        main()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import dse
+from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.pareto import hypervolume_curve
 from dse.pipeline import Execution
@@ -92,4 +93,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("exhaustive_front.py"):
+        main()

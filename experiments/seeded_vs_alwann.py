@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dse
 from dse.comparison import check_out, compare_runs, summary, write_comparison
+from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
@@ -44,4 +45,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("seeded_vs_alwann.py"):
+        main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,10 @@ def test_a_run_that_was_interrupted_at_its_validation_images_goes_on_as_if_nothi
     dse.resume(tmp_path / "run")
     for name in TABLES:
         assert (tmp_path / "run" / name).read_bytes() == (finished[0] / name).read_bytes()
+    whole, resumed = (json.loads((run / "metrics.json").read_text()) for run in (finished[0], tmp_path / "run"))
+    assert whole["known_evaluations"] == 0 < resumed["known_evaluations"]
+    said = f"which found {resumed['known_evaluations']} evaluations done"
+    assert said in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_without_the_key_nothing_is_known_of_validation_images(tmp_path: Path) -> None:

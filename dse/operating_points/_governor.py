@@ -117,9 +117,9 @@ def serve(
         name: Of what is served.
 
     Raises:
-        InputError: Images are not as many as requests, or there is no such image.
+        InputError: Images are no integers or not as many as requests, or there is no such image.
     """
-    policy = policy or Policy()
+    policy, images = policy or Policy(), np.asarray(images)
     _check(points, trace, images)
     axes = _axes(points, trace)
     count, left, current, since = len(trace.amounts), trace.capacity, -1, 0
@@ -205,7 +205,7 @@ def _best(bounded: Floats, better: Floats, budget: float) -> int:
 
 def _check(designs: Designs, trace: BudgetTrace, images: NDArray[np.int64]) -> None:
     count, known = len(trace.amounts), designs.right.shape[1]
-    if images.shape != (count,):
-        raise InputError(f"images: expected ({count},), one for each request, got {images.shape}")
+    if images.shape != (count,) or not np.issubdtype(images.dtype, np.integer):
+        raise InputError(f"images: expected ({count},) integers, one for each request, got {images.shape} {images.dtype}")
     if not 0 <= images.min() <= images.max() < known:
         raise InputError(f"images: expected numbers from 0 to {known - 1}, got {images.min()} to {images.max()}")

@@ -35,6 +35,10 @@ class BudgetTrace:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise InputError(f"trace: expected a budget of {', '.join(get_args(Kind))}, got '{self.kind}'")
+        try:
+            object.__setattr__(self, "amounts", np.asarray(self.amounts, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise InputError(f"trace: expected amounts that are numbers, got {type(self.amounts).__name__}") from None
         if self.amounts.ndim != 1 or len(self.amounts) == 0:
             raise InputError(f"trace: expected at least one request, got amounts of shape {self.amounts.shape}")
         if not (np.isfinite(self.amounts).all() and (self.amounts >= 0).all()):

@@ -240,7 +240,9 @@ def _setting_parts(run: RunData) -> list[str]:
     ]
     seconds = {stage: metrics.number("seconds", stage) for stage in metrics.table("seconds")}
     times = [[stage, f"{value:.1f}"] for stage, value in [*seconds.items(), ("total", sum(seconds.values()))]]
-    return ["## Setting", _table(["what", "value"], rows), "## Time", _table(["stage", "seconds"], times)]
+    known = metrics.count("known_evaluations") if "known_evaluations" in metrics.data else 0
+    about = [f"Of the last sitting, which found {known} evaluations done."] if known else []
+    return ["## Setting", _table(["what", "value"], rows), "## Time", *about, _table(["stage", "seconds"], times)]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

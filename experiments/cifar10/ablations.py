@@ -21,7 +21,7 @@ import numpy as np
 from dse.compensation import METHODS, Compensation, check_methods
 from dse.config import RetrainConfig, RunConfig, load_config
 from dse.evaluator import EvaluatorFactory
-from dse.exceptions import InputError
+from dse.exceptions import InputError, ending
 from dse.inputs import load_inputs
 from dse.memory import keep_freed_memory
 from dse.nn.training import right_answers
@@ -158,7 +158,7 @@ def main() -> None:
     front, config = load_run(given.run).fronts[given.method], load_config(given.run / "config.toml")
     chosen = designs_within(front.rel_energy, front.choosing_loss_pp, given.levels)
     if not chosen:
-        raise SystemExit(f"{given.run}: no design of {given.method} within {given.levels} pp")
+        raise InputError(f"{given.run}: no design of {given.method} within {given.levels} pp")
     designs = {front_name(given.method, int(front.number[i])): front.population[i] for i in chosen}
     savings = [100 * (1 - float(front.rel_energy[i])) for i in chosen]
     with ProgressDisplay() as display:
@@ -177,4 +177,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("ablations.py"):
+        main()

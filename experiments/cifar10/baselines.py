@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 import dse
+from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.nn.convert import quantize
 from dse.nn.models import save_weights
@@ -97,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("baselines.py"):
+        main()

@@ -25,6 +25,7 @@ from scipy.stats import spearmanr
 
 import dse
 from dse.error_model import ErrorTable, agreement, measure_errors, predict_errors
+from dse.exceptions import InputError, ending
 from dse.inputs import open_choices, quantized
 from dse.memory import keep_freed_memory
 from dse.nn.datasets import Part
@@ -248,7 +249,7 @@ def main() -> None:
             config = dse.load_config(Path(__file__).with_name("study.toml"), overrides=overrides, seed=SEED)
             found.append(figures(config, network, arguments))
     if not found:
-        raise SystemExit(f"no weights of {', '.join(missing)} in {arguments.weights}: train them first (baselines.py)")
+        raise InputError(f"no weights of {', '.join(missing)} in {arguments.weights}: train them first (baselines.py)")
     draw(found, arguments.out)
     text = page(found, missing)
     (arguments.out / "README.md").write_text(text, encoding="utf-8")
@@ -279,4 +280,5 @@ def figures(config: dse.RunConfig, network: str, arguments: argparse.Namespace) 
 
 
 if __name__ == "__main__":
-    main()
+    with ending("error_model.py"):
+        main()

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 import dse
+from dse.exceptions import InputError, ending
 from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
@@ -90,7 +91,7 @@ def searches(
     with open_figures(prepared, study, execution) as figures:
         (exact,) = figures(TOP)(np.zeros((1, len(space.layers)), dtype=np.int64))
         if exact is None:
-            raise SystemExit("the exact quantised network cannot be evaluated")
+            raise InputError("the exact quantised network cannot be evaluated")
         about = Study(space, prepared.inputs.library, dict(exact), prepared.energy)
         objectives = [Column(name, about, figures(TOP)) for name in config.objectives]
         for name, guidance in {**guides, UNSEEDED: prepared.guidance}.items():
@@ -224,4 +225,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("profile_seeds.py"):
+        main()

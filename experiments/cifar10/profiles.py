@@ -26,6 +26,7 @@ from scipy.stats import kendalltau, spearmanr
 from torch import nn
 
 import dse
+from dse.exceptions import ending
 from dse.inputs import quantized
 from dse.memory import keep_freed_memory
 from dse.nn.datasets import Part
@@ -298,4 +299,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("profiles.py"):
+        main()

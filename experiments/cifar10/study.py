@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dse
+from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
@@ -33,6 +34,8 @@ class Arm:
     name: str
     settings: tuple[str, ...] = ()
     method: str = "nsga2"  # whose designs later seeds retrain too; the first retrains those of all, and uniform ones
+    networks: tuple[str, ...] = ()  # that have it; all where empty
+    seeds: int = 3  # at most
 
 
 # Of one network: the same images, evaluations and retraining everywhere.
@@ -69,6 +72,12 @@ ARMS = (
             'retrain.methods=["nsga2"]',
             'retrain.uniform=["exact"]',  # uniform ones are those of the two arms alone
         ),
+    ),
+    Arm(  # what more evaluations are worth, and how long that takes
+        "long",
+        ("search.evaluations=1000", 'search.methods=["nsga2"]', "retrain.designs=[]", "retrain.uniform=[]"),
+        networks=("resnet8",),
+        seeds=1,
     ),
 )
 
@@ -125,9 +134,9 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()
     for network in (NETWORKS[name] for name in arguments.networks):
-        for arm in (arm for arm in ARMS if arm.name in arguments.arms):
+        for arm in (arm for arm in ARMS if arm.name in arguments.arms and network.name in (arm.networks or NETWORKS)):
             done: list[Path] = []
-            for seed in range(min(arguments.seeds, network.seeds)):
+            for seed in range(min(arguments.seeds, network.seeds, arm.seeds)):
                 overrides = [*arguments.overrides, *network.overrides(arm, seed)]
                 config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
                 done.append(folder(arm.name, network.name, seed))
@@ -136,4 +145,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending("study.py"):
+        main()

@@ -10,7 +10,6 @@ simulated twice and nothing trained twice: what was killed goes on. Writes point
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from page import COLUMNS, draw, page, read_rows, reference
 import dse
 from dse.config import RetrainConfig, RunConfig
 from dse.evaluator import TEST
-from dse.exceptions import InputError, RunError, one_line, under
+from dse.exceptions import InputError, ending, under
 from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
@@ -181,8 +180,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ending("study.py"):
         main()
-    except (InputError, RunError) as error:
-        print(f"study.py: error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.cifar10 import tables
+from experiments.cifar10 import savings_page
 
 
 def row(arm: str, seed: int, saving: float, chosen_by: float, test: float, method: str = "nsga2") -> dict[str, str]:
@@ -25,7 +25,7 @@ def test_at_equal_energy_the_images_that_choose_choose_and_test_images_count() -
         row("widths", 1, 91, 0.4, 0.45),
         row("joint", 0, 75, 0.1, 0.24),
     ]
-    head, _, joint, ours, mixed, _, said = tables.equal_energy(rows, "resnet8")
+    head, _, joint, ours, mixed, _, said = savings_page.equal_energy(rows, "resnet8")
     at = {name: i for i, name in enumerate(cells(head))}
     assert [cells(ours)[at[f"≥ {saving} %"]] for saving in (60, 70, 75)] == ["0.60", "0.25", "–"]
     assert [cells(mixed)[at[f"≥ {saving} %"]] for saving in (60, 70, 75, 80)] == ["0.35", "0.35", "0.35", "–"]
@@ -34,4 +34,4 @@ def test_at_equal_energy_the_images_that_choose_choose_and_test_images_count() -
 
 
 def test_there_is_no_comparison_without_reduced_widths() -> None:
-    assert list(tables.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
+    assert list(savings_page.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []

@@ -101,10 +101,12 @@ def test_mistakes() -> None:
         Policy(dwell=0)
     with pytest.raises(InputError, match="margin: expected a share from 0 to below 1, got 1"):
         Policy(margin=1.0)
-    with pytest.raises(InputError, match=r"images: expected \(2,\), one for each request, got \(6,\)"):
+    with pytest.raises(InputError, match=r"images: expected \(2,\) integers, one for each request, got \(6,\)"):
         serve(designs(), trace([1, 1]), IMAGES)
     with pytest.raises(InputError, match="images: expected numbers from 0 to 3, got 0 to 7"):
         serve(designs(), trace([1, 1]), np.array([0, 7]))
+    with pytest.raises(InputError, match=r"images: expected \(2,\) integers, .* got \(2,\) float64"):
+        serve(designs(), trace([1, 1]), np.array([0.0, 1.0]))
     with pytest.raises(InputError, match=r"designs: expected \(1,\), \(1,\) and \(1, images\)"):
         Designs(("a",), np.array([1.0, 2.0]), np.array([1.0]), np.ones((1, 3), dtype=bool))
     with pytest.raises(InputError, match="expected at least 1 request and 1 image, got 5 and 0"):

@@ -66,6 +66,7 @@ def test_others_take_a_quarter_of_the_battery_in_bursts() -> None:
         ),
         (partial(BudgetTrace, "mine", "energy", np.array([])), "at least one request"),
         (partial(BudgetTrace, "mine", "energy", np.array([np.nan])), "finite amounts"),
+        (partial(BudgetTrace, "mine", "energy", ["much"]), "amounts that are numbers, got list"),
         (partial(BudgetTrace, "mine", "battery", np.array([1.0])), "finite capacity above 0 of a battery"),
         (partial(BudgetTrace, "mine", "loss", np.array([1.0]), 3.0), "of a battery and of nothing else"),
     ],
