@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dse.exceptions import InputError
 from dse.nn.models import build_model, save_weights
-from experiments.cifar10 import ablations, error_model, profile_seeds, profiles, study, tables
+from dse.run_folder import write_csv
+from experiments.cifar10 import ablations, error_model, profile_seeds, profiles, savings_page, study, tables, verify
 
 
 @pytest.fixture
@@ -81,7 +83,9 @@ def test_profile_seeds(run: Callable[..., Path], tmp_path: Path) -> None:
     assert (out / "hypervolume.png").exists() and (tmp_path / "runs" / "profile-seeds-resnet8" / "study.sqlite").exists()
 
 
-def test_study_and_its_tables(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_study_and_its_tables(
+    run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One seed of two arms on random images, with retraining; the page says what the CSV files say, and needs no runs."""
     retrain = {"designs": "[99]", "methods": '["nsga2"]', "uniform": '["exact"]', "epochs": 1, "batch_size": 8}
     options = [word for key, value in retrain.items() for word in ("--set", f"retrain.{key}={value}")]
@@ -92,11 +96,26 @@ def test_study_and_its_tables(run: Callable[..., Path], tmp_path: Path, monkeypa
     assert "## resnet8" in text and "| ours, approximate circuits |" in text
     assert "| ALWANN-style search, own format |" in text
     assert "With retraining" in text and "The exact network itself gains" in text
-    rows = tables.rows_of(tmp_path / "out" / "savings.csv")
+    rows = savings_page.rows_of(tmp_path / "out" / "savings.csv")
     assert {row["arm"] for row in rows} == {"approximate", "alwann-u8"} and (tmp_path / "out" / "resnet8.png").exists()
     shutil.rmtree(tmp_path / "runs")
     run(tables.main, "--page-only", data=False)
     assert (tmp_path / "out" / "README.md").read_text() == text
+    published = ("--results", "out", "--networks", "resnet8", "--designs", "2")
+    with pytest.raises(SystemExit) as stop:
+        run(verify.main, *published, out=False)
+    said = capsys.readouterr().out.splitlines()
+    assert stop.value.code == 0 and all(line.endswith("as published") for line in said)
+    assert {line.split(" seed")[0] for line in said} == {"resnet8 approximate", "resnet8 alwann-u8"}
+    assert sum("nsga2-" in line for line in said) == 1  # with the weights that lie there
+    rows = savings_page.rows_of(tmp_path / "out" / "designs.csv")
+    write_csv(tmp_path / "out" / "designs.csv", list(rows[0]), [{**row, "test_loss_pp": "50"}.values() for row in rows])
+    with pytest.raises(SystemExit) as stop:
+        run(verify.main, *published, out=False)
+    assert stop.value.code == 1 and "DIFFERENT" in capsys.readouterr().out
+    write_csv(tmp_path / "out" / "designs.csv", list(rows[0]), [{**row, "assignment": "mine"}.values() for row in rows])
+    with pytest.raises(InputError, match="the library has no mine"):
+        run(verify.main, *published, out=False)
 
 
 def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,5 +127,5 @@ def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest
     for name in ("none", "bias", "moments", "affine + moments + batch-norm", *ablations.WAYS):
         assert f"\n| {name} | " in text
     assert "bias + affine" not in text
-    rows = tables.rows_of(out / "compensation.csv")
+    rows = savings_page.rows_of(out / "compensation.csv")
     assert [row["way"] for row in rows] == ["none", *(" + ".join(m) for m in ablations.sets_of_methods() if m)]
