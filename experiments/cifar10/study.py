@@ -72,6 +72,7 @@ ARMS = (
             'retrain.methods=["nsga2"]',
             'retrain.uniform=["exact"]',  # uniform ones are those of the two arms alone
         ),
+        networks=("resnet8", "resnet20"),
     ),
     Arm(  # what more evaluations are worth, and how long that takes
         "long",
@@ -106,13 +107,14 @@ class Network:
         return [*own, *self.settings, *arm.settings, *fewer, *none]
 
 
+FEWER = ("search.evaluations=100", "retrain.designs=[1]")
 NETWORKS = {
     network.name: network
     for network in (
         Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=3", "retrain.designs=[0.8, 1.5, 3]")),
-        Network("resnet14", settings=("search.evaluations=100",)),
+        Network("resnet14", settings=FEWER),
         Network("resnet20", seeds=3, settings=("search.evaluations=150",)),
-        Network("resnet32", settings=("search.evaluations=100",)),
+        Network("resnet32", settings=FEWER),
     )
 }
 
