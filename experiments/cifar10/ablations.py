@@ -37,6 +37,7 @@ from dse.whole_files import writable_folder
 ROOT = Path(__file__).resolve().parents[2]
 WAYS: Mapping[str, Mapping[str, Any]] = {  # what differs from the run's own settings
     "straight-through, distilled": {"distil": 0.5},
+    "straight-through, distilled, 10 epochs": {"distil": 0.5, "epochs": 10},
     "straight-through": {"distil": 0.0},
     "slopes of the table (1-d), distilled": {"gradient": "table-1d", "distil": 0.5},
     "slopes of the table (2-d), distilled": {"gradient": "table-2d", "distil": 0.5},
@@ -132,8 +133,8 @@ def page(
             "",
             *table(["way", *designs[:count], "seconds an epoch"], retraining, took),
             "",
-            f"{again.epochs} epoch(s), peak rate {again.lr:g}, all training images, from the compensated network. Whatever",
-            "a network is trained through, its loss is that of the tables.",
+            f"{again.epochs} epoch(s) unless said otherwise, peak rate {again.lr:g}, all training images, from the compensated",
+            "network. Whatever a network is trained through, its loss is that of the tables.",
         ]
     return "\n".join([*lines, "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""])
 
