@@ -105,8 +105,8 @@ def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str
 def _check_layer_names(layers: tuple[str, ...]) -> None:
     if "" in layers:
         raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
-    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *FURTHER_COLUMNS, *OBJECTIVES}):
-        raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv; rename the module")
+    if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *FURTHER_COLUMNS, *OBJECTIVES, "multiplier"}):
+        raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv or uniform.csv; rename the module")
 
 
 def _check_methods(config: RunConfig, layers: tuple[str, ...], choices: Choices) -> None:

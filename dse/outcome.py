@@ -162,10 +162,11 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
 
 def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
-    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *_more_columns(outcome))
+    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *_more_columns(outcome), *outcome.space.layers)
     figures = np.stack([u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp], axis=1).tolist()
     names = [outcome.library.names[m] for m in u.evaluation]
-    write_csv(path, columns, [[name, *figures[i], *_more(u, i)] for i, name in enumerate(names)])
+    rows = [[name, *figures[i], *_more(u, i), *_names(outcome.space, u.population[i])] for i, name in enumerate(names)]
+    write_csv(path, columns, rows)
 
 
 def _more_columns(outcome: Outcome) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from dse.progress import ProgressDisplay
 from dse.report import write_report
 from dse.retrain import retrain_stage
 from dse.run_folder import written_together
-from dse.scoring import PartFigures, Scorer, summarise, uniform_numbers
+from dse.scoring import PartFigures, Scorer, summarise
 from dse.search import Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.status import open_study
@@ -172,7 +172,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
         if config.search.fronts_by == "expected-loss":
-            alike = space.uniform()[uniform_numbers(space, prepared.guidance)]
+            alike = space.uniform_circuits(prepared.guidance.cost)
             scorer = scorer.expecting(np.vstack([alike, *(h.population for h in histories.values())]))
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)
@@ -192,6 +192,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         "float_layers": list(inputs.float_layers),
         "images": {name: len(part) for name, part in parts.by_name.items()},
         "known_evaluations": known,  # before this sitting, whose times these are
+        "kept_profiles": list(prepared.kept),
         "seconds": display.seconds,
     }
     return Outcome(

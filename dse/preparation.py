@@ -49,6 +49,7 @@ class Prepared:
     space: SearchSpace
     guidance: Guidance
     factory: EvaluatorFactory  # scores designs
+    kept: tuple[str, ...] = ()  # which profiles were learned by an earlier run, and read
 
     @property
     def tables(self) -> LayerTables:
@@ -110,7 +111,7 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
     model = _fine_tuned(quantized(config, workload), config, workload, display)
     seen = _traced(model, config, workload)
     display.start("learn robustness")
-    profiles, model = _learned(model, config, workload, seen, display)
+    profiles, model, kept = _learned(model, config, workload, seen, display)
     profile = profiles[config.robustness.profile]
     if config.robustness.profile == "agn" and config.robustness.train == "all":  # the noise has moved the weights
         seen = _traced(model, config, workload)
@@ -151,13 +152,14 @@ def prepare(inputs: Inputs, display: ProgressDisplay) -> Prepared:
         factory=EvaluatorFactory(
             model, parts.search, parts.test, tables, seen, errors, config.space_seed, compensation, parts.validation
         ),
+        kept=kept,
     )
 
 
 def _learned(
     model: nn.Module, config: RunConfig, workload: Workload, seen: Trace, display: ProgressDisplay
-) -> tuple[dict[str, RobustnessProfile], nn.Module]:
-    """Return the profiles by name, that of the searches first, and the network that it was learned on."""
+) -> tuple[dict[str, RobustnessProfile], nn.Module, tuple[str, ...]]:
+    """Return the profiles by name, that of the searches first, the network it was learned on, and which were only read."""
     train, settings = workload.parts.train, RobustnessSettings(**config.robustness.model_dump(exclude=set(_WHICH)))
     learn = partial(
         profile_by_name,
@@ -173,11 +175,13 @@ def _learned(
     if name == "agn" and settings.train == "all":
         profiles[name], model = learn(name, model)
     folder, given = writable_folder(default_cache_dir()), _given(model, config, workload, seen)
+    kept: list[str] = []
     for other in (name, *config.robustness.compare):
         if other not in profiles:
             file = folder / f"{hashlib.sha256(f'{other} {given}'.encode()).hexdigest()}.profile.safetensors"
+            kept += [other] if file.exists() else []
             profiles[other] = kept_profile(file, partial(learn, other, model))
-    return profiles, model
+    return profiles, model, tuple(kept)
 
 
 def _given(model: nn.Module, config: RunConfig, workload: Workload, seen: Trace) -> str:

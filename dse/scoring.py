@@ -21,8 +21,6 @@ from dse.search import Guidance, History
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objective, Objectives, Population
 
-_VARIANTS = 2  # of a circuit whose uniform designs are simulated: that of least proxy is not always that of least loss
-
 Figures = Mapping[str, float]
 Source = Callable[[Population], Sequence[Figures | None]]  # (P, L) -> figures of each, None where a design failed
 
@@ -41,7 +39,7 @@ class Scored:
     """Designs with their objectives, energy first and accuracy loss second, on search and on test images."""
 
     population: Population  # (P, L)
-    evaluation: NDArray[np.int64]  # (P,) counted from 1 within the method; of uniform designs the multiplier's index
+    evaluation: NDArray[np.int64]  # (P,) counted from 1 within the method; of uniform designs the index of the circuit's first variant
     search: Objectives  # (P, K)
     test: Objectives  # (P, K)
     search_accuracy: Floats  # (P,)
@@ -172,32 +170,18 @@ class Scorer:
         return self.score(history.population[chosen], chosen + 1)
 
     def uniform(self, space: SearchSpace, guidance: Guidance) -> Scored:
-        """Score the designs with one multiplier in all layers, numbered by it: of a circuit's variants the best one.
+        """Score the designs with one circuit in all layers, numbered by its first variant.
 
-        That is judged on the search images, of those that the proxy takes for the best; the other images see no other, and
+        Of its variants each layer has the one that the proxy takes for the best. Other images than the search images see
         none beyond the space's bound on the loss.
         """
-        number = uniform_numbers(space, guidance)
-        designs, circuit = space.uniform()[number], space.circuit_of[number]
-        losses = self.objectives[1](designs)
-        within = reportable(np.column_stack([space.energy(designs), losses]), self._max_loss_pp)
-        losses = self._judged(designs, losses)
-        order = np.lexsort((np.where(np.isnan(losses), np.inf, losses), circuit))
-        best = order[np.unique(circuit[order], return_index=True)[1]]
-        best = np.sort(best[within[best]])
-        return self.score(designs[best], number[best])
+        designs, number = space.uniform_circuits(guidance.cost), np.unique(space.circuit_of, return_index=True)[1]
+        within = reportable(np.column_stack([space.energy(designs), self.objectives[1](designs)]), self._max_loss_pp)
+        return self.score(designs[within], number[within])
 
     def _judged(self, population: Population, losses: Floats) -> Floats:
         """Return what designs are judged by among losses `(P,)` on the search images: these, or those to be expected."""
         return losses if self._expected is None else self._expected(_figure("kl", self._on_search, population))
-
-
-def uniform_numbers(space: SearchSpace, guidance: Guidance) -> NDArray[np.int64]:
-    """Return which uniform designs are simulated `(P,)`: of each circuit's variants those of least proxy."""
-    order = np.lexsort((guidance.proxy(space.uniform()), space.circuit_of))
-    circuit = space.circuit_of[order]
-    place = np.arange(len(order)) - np.searchsorted(circuit, circuit)  # among the variants of its circuit
-    return np.sort(order[place < _VARIANTS])
 
 
 def _columns(

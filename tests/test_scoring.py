@@ -11,7 +11,7 @@ import pytest
 from dse.config import ReferenceConfig
 from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary, from_callable
-from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise, uniform_numbers
+from dse.scoring import PartFigures, Scored, Scorer, best_uniform, hypervolumes, paired_se_pp, summarise
 from dse.search import Guidance, History
 from dse.space import SearchSpace
 from dse.types import Population
@@ -81,7 +81,7 @@ def test_other_objectives_have_columns_of_their_own() -> None:
     assert found.search[:, 2].tolist() == found.test[:, 2].tolist() == [1, 2]
 
 
-def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
+def test_a_uniform_design_has_one_circuit_and_in_each_layer_the_variant_of_least_proxy() -> None:
     assert scorer().uniform(SPACE, guidance(SPACE)).evaluation.tolist() == [0, 1, 2]
     seen: list[Population] = []
 
@@ -96,26 +96,20 @@ def test_of_the_variants_of_a_circuit_the_best_is_its_uniform_design() -> None:
     )
 
     def search(population: Population) -> list[dict[str, float] | None]:
-        accuracy = {0: 0.9, 1: 0.7, 2: 0.8, 3: 0.6}
+        accuracy = {0: 0.9, 1: 0.8, 2: 0.7, 3: 0.6}
         return [{"accuracy": accuracy[int(row[0])]} for row in population]
 
     on_search, on_test = (PartFigures(source, {"accuracy": 0.9}, 50) for source in (search, test))
-    found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied, guidance(varied))
-    assert found.evaluation.tolist() == [0, 2, 3] and found.population.tolist() == [[0, 0], [2, 2], [3, 3]]
-    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2), (3, 3)}
+    cost = np.array([[0.0, 5, 7, 9], [0.0, 7, 5, 9]])
+    guide = Guidance(varied.uniform()[:1], cost, max_loss=10.0)
+    found = Scorer(NAMES, search=on_search, test=on_test, space=varied, library=library).uniform(varied, guide)
+    assert found.evaluation.tolist() == [0, 1, 3] and found.population.tolist() == [[0, 0], [1, 2], [3, 3]]
+    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (1, 2), (3, 3)}
     seen.clear()
     bounded = replace(varied, max_loss_pp=10.0)
-    found = Scorer(NAMES, search=on_search, test=on_test, space=bounded, library=library).uniform(bounded, guidance(bounded))
-    assert found.evaluation.tolist() == [0, 2] and found.search_loss_pp == pytest.approx([0, 10])
-    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (2, 2)}
-
-
-def test_of_many_variants_those_of_least_proxy_are_simulated() -> None:
-    energy = np.array([1.0, 0.5, 0.5, 0.5, 0.1])
-    circuits = np.array([0, 1, 1, 1, 2])
-    space = SearchSpace(("a", "b"), ("e", "x", "x.1", "x.2", "y"), np.array([1, 2]), energy, circuits=circuits)
-    assert uniform_numbers(space, guidance(space, [0, 5, 7, 6, 1])).tolist() == [0, 1, 3, 4]
-    assert uniform_numbers(space, guidance(space, [0, 7, 5, 6, 1])).tolist() == [0, 2, 3, 4]
+    found = Scorer(NAMES, search=on_search, test=on_test, space=bounded, library=library).uniform(bounded, guide)
+    assert found.evaluation.tolist() == [0, 1] and found.search_loss_pp == pytest.approx([0, 10])
+    assert {tuple(row) for population in seen for row in population.tolist()} == {(0, 0), (1, 2)}
 
 
 def test_designs_that_fail_on_the_test_images_are_left_out() -> None:

@@ -174,8 +174,8 @@ def test_a_run_that_was_interrupted_at_its_validation_images_goes_on_as_if_nothi
     for name in TABLES:
         assert (tmp_path / "run" / name).read_bytes() == (finished[0] / name).read_bytes()
     whole, resumed = (json.loads((run / "metrics.json").read_text()) for run in (finished[0], tmp_path / "run"))
-    assert whole["known_evaluations"] == 0 < resumed["known_evaluations"]
-    said = f"which found {resumed['known_evaluations']} evaluations done"
+    assert whole["known_evaluations"] == 0 < resumed["known_evaluations"] and whole["kept_profiles"] == []
+    said = f"which found done before: {resumed['known_evaluations']} evaluations and profiles (agn"
     assert said in (tmp_path / "run" / "report.md").read_text()
 
 

@@ -71,9 +71,10 @@ class Front(Designs):
 
 @dataclass(frozen=True)
 class Uniforms(Designs):
-    """Designs with one multiplier in all layers."""
+    """Designs with one circuit in all layers."""
 
-    names: tuple[str, ...]  # (P,)
+    names: tuple[str, ...]  # (P,) the circuit's first variant
+    population: Population  # (P, L) the variants
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def load_run(path: str | Path) -> RunData:
         error_std=_grid(errors, layers, multipliers),
         evaluations={m: _evaluations(evaluations, m, objectives, bound) for m in methods},
         fronts={m: _front(front, m, layers, multipliers, _designs(front, exact, chosen_by)) for m in methods},
-        uniforms=_uniforms(read_csv(path / "uniform.csv"), exact, chosen_by),
+        uniforms=_uniforms(read_csv(path / "uniform.csv"), layers, multipliers, exact, chosen_by),
         objectives=objectives,
         reference=np.array([metrics.number("reference_point", name) for name in objectives]),
         max_loss_pp=bound,
@@ -206,19 +207,28 @@ def _front(
     rows = _rows(file, method)
     number = np.argsort(energy[rows], kind="stable")
     rows = rows[number]
+    population = _population(file, layers, multipliers)
+    figures: dict[str, Any] = {name: None if found is None else found[rows] for name, found in vars(designs).items()}
+    return Front(**figures, population=population[rows], number=number)
+
+
+def _population(file: CsvFile, layers: tuple[str, ...], multipliers: tuple[str, ...]) -> Population:
+    """Return the multipliers of all designs of a file `(P, L)`."""
     index = {name: i for i, name in enumerate(multipliers)}
-    population = np.zeros((len(energy), len(layers)), dtype=np.int64)
+    population = np.zeros((len(file.texts(layers[0])), len(layers)), dtype=np.int64)
     for position, layer in enumerate(layers):
         for row, name in enumerate(file.texts(layer)):
             if name not in index:
                 raise InputError(f"{file.path}: column '{layer}': {unknown_name('multiplier', name, index)}")
             population[row, position] = index[name]
-    figures: dict[str, Any] = {name: None if found is None else found[rows] for name, found in vars(designs).items()}
-    return Front(**figures, population=population[rows], number=number)
+    return population
 
 
-def _uniforms(file: CsvFile, exact: float, chosen_by: str) -> Uniforms:
-    return Uniforms(**vars(_designs(file, exact, chosen_by)), names=file.texts("multiplier"))
+def _uniforms(
+    file: CsvFile, layers: tuple[str, ...], multipliers: tuple[str, ...], exact: float, chosen_by: str
+) -> Uniforms:
+    figures = vars(_designs(file, exact, chosen_by))
+    return Uniforms(**figures, names=file.texts("multiplier"), population=_population(file, layers, multipliers))
 
 
 def _power(errors: CsvFile, multipliers: tuple[str, ...]) -> Floats:

@@ -240,8 +240,9 @@ def _setting_parts(run: RunData) -> list[str]:
     ]
     seconds = {stage: metrics.number("seconds", stage) for stage in metrics.table("seconds")}
     times = [[stage, f"{value:.1f}"] for stage, value in [*seconds.items(), ("total", sum(seconds.values()))]]
-    known = metrics.count("known_evaluations") if "known_evaluations" in metrics.data else 0
-    about = [f"Of the last sitting, which found {known} evaluations done."] if known else []
+    known, kept = metrics.data.get("known_evaluations", 0), metrics.data.get("kept_profiles", [])
+    found = [f"{known} evaluations"] * bool(known) + [f"profiles ({', '.join(map(str, kept))})"] * bool(kept)
+    about = [f"Of the last sitting, which found done before: {' and '.join(found)}."] if found else []
     return ["## Setting", _table(["what", "value"], rows), "## Time", *about, _table(["stage", "seconds"], times)]
 
 

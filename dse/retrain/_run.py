@@ -44,7 +44,8 @@ def retrain_run(
         folder: The run's folder.
         method: Whose front.
         design: Which design of it, its row among the method's in front.csv, from 0.
-        uniform: Instead of one of a front: the design with this multiplier in all layers, or `exact`.
+        uniform: Instead of one of a front: the design with this multiplier in all layers, or `exact`; of a
+            circuit in uniform.csv with the variants that it has there.
         overrides: Texts `key=value` for keys of the configuration's table `retrain`.
         start: File with weights of the quantised network to begin with.
         out: Folder to write; `retrained/` and the design's name in the run's folder when None.
@@ -81,7 +82,8 @@ def _design(run: RunData, method: str, design: int | None, uniform: str | None) 
     if uniform is not None:
         if uniform not in (EXACT, *run.multipliers):
             raise InputError(f"--uniform: {unknown_name('multiplier', uniform, (EXACT, *run.multipliers))}")
-        return uniform_design(run.multipliers, len(run.layers), uniform)
+        known = dict(zip(run.uniforms.names, run.uniforms.population, strict=True))
+        return uniform_design(uniform, run.multipliers, len(run.layers), known)
     if method not in run.fronts:
         raise InputError(f"--method {method}: this run has {', '.join(run.fronts)}")
     assert design is not None

@@ -38,7 +38,7 @@ def retrain_stage(
     Args:
         prepared: The run, whose configuration has a table `retrain`.
         fronts: By method.
-        uniform: The designs with one multiplier in all layers.
+        uniform: The designs with one circuit in all layers.
         folder: The run's; None writes nothing.
         display: Shows progress.
 
@@ -60,10 +60,19 @@ def retrain_stage(
     return tuple(made)
 
 
-def uniform_design(multipliers: tuple[str, ...], layers: int, name: str) -> tuple[str, Assignment]:
-    """Return name, fit for a folder, and assignment `(layers,)` of the design with one multiplier in all layers."""
+def uniform_design(
+    name: str, multipliers: Sequence[str], layers: int, known: Mapping[str, Assignment]
+) -> tuple[str, Assignment]:
+    """Return name, fit for a folder, and assignment `(layers,)` of a design with one multiplier in all layers.
+
+    Args:
+        name: A multiplier, or `exact`.
+        multipliers: All of the space.
+        layers: How many there are.
+        known: The run's own uniform designs: a circuit there has in each layer the variant that suits it best.
+    """
     index = 0 if name == EXACT else multipliers.index(name)
-    return _safe(f"uniform-{name}"), np.full(layers, index, dtype=np.int64)
+    return _safe(f"uniform-{name}"), known.get(name, np.full(layers, index, dtype=np.int64))
 
 
 def front_name(method: str, number: int) -> str:
@@ -83,10 +92,12 @@ def _chosen(
     for method in config.methods:
         for number in _numbers(fronts[method], config.designs, max_loss):
             yield front_name(method, number), fronts[method].population[number]
-    multipliers = (EXACT, *prepared.space.multipliers[1:])
-    best = [multipliers[uniform.evaluation[i]] for i in _numbers(uniform, config.designs, max_loss)]
+    space = prepared.space
+    names = [EXACT if number == 0 else space.multipliers[number] for number in uniform.evaluation]
+    best = [names[i] for i in _numbers(uniform, config.designs, max_loss)]
+    known = dict(zip(names, uniform.population, strict=True))
     for name in dict.fromkeys(n for given in config.uniform for n in (best if given == BEST else [given])):
-        yield uniform_design(prepared.space.multipliers, len(prepared.space.layers), name)
+        yield uniform_design(name, space.multipliers, len(space.layers), known)
 
 
 def _numbers(designs: Scored, wanted: str | Sequence[float], max_loss: float) -> list[int]:

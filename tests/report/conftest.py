@@ -71,9 +71,9 @@ def make_run(
     write_csv(folder / "front.csv", front, tables["front"])
     write_csv(
         folder / "uniform.csv",
-        ["multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp"],
+        ["multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *layer_names],
         [
-            [n, e, QUANTISED_SEARCH - s / 100, QUANTISED - t / 100, t]
+            [n, e, QUANTISED_SEARCH - s / 100, QUANTISED - t / 100, t, *[n] * layers]
             for n, e, s, t in zip(names, energy, loss, test, strict=True)
         ],
     )

@@ -60,7 +60,7 @@ def test_each_panel_keeps_its_own_non_dominated_points(run: RunData) -> None:
 def test_only_undominated_uniforms_with_room_are_named(run: RunData) -> None:
     names = ("exact", "good", "beside", "dominated", "beyond")
     energy, loss = np.array([1.0, 0.5, 0.501, 0.6, 0.1]), np.array([0.0, 2.0, 1.99, 4.0, 50.0])
-    uniforms = Uniforms(energy, loss, loss, loss, None, None, names)
+    uniforms = Uniforms(energy, loss, loss, loss, None, None, names, np.zeros((5, 1), dtype=np.int64))
     info = front_info(dataclasses.replace(run, uniforms=uniforms, fronts={}, methods=()))
     assert {label.text for label in info.panels[0].labels} <= {"good", "beside"}
     assert "good" in {label.text for label in info.panels[0].labels}
@@ -141,7 +141,7 @@ def test_seven_methods_differ_by_marker_or_line_in_grey() -> None:
 
 def test_energies_of_nothing_stay_on_a_linear_axis(run: RunData) -> None:
     loss = np.array([5.0])
-    uniforms = Uniforms(np.array([0.0]), loss, loss, loss, None, None, ("zero",))
+    uniforms = Uniforms(np.array([0.0]), loss, loss, loss, None, None, ("zero",), np.zeros((1, 1), dtype=np.int64))
     info = front_info(dataclasses.replace(run, uniforms=uniforms))
     assert [axes.get_xscale() for axes in draw_fronts(info).axes] == ["linear", "linear"]
     assert [axes.get_xscale() for axes in draw_fronts(front_info(run)).axes] == ["log", "log"]
