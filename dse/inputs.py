@@ -106,7 +106,7 @@ def _check_layer_names(layers: tuple[str, ...]) -> None:
     if "" in layers:
         raise InputError("space.model: the network is itself a single layer; wrap it in torch.nn.Sequential")
     if clash := sorted(set(layers) & {*DESIGN_COLUMNS, *FURTHER_COLUMNS, *OBJECTIVES, "multiplier"}):
-        raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of front.csv or uniform.csv; rename the module")
+        raise InputError(f"space.model: layer '{clash[0]}' has the name of a column of a run's tables; rename the module")
 
 
 def _check_methods(config: RunConfig, layers: tuple[str, ...], choices: Choices) -> None:

@@ -162,11 +162,11 @@ def _write_fronts(outcome: Outcome, path: Path) -> None:
 
 def _write_uniform(outcome: Outcome, path: Path) -> None:
     u = outcome.uniform
-    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *_more_columns(outcome), *outcome.space.layers)
+    columns = ("multiplier", "rel_energy", "search_accuracy", "accuracy", "accuracy_loss_pp", *_more_columns(outcome))
     figures = np.stack([u.rel_energy, u.search_accuracy, u.accuracy, u.accuracy_loss_pp], axis=1).tolist()
     names = [outcome.library.names[m] for m in u.evaluation]
     rows = [[name, *figures[i], *_more(u, i), *_names(outcome.space, u.population[i])] for i, name in enumerate(names)]
-    write_csv(path, columns, rows)
+    write_csv(path, (*columns, *outcome.space.layers), rows)
 
 
 def _more_columns(outcome: Outcome) -> tuple[str, ...]:

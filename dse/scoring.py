@@ -39,7 +39,7 @@ class Scored:
     """Designs with their objectives, energy first and accuracy loss second, on search and on test images."""
 
     population: Population  # (P, L)
-    evaluation: NDArray[np.int64]  # (P,) counted from 1 within the method; of uniform designs the index of the circuit's first variant
+    evaluation: NDArray[np.int64]  # (P,) counted from 1 within the method; of uniform designs the circuit's first variant
     search: Objectives  # (P, K)
     test: Objectives  # (P, K)
     search_accuracy: Floats  # (P,)

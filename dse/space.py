@@ -112,7 +112,7 @@ class SearchSpace:
         return self._within_tiles(self._allowed_only(every))
 
     def uniform_circuits(self, cost: Floats) -> Population:
-        """Return C designs `(C, L)`: one circuit in all layers that allow it, in each by its variant of least `cost` `(L, M)`.
+        """Return C designs `(C, L)`: one circuit in all layers that allow it, by the variant of least `cost` `(L, M)`.
 
         Otherwise as `uniform`: row c belongs to circuit c.
         """

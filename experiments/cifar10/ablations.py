@@ -133,8 +133,8 @@ def page(
             "",
             *table(["way", *designs[:count], "seconds an epoch"], retraining, took),
             "",
-            f"{again.epochs} epoch(s) unless said otherwise, peak rate {again.lr:g}, all training images, from the compensated",
-            "network. Whatever a network is trained through, its loss is that of the tables.",
+            f"{again.epochs} epoch(s) unless said otherwise, peak rate {again.lr:g}, all training images, from the",
+            "compensated network. Whatever a network is trained through, its loss is that of the tables.",
         ]
     return "\n".join([*lines, "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""])
 

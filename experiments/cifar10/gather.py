@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dse.config import load_config
@@ -12,7 +12,6 @@ from dse.report import (
     UNIFORM,
     Designs,
     RunData,
-    choices,
     exact_beside,
     load_run,
     loss_against,
@@ -20,91 +19,103 @@ from dse.report import (
     retraining_info,
 )
 from dse.run_folder import RESULT, RETRAINED, WEIGHTS, retrained_folders, write_csv
+from dse.types import Population
 
 EXACT, OURS = "exact", "approximate"
-LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
-_DESIGNS = ("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp")
-_SAVINGS = (*_DESIGNS[:4], "level_pp", *_DESIGNS[4:])
-_ASSIGNMENT = "assignment"  # multipliers in the layers' order; one name: in all layers
 KEPT = (OURS, "joint")  # arms whose retrained weights are kept, of the first seed: those of our own search
+LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
+_DESIGNS = (
+    *("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp"),
+    "approximate_percent",  # of the multiplications, by circuits that need less power and are not exact at any width
+)
+_ASSIGNMENT = "assignment"  # multipliers in the layers' order
 _RUNS = (
-    *("network", "arm", "seed", "format", "compensation", "evaluations", "population", "floor_percent", *LEVELS),
-    *("minutes", "cpu", "threads", "jobs", "commit"),
+    *("network", "arm", "seed", "format", "compensation", "methods", "evaluations", "population", "exact_percent"),
+    *("floor_percent", *LEVELS, "minutes", "cpu", "threads", "jobs", "commit"),
 )
 _RETRAINED = (*_DESIGNS, "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch", _ASSIGNMENT)
 
 
 def gather(runs: Path, out: Path) -> None:
-    """Write what the page is made of: designs.csv, savings.csv, retrained.csv, runs.csv, maps of our assignments and
-    weights of our retrained designs.
+    """Write what the page is made of: designs.csv, retrained.csv, runs.csv, maps and weights of our own designs.
 
     Raises:
-        InputError: There are no finished runs.
+        InputError: There are no finished runs, or one is damaged.
     """
-    folders = sorted(path.parent for path in runs.glob("*/manifest.json"))
+    folders = sorted(path.parent for path in runs.glob("*/report.md"))  # what a run writes last
     if not folders:
         raise InputError(f"{runs}: expected finished runs, got none; make them with experiments/cifar10/study.py")
     found = {folder.name: load_run(folder) for folder in folders}
     for name, columns, rows in (
         ("designs.csv", (*_DESIGNS, _ASSIGNMENT), designs_of),
-        ("savings.csv", _SAVINGS, savings_of),
         ("retrained.csv", _RETRAINED, retrained_of),
         ("runs.csv", _RUNS, facts_of),
     ):
-        write_csv(out / name, columns, ([*which(folder), *row] for folder, run in found.items() for row in rows(run)))
+        write_csv(out / name, columns, [[*which(folder), *row] for folder, run in found.items() for row in rows(run)])
     for folder in found:
         network, arm, seed = which(folder)
-        if arm == OURS and seed == 0:
-            for ending in ("png", "pdf"):
-                shutil.copyfile(runs / folder / "figures" / f"assignments.{ending}", out / f"{network}-assignments.{ending}")
         if arm in KEPT and seed == 0:
+            for ending in ("png", "pdf"):
+                map_of = runs / folder / "figures" / f"assignments.{ending}"
+                shutil.copyfile(map_of, out / f"{network}-{arm}-assignments.{ending}")
             keep_weights(runs / folder, out / RETRAINED / network / arm)
 
 
 def which(folder: str) -> tuple[str, str, int]:
-    """Return network, arm and seed of a run by its folder's name, as `study.folder` makes it."""
+    """Return network, arm and seed of a run by its folder's name, as `study.folder` makes it.
+
+    Raises:
+        InputError: It has another name.
+    """
     network, _, rest = folder.partition("-")
     arm, _, seed = rest.rpartition("-seed")
+    if not (network and arm and seed.isdecimal()):
+        raise InputError(f"{folder}: expected a run's folder as NETWORK-ARM-seedN; move others elsewhere")
     return network, arm, int(seed)
 
 
 def designs_of(run: RunData) -> Iterator[list[object]]:
     """Yield all designs of fronts, and the uniform ones."""
 
-    def rows(method: str, designs: Designs, names: Iterable[object], assignments: Iterable[str]) -> Iterator[list[object]]:
+    def rows(method: str, designs: Designs, names: Iterable[object], population: Population) -> Iterator[list[object]]:
         losses = (designs.choosing_loss_pp, designs.test_loss_pp, designs.test_se_pp)
-        for name, energy, *rest in zip(names, designs.rel_energy, *losses, assignments, strict=True):
-            yield [method, name, 100 * (1 - energy), *rest]
+        for name, energy, *figures, row in zip(names, designs.rel_energy, *losses, population, strict=True):
+            chosen = [run.multipliers[m] for m in row]
+            yield [method, name, 100 * (1 - energy), *figures, approximate_percent(run, chosen), " ".join(chosen)]
 
     for method, front in run.fronts.items():
-        assignments = (" ".join(run.multipliers[m] for m in design) for design in front.population)
-        yield from rows(method, front, front.number.tolist(), assignments)
-    yield from rows(UNIFORM, run.uniforms, run.uniforms.names, run.uniforms.names)
+        yield from rows(method, front, front.number.tolist(), front.population)
+    yield from rows(UNIFORM, run.uniforms, run.uniforms.names, run.uniforms.population)
 
 
-def savings_of(run: RunData) -> Iterator[list[object]]:
-    """Yield what each method saves within each level; empty cells where it has no such design."""
-    for choice in choices(run):
-        found: list[object] = [""] * 5
-        if (c := choice.chosen) is not None:
-            found = [c.name, c.saving_percent, c.loss_pp, c.test_loss_pp, c.test_se_pp]
-        yield [choice.method, choice.level_pp, *found]
+def approximate_percent(run: RunData, chosen: Iterable[str]) -> float:
+    """Return which share of the multiplications circuits do that need less power and are not exact at any width, in %."""
+    power = dict(zip(run.multipliers, run.power_mw / run.power_mw[0], strict=True))
+    # the names of all of the library `widths` begin so; what saves less than 1 % is the exact circuit in another form
+    approximate = [not name.startswith("exact") and power[name] < 0.99 for name in chosen]
+    return 100 * float(run.op_counts[approximate].sum() / run.op_counts.sum())
 
 
 def retrained_of(run: RunData) -> Iterator[list[object]]:
     """Yield retrained designs; their loss on validation images is against the exact network before any training."""
     info = retraining_info(run)
+    if info is not None and info.left_out:
+        raise InputError(f"{run.path}: cannot read all retrained designs ({'; '.join(info.left_out)}); retrain them again")
     for design in () if info is None else info.designs:
         exact = exact_beside(design, info.designs)
         if exact is None:
             raise InputError(f"{run.path}: {design.name}: retrain the exact network in the same way (retrain.uniform)")
-        against, lost = loss_against(exact, design), 100 * (exact.accuracy[0] - design.accuracy.max())
+        against = loss_against(exact, design)
+        kept = float(design.accuracy[list(design.epochs).index(design.best_epoch)])
         method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
         after, before = design.loss_after, design.loss_before.pp
-        losses = [lost, after.pp, after.se_pp, before, against.pp, against.se_pp]
-        chosen = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
-        row = [EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy), *losses, design.best_epoch]
-        yield [*row, " ".join(chosen[layer] for layer in run.layers)]
+        assignment: Mapping[str, str] = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
+        chosen = [assignment[layer] for layer in run.layers]
+        yield [
+            *(EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy)),
+            *(100 * (exact.accuracy[0] - kept), after.pp, after.se_pp, approximate_percent(run, chosen)),
+            *(before, against.pp, against.se_pp, design.best_epoch, " ".join(chosen)),
+        ]
 
 
 def keep_weights(run: Path, out: Path) -> None:
@@ -116,15 +127,16 @@ def keep_weights(run: Path, out: Path) -> None:
 
 
 def facts_of(run: RunData) -> Iterator[list[object]]:
-    """Yield what a run was made with, what its library saves at most, and how long it took if it was never interrupted."""
+    """Yield what a run was made with, the least its library needs, and how long it took if nothing was known before."""
     config = load_config(run.path / "config.toml")
     factors = {} if run.energy is None else run.energy.savings(0.0)
-    whole = run.metrics.data.get("known_evaluations") == 0
-    minutes = round(sum(run.metrics.table("seconds").values()) / 60, 1) if whole else ""
-    hardware = run.manifest.table("hardware")
+    new = run.metrics.data.get("known_evaluations") == 0 and run.metrics.data.get("kept_profiles") == []
+    minutes = round(sum(run.metrics.table("seconds").values()) / 60, 1) if new else ""
+    hardware, power = run.manifest.table("hardware"), run.power_mw[run.power_mw > 0]
     yield [
         *(config.space.quantisation.format, "+".join(config.compensation.methods) or "none"),
-        *(config.search.evaluations, config.search.population, 100 * (1 - run.library_floor)),
+        *("+".join(config.search.methods), config.search.evaluations, config.search.population),
+        *(100 * run.metrics.number("baselines", "quantised_accuracy"), 100 * (1 - power.min() / run.power_mw[0])),
         *(factors.get(level, "") for level in LEVELS),
         *(minutes, *(hardware[key] for key in ("cpu", "threads", "jobs")), run.manifest.text("git_commit")),
     ]

@@ -2,156 +2,136 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import targets
 from gather import EXACT, LEVELS, OURS
+from series import SERIES, Cell, Cells, Row, by_seed, losses_at, rows_of, within
 
-from dse.pareto import cheapest_within
-from dse.report import LOSS_LEVELS_PP, UNIFORM
+from dse.exceptions import InputError
+from dse.report import LOSS_LEVELS_PP
 
-# arm, method -> what the page calls it; the order of the page
-SERIES = {
-    ("joint", "nsga2"): "ours, approximate circuits and reduced widths together",
-    (OURS, "nsga2"): "ours, approximate circuits",
-    (OURS, "alwann"): "ALWANN-style search, our format and means",
-    (OURS, "matching"): "AGN matching (ICCAD 2022), our format and means",
-    (OURS, UNIFORM): "best uniform multiplier, our format and means",
-    ("long", "nsga2"): "ours, approximate circuits, a longer search",
-    ("alwann-u8", "alwann"): "ALWANN-style search, own format",
-    ("alwann-u8", UNIFORM): "best uniform multiplier, ALWANN's format",
-    ("widths", "nsga2"): "exact reduced width, mixed precision",
-    ("widths", UNIFORM): "exact reduced width, uniform",
-}
 PUBLISHED = (
-    ("AGN search with retraining, ResNet-8/14/20/32", "70 to 79", "< 1", "abstract of arXiv 2208.07265"),
+    ("AGN search with retraining, ResNet variants", "70 to 79", "< 1", "abstract of arXiv 2208.07265"),
     ("ALWANN without retraining, ResNet-50", "30", "0.6", "abstract of arXiv 1907.07229"),
     ("ALWANN without retraining, ResNet-8 / 14", "31 / 34", "1 (of 1,000 images)", "raw data of the authors' demonstration"),
 )
-MIXED = ("widths", "nsga2")  # what others are held against at equal energy
-SAVINGS = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94)  # per cent at least, of that comparison
+SAVINGS = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94)  # %, of the comparison at equal energy
+MIXED, APPROXIMATE = ("widths", "nsga2"), (OURS, "nsga2")  # whose difference it says
+HEAD = """\
+Written by `python experiments/cifar10/tables.py` from runs of `experiments/cifar10/study.py`; `verify.py` beside them
+evaluates the designs again from the files here.
+
+**What a saving is.** Energy of the multiplications of all convolutions and the linear layer, by circuit power at
+uniform inputs, against an exact 8 x 8 array multiplier; nothing else of an accelerator counts. The power of approximate
+circuits is that which EvoApproxLib publishes; that of exact reduced widths is estimated for arrays of the same kind
+(docs/hardware.md: 11 % too low to 6 % too high where published ones are known). An exact multiplier built as a tree
+would itself need a third less than the reference. Format sm8 has activations of 8 bits, and weights of a sign and 8
+bits.
+
+**What a loss is.** Against the exact 8-bit network of the same format as it was before any retraining, on all 10,000
+test images, in percentage points, ± the standard error of the paired difference.
+
+**Who chooses.** Float training saw 45,000 images; calibration, search and 2,488 validation images are others, and
+neither search nor training saw the latter. Without retraining a design is chosen by the loss that its divergence from
+the exact network on validation images lets expect, retrained ones by their loss on these images, whose standard error
+is about 0.4 pp. Test images choose nothing, so a loss may lie above its column (†). Beside it stands what the test
+images themselves would choose: the largest saving within each loss among the same designs, which is too favourable by
+the luck of the best of many.
+
+**The series.** All searches of a network have the same evaluations; all seeds share one network and one split, and
+later seeds take over what earlier ones had evaluated, which saves time and not budget. Several seeds: the mean saving
+(least..most) and loss, and the mean of their standard errors. The ALWANN-style search in its own format has affine u8
+on both sides, one scale per tensor, weights tuned uniformly, nothing compensated; as all others here it searches the
+linear layer as well, which its authors leave exact. AGN matching scales one learned profile, where its authors learn
+one for each strength of noise. A uniform circuit has in each layer the variant (operand order, tuned weights, clipping
+range) that suits the layer best.
+"""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What one seed of a series saves within a loss; the losses are of the test images."""
-
-    saving: float
-    loss: float
-    se: float
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file; none where it is not there."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-Cells = Mapping[tuple[str, str, str, float], list[Cell | None]]  # network, arm, method, level -> one per seed
-
-
-def without_retraining(rows: Iterable[Mapping[str, str]]) -> Cells:
-    """Return the cells of savings.csv; None where a seed has no design within the level."""
-    found: dict[tuple[str, str, str, float], list[Cell | None]] = defaultdict(list)
-    for row in rows:
-        key = row["network"], row["arm"], row["method"], float(row["level_pp"])
-        cell = Cell(*(float(row[k]) for k in ("saving_percent", "test_loss_pp", "test_se_pp"))) if row["design"] else None
-        found[key].append(cell)
-    return found
-
-
-def with_retraining(rows: Sequence[Mapping[str, str]], levels: Sequence[float] = LOSS_LEVELS_PP) -> Cells:
-    """Return the same of retrained designs, chosen by their loss on validation images as fronts are."""
-    groups: dict[tuple[str, str, str, str], list[Mapping[str, str]]] = defaultdict(list)
-    for row in rows:
-        if row["method"] != EXACT:
-            groups[row["network"], row["arm"], row["method"], row["seed"]].append(row)
-    found: dict[tuple[str, str, str, float], list[Cell | None]] = defaultdict(list)
-    for (network, arm, method, _), mine in groups.items():
-        energy = np.array([1 - float(row["saving_percent"]) / 100 for row in mine])
-        loss = np.array([float(row["loss_pp"]) for row in mine])
-        for level in levels:
-            best = cheapest_within(energy, loss, level)
-            keys = ("saving_percent", "test_loss_pp", "test_se_pp")
-            cell = None if best is None else Cell(*(float(mine[best][key]) for key in keys))
-            found[network, arm, method, level].append(cell)
-    return found
-
-
-def cell_text(cells: Sequence[Cell | None]) -> str:
+def cell_text(cells: Sequence[Cell | None], level: float) -> str:
     """Return one cell of a table: mean saving, its range over several seeds, mean loss and mean standard error."""
     kept = [cell for cell in cells if cell is not None]
     if not kept:
         return "–"
     savings = [cell.saving for cell in kept]
-    spread = f" ({min(savings):.1f}..{max(savings):.1f})" if len(kept) > 1 else ""
+    spread = f" ({min(savings):.1f}..{max(savings):.1f}, {len(kept)} seeds)" if len(kept) > 1 else ""
     missing = f", {len(kept)} of {len(cells)} seeds" if len(kept) < len(cells) else ""
     loss, error = (float(np.mean([getattr(cell, name) for cell in kept])) for name in ("loss", "se"))
-    return f"**{np.mean(savings):.1f}**{spread} at {loss:.2f} ± {error:.2f}{missing}"
+    above = " †" if loss > level + 1e-9 else ""
+    return f"**{np.mean(savings):.1f}**{spread} at {loss:.2f} ± {error:.2f}{missing}{above}"
 
 
-def table(cells: Cells, network: str) -> list[str]:
-    """Return the table of one network: a row for each series, a column for each level."""
-    lines = [
-        "| | " + " | ".join(f"≤ {level:g} pp" for level in LOSS_LEVELS_PP) + " |",
-        "|---" * (len(LOSS_LEVELS_PP) + 1) + "|",
-    ]
-    for (arm, method), label in SERIES.items():
-        if any((network, arm, method, level) in cells for level in LOSS_LEVELS_PP):
-            texts = [cell_text(cells.get((network, arm, method, level), ())) for level in LOSS_LEVELS_PP]
-            lines.append(f"| {label} | " + " | ".join(texts) + " |")
-    return lines
+def table(cells: Cells, network: str) -> Iterator[str]:
+    """Yield the table of one network: a row for each series, a column for each level."""
+    yield "| | " + " | ".join(f"≤ {level:g} pp" for level in LOSS_LEVELS_PP) + " |"
+    yield "|---" * (len(LOSS_LEVELS_PP) + 1) + "|"
+    for series, label in SERIES.items():
+        found = [cells.get((network, series, level)) for level in LOSS_LEVELS_PP]
+        if any(found):
+            texts = (cell_text(cell or (), level) for cell, level in zip(found, LOSS_LEVELS_PP, strict=True))
+            yield f"| {label} | " + " | ".join(texts) + " |"
 
 
-def equal_energy(rows: Sequence[Mapping[str, str]], network: str) -> Iterator[str]:
-    """Yield what designs lose that save at least so much: of each seed's, the one of least loss on the images that choose.
-
-    A loss is marked where it is the least of its column, and in a line where exact multipliers of reduced width lose less
-    than our approximate ones.
-    """
-    losses = {series: [_lost(rows, network, series, saving) for saving in SAVINGS] for series in SERIES}
-    losses = {series: found for series, found in losses.items() if any(loss is not None for loss in found)}
-    if not {MIXED, (OURS, "nsga2")} <= losses.keys():
+def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
+    """Yield what series lose at equal savings, and what exact reduced widths lose less than approximate circuits."""
+    found = {series: losses_at(seeds, SAVINGS) for (name, series), seeds in by_seed(rows).items() if name == network}
+    if not {MIXED, APPROXIMATE} <= found.keys():
         return
-    least = [min((x for x in column if x is not None), default=0.0) for column in zip(*losses.values(), strict=True)]
-    yield "| | " + " | ".join(f"≥ {saving} %" for saving in SAVINGS) + " |"
+    yield "| | " + " | ".join(f"{saving} %" for saving in SAVINGS) + " |"
     yield "|---" * (len(SAVINGS) + 1) + "|"
-    for series, found in losses.items():
-        cells = ("–" if x is None else f"{x:.2f}" if x > least[i] else f"**{x:.2f}**" for i, x in enumerate(found))
-        yield f"| {SERIES[series]} | " + " | ".join(cells) + " |"
-    worse = [
-        f"{saving} %"
-        for saving, exact, ours in zip(SAVINGS, losses[MIXED], losses[OURS, "nsga2"], strict=True)
-        if exact is not None and (ours is None or exact < ours)
-    ]
-    where = f"at {', '.join(worse)}" if worse else "nowhere"
+    for series, label in SERIES.items():
+        if series in found and np.isfinite(found[series][0]).any():
+            yield f"| {label} | " + " | ".join("–" if np.isnan(x) else f"{x:.2f}" for x in found[series][0]) + " |"
+    (ours, our_se), (exact, exact_se) = found[APPROXIMATE], found[MIXED]
+    gap, error = ours - exact, np.hypot(our_se, exact_se)
+    cells = ("–" if np.isnan(g) else f"{g:+.2f} ± {e:.2f}" for g, e in zip(gap, error, strict=True))
+    yield "| approximate circuits less mixed precision | " + " | ".join(cells) + " |"
     yield ""
-    yield f"Exact multipliers of reduced width, mixed over layers, lose less than approximate circuits {where}."
+    for what, where in (
+        ("exact reduced widths, mixed over layers, lose less than approximate circuits", gap > 0),
+        ("approximate circuits lose less", gap < 0),
+        ("not compared, where one of the two has no designs", np.isnan(gap)),
+    ):
+        at = ", ".join(f"{saving} %" for saving, holds in zip(SAVINGS, where, strict=True) if holds)
+        yield f"- {what}: {at or 'nowhere'}"
+    yield ""
+    yield "The error of the difference is that of independent losses; they share their images, so it is rather less."
 
 
-def _lost(rows: Sequence[Mapping[str, str]], network: str, series: tuple[str, str], saving: float) -> float | None:
-    """Return the mean over seeds of what is lost on test images; None where a seed has no such design."""
-    mine = [row for row in rows if (row["network"], row["arm"], row["method"]) == (network, *series)]
-    seeds = {row["seed"] for row in mine}
-    enough = [row for row in mine if float(row["saving_percent"]) >= saving]
-    if not mine or {row["seed"] for row in enough} != seeds:
-        return None
-    chosen = (min((r for r in enough if r["seed"] == seed), key=lambda r: float(r["loss_pp"])) for seed in sorted(seeds))
-    return float(np.mean([float(row["test_loss_pp"]) for row in chosen]))
+def retrained_designs(rows: Sequence[Row], network: str) -> Iterator[str]:
+    """Yield the table of all retrained designs of the first seed, and what the exact network gains."""
+    mine = [row for row in rows if row["network"] == network]
+    yield "| | saved, % | before, pp | after, pp | after, against the exact network retrained alike |"
+    yield "|---" * 5 + "|"
+    for (name, series), seeds in by_seed(mine).items():
+        for row in sorted(seeds.get("0", []), key=lambda row: float(row["saving_percent"])) if name == network else ():
+            loss, error, against, its = (
+                float(row[key])
+                for key in ("test_loss_pp", "test_se_pp", "against_retrained_pp", "against_retrained_se_pp")
+            )
+            figures = f"{float(row['before_pp']):.2f} | {loss:.2f} ± {error:.2f} | {against:.2f} ± {its:.2f}"
+            yield f"| {SERIES[series]} | {float(row['saving_percent']):.1f} | {figures} |"
+    gains: dict[str, dict[str, float]] = {"sm8": {}, "u8": {}}  # arms of one format and seed have the same training
+    for row in (row for row in mine if row["method"] == EXACT):
+        gains["u8" if row["arm"] == "alwann-u8" else "sm8"][row["seed"]] = -float(row["test_loss_pp"])
+    said = [
+        f"{np.mean(list(found.values())):+.2f} pp in {kind} ({len(found)} training{'s' * (len(found) > 1)})"
+        for kind, found in gains.items()
+        if found
+    ]
+    yield ""
+    yield f"By the same training the exact network itself gains {' and '.join(said)}."
 
 
 def baselines(folder: Path) -> Iterator[str]:
     """Yield the table of the float and 8-bit networks."""
     yield "| network | parameters | float | sm8 | u8 | s8 | epochs | training images |"
     yield "|---" * 8 + "|"
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=lambda path: number_of(path.stem)):
         found = json.loads(path.read_text(encoding="utf-8"))
         accuracy = [f"{100 * found[f'accuracy_{kind}']:.2f} %" for kind in ("float", "sm8", "u8", "s8")]
         yield (
@@ -161,27 +141,33 @@ def baselines(folder: Path) -> Iterator[str]:
         )
 
 
+def number_of(network: str) -> int:
+    """Return the depth in a network's name."""
+    return int(network.removeprefix("resnet"))
+
+
 def page(out: Path) -> str:
-    """Return the README of the results, from the files beside it."""
-    savings, retrained = without_retraining(rows_of(out / "savings.csv")), rows_of(out / "retrained.csv")
-    designs = rows_of(out / "designs.csv")
-    trained = with_retraining(retrained)
-    networks = sorted({key[0] for key in savings}, key=lambda name: int(name.removeprefix("resnet")))
+    """Return the README of the results, from the files beside it.
+
+    Raises:
+        InputError: They are not there.
+    """
+    designs, retrained, runs = (rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "runs"))
+    if not designs or not runs:
+        raise InputError(f"{out}: expected designs.csv and runs.csv, got none; gather them from runs (without --page-only)")
     lines = [
         "# CIFAR-10 (JPEG): savings within a loss, without and with retraining",
         "",
-        "Written by `python experiments/cifar10/tables.py` from runs of `experiments/cifar10/study.py`.",
-        "A saving is of the energy of the multiplications of all convolutions and the linear layer, by circuit power at",
-        "uniform inputs; nothing else of an accelerator counts. A cell has the saving in % (least..most of several search",
-        "seeds) and the loss in pp on all 10,000 test images against the exact 8-bit network of the same format, ± the",
-        "standard error of the paired difference. Without retraining, designs were chosen by the loss that their divergence",
-        "from the exact network on 2,488 validation images lets expect; retrained ones by the loss on these images. Neither",
-        "search nor float training saw them. Test images chose nothing, so a loss may lie above its column. All seeds share",
-        "one network.",
+        HEAD,
+        "## What was to be reached",
+        "",
+        *targets.table(designs, retrained),
         "",
         "## Networks",
         "",
         *baselines(out / "baselines"),
+        "",
+        "Float and 8-bit accuracies on the test images; weights in 8 bits with a scale for each output channel.",
         "",
         "## Published, other authors, on the original CIFAR-10",
         "",
@@ -189,46 +175,69 @@ def page(out: Path) -> str:
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in PUBLISHED),
     ]
-    for network in networks:
-        lines += ["", f"## {network}", "", "Without retraining:", "", *table(savings, network)]
-        if any(key[0] == network for key in trained):
-            lines += ["", "With retraining, the same budget for all:", "", *table(trained, network)]
-            lines += exact_line(retrained, network)
-        if at_equal := list(equal_energy(designs, network)):
-            lines += ["", "Loss in pp at equal energy without retraining (mean over seeds, least in bold):", "", *at_equal]
-        if at_equal := list(equal_energy(retrained, network)):
-            lines += ["", "The same with retraining, of the few designs that were retrained:", "", *at_equal]
-        lines += ["", *beside(rows_of(out / "runs.csv"), network)]
+    for network in sorted({row["network"] for row in designs}, key=number_of):
+        lines += ["", f"## {network}", *sections(network, designs, retrained, runs)]
         lines += ["", f"![savings of {network}]({network}.png)"]
-        if (out / f"{network}-assignments.png").exists():
-            lines += ["", f"![assignments along our front, {network}]({network}-assignments.png)"]
+        for path in sorted(out.glob(f"{network}-*-assignments.png")):
+            arm = path.name.removeprefix(f"{network}-").removesuffix("-assignments.png")
+            lines += ["", f"![assignments along the front of arm {arm}, {network}]({path.name})"]
     return "\n".join([*lines, ""])
 
 
-def exact_line(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
-    """Say what the exact network gains by the same training."""
-    gains = [-float(row["test_loss_pp"]) for row in rows if row["network"] == network and row["method"] == EXACT]
-    if not gains:
-        return []
-    return ["", f"The exact network itself gains {np.mean(gains):.2f} pp by the same training ({len(gains)} trainings)."]
+def sections(
+    network: str, designs: Sequence[Row], retrained: Sequence[Row], runs: Sequence[Row]
+) -> Iterator[str]:
+    """Yield what the page says of one network."""
+    yield from ("", "Without retraining, chosen by validation images:", "")
+    yield from table(within(designs, "loss_pp"), network)
+    yield from joint_share(designs, network)
+    yield from ("", "The same, on the test images themselves:", "", *table(within(designs, "test_loss_pp"), network))
+    if at_equal := list(equal_energy(designs, network)):
+        yield from ("", "Loss in pp at equal energy without retraining, between neighbours on a front:", "", *at_equal)
+    if any(row["network"] == network for row in retrained):
+        yield from ("", "Retrained designs of the first seed, the same training for all:", "")
+        yield from retrained_designs(retrained, network)
+        yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
+        yield from ("", "The same, on the test images themselves:", "", *table(within(retrained, "test_loss_pp"), network))
+        if at_equal := list(equal_energy(retrained, network)):
+            yield from ("", "Loss in pp at equal energy with retraining, between the few designs retrained:", "", *at_equal)
+    yield from ("", *beside(runs, network))
 
 
-def beside(rows: Sequence[Mapping[str, str]], network: str) -> list[str]:
+def joint_share(rows: Sequence[Row], network: str) -> Iterator[str]:
+    """Say how much of the joint search's choices approximate circuits are."""
+    cells = within(rows, "loss_pp")
+    found = [cell for level in LOSS_LEVELS_PP for cell in cells.get((network, ("joint", "nsga2"), level), ()) if cell]
+    if found:
+        shares = [cell.approximate for cell in found]
+        yield ""
+        yield (
+            f"In these designs of the search over both, approximate circuits do {min(shares):.0f} to {max(shares):.0f} % of "
+            "the multiplications; exact multipliers of reduced width do the others."
+        )
+
+
+def beside(rows: Sequence[Row], network: str) -> Iterator[str]:
     """Say what a library can save at most, what savings come to where more counts, and how the runs were made."""
     mine = [row for row in rows if row["network"] == network]
     first = next((row for row in mine if (row["arm"], row["seed"]) == (OURS, "0")), None)
     if first is None:
-        return []
+        return
     factors = ", ".join(f"{float(first[level]):.2f} ({level})" for level in LEVELS if first[level])
-    long = [row for row in mine if row["arm"] == "long" and row["minutes"]]
-    return [
-        f"The library's floor: its cheapest circuit in all layers saves {float(first['floor_percent']):.1f} %.",
-        f"Where more of an accelerator counts, as `dse.objectives` models it, multiply a saving by {factors}.",
-        f"{first['evaluations']} evaluations for every search, later seeds with what earlier ones had evaluated;",
-        f"{first['cpu']}.",
-        *(
-            f"The longer one, of {row['evaluations']} evaluations, took {row['minutes']} minutes, with trace, profile and"
-            f" scores on test images ({row['jobs']} x {row['threads']} threads)."
-            for row in long
-        ),
-    ]
+    exact: Mapping[str, str] = {row["arm"]: f"{float(row['exact_percent']):.2f} %" for row in mine}
+    yield f"- Accuracy of the exact 8-bit network, by arm: {', '.join(f'{arm} {value}' for arm, value in exact.items())}."
+    yield f"- The circuit of least power above 0, in all layers, saves {float(first['floor_percent']):.1f} %."
+    yield (
+        "- Where more of an accelerator counts, as `dse.objectives` models it, a saving of approximate circuits in sm8 is "
+        f"to be multiplied by {factors}. That does not hold for reduced widths: narrower operands would make accumulators, "
+        "wires and memories narrower as well, which the model does not count."
+    )
+    budgets = {row["arm"]: row["evaluations"] for row in mine}
+    yield f"- Evaluations of each search, by arm: {', '.join(f'{arm} {count}' for arm, count in budgets.items())}."
+    for row in (row for row in mine if row["minutes"]):
+        yield (
+            f"- Arm {row['arm']}, seed {row['seed']}: {row['minutes']} minutes with trace, profile, search and all scores, "
+            f"without retraining ({row['jobs']} x {row['threads']} threads)."
+        )
+    commits = sorted({row["commit"][:7] for row in mine})
+    yield f"- {', '.join(sorted({row['cpu'] for row in mine}))}; commits {', '.join(commits)}."

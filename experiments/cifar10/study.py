@@ -3,12 +3,13 @@
     python experiments/cifar10/study.py [--networks resnet8 ...] [--arms approximate ...] [--seeds 3] [--jobs 1]
         --set space.dataset.path=CIFAR10.npz --set space.multipliers.library=EVOAPPROX
 
-`tables.py` writes `results/cifar10/` from the runs.
+`tables.py` writes `results/cifar10/` from the runs. What is set here counts for all arms, but for what makes an arm.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Arm:
 
     Args:
         name: Of its runs' folders.
-        settings: `key=value` that differ from study.toml; they come after those of the command line.
+        settings: `key=value` that differ from study.toml, and make it this arm: the command line does not change them.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Arm:
     seeds: int = 3  # at most
 
 
+# What more evaluations are worth, and how long they take: such a run is for a `$DSE_CACHE` without profiles of its network.
+LONG = ("search.evaluations=1000", "retrain.methods=[]", "retrain.designs=[]", "retrain.uniform=[]")
 # Of one network: the same images, evaluations and retraining everywhere.
 ARMS = (
     Arm("approximate"),
@@ -74,12 +77,8 @@ ARMS = (
         ),
         networks=("resnet8", "resnet20"),
     ),
-    Arm(  # what more evaluations are worth, and how long that takes
-        "long",
-        ("search.evaluations=1000", 'search.methods=["nsga2"]', "retrain.designs=[]", "retrain.uniform=[]"),
-        networks=("resnet8",),
-        seeds=1,
-    ),
+    Arm("long", (*LONG, 'search.methods=["nsga2"]'), networks=("resnet8",), seeds=1),
+    Arm("long-alwann", (*LONG, 'search.methods=["alwann"]'), networks=("resnet8",), seeds=1),
 )
 
 
@@ -99,12 +98,12 @@ class Network:
     retrained: int = 1
     settings: tuple[str, ...] = ()
 
-    def overrides(self, arm: Arm, seed: int) -> list[str]:
-        """Return what differs from study.toml for an arm and a seed."""
+    def overrides(self, arm: Arm, seed: int, given: Sequence[str] = ()) -> list[str]:
+        """Return what differs from study.toml for an arm and a seed; `given` goes before what networks differ in."""
         own = [f"space.model.name={self.name}", f"space.model.weights={BASELINES / self.name}.safetensors"]
         fewer = [f'retrain.methods=["{arm.method}"]', 'retrain.uniform=["exact"]'] if seed else []
         none = ["retrain.designs=[]", "retrain.uniform=[]"] if seed >= self.retrained else []
-        return [*own, *self.settings, *arm.settings, *fewer, *none]
+        return [*own, *self.settings, *given, *arm.settings, *fewer, *none]
 
 
 FEWER = ("search.evaluations=100", "retrain.designs=[1]")
@@ -139,7 +138,7 @@ def main() -> None:
         for arm in (arm for arm in ARMS if arm.name in arguments.arms and network.name in (arm.networks or NETWORKS)):
             done: list[Path] = []
             for seed in range(min(arguments.seeds, network.seeds, arm.seeds)):
-                overrides = [*arguments.overrides, *network.overrides(arm, seed)]
+                overrides = network.overrides(arm, seed, arguments.overrides)
                 config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
                 done.append(folder(arm.name, network.name, seed))
                 execution = Execution(jobs=arguments.jobs, known=done[:-1])

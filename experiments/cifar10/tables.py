@@ -8,15 +8,19 @@ The runs' figures are gathered into CSV files, and the page is made of these alo
 from __future__ import annotations
 
 import argparse
+import shutil
+import tempfile
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from gather import gather
-from savings_page import SERIES, page, rows_of
+from savings_page import page
+from series import SERIES, column, rows_of
 
 from dse.exceptions import ending
 from dse.report import UNIFORM, Tradeoff, draw_tradeoffs, save
+from dse.whole_files import writable_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,24 +34,27 @@ def draw(out: Path) -> None:
             for (arm, method), label in SERIES.items():
                 mine = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, arm, method, "0")]
                 if mine:
-                    points = np.array([[float(row["saving_percent"]), float(row["test_loss_pp"])] for row in mine])
+                    points = np.column_stack([column(mine, name) for name in ("saving_percent", "test_loss_pp")])
                     series.append(Tradeoff(label + kind, points, line=method != UNIFORM and not kind))
         caption = f"{network} on CIFAR-10 (JPEG), 10,000 test images, seed 0"
         save(partial(draw_tradeoffs, series, caption), out, network)
 
 
 def main() -> None:
-    """Gather, write, draw."""
+    """Gather, write, draw: all of it, or nothing where a run is damaged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs") / "cifar10")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "cifar10")
     parser.add_argument("--page-only", action="store_true", help="only page and figures, from the CSV files that are there")
     given = parser.parse_args()
     if not given.page_only:
-        given.out.mkdir(parents=True, exist_ok=True)
-        gather(given.runs, given.out)
+        out = writable_folder(given.out)
+        with tempfile.TemporaryDirectory(dir=out) as scratch:
+            gather(given.runs, Path(scratch))
+            shutil.copytree(scratch, out, dirs_exist_ok=True)
+    text = page(given.out)
     draw(given.out)
-    (given.out / "README.md").write_text(page(given.out), encoding="utf-8")
+    (given.out / "README.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python experiments/cifar10/verify.py [--networks resnet8 ...] [--arms approximate ...] [--designs 5]
         --set space.dataset.path=CIFAR10.npz --set space.multipliers.library=EVOAPPROX
 
-So many designs of each network and arm, spread over designs.csv, and all retrained ones whose weights lie there. A loss may
-be off by one image, an energy in the last digits. Exit code 1 where something differs.
+So many designs of each network and arm, spread over designs.csv, and all retrained ones whose weights are to lie there. A
+loss may be off by one image, an energy in the last digits. The page is written anew and compared: all it says is of the
+files beside it. Exit code 1 where something differs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gather import RETRAINED
-from savings_page import rows_of
+from gather import KEPT, RETRAINED
+from savings_page import page
+from series import rows_of
 from study import ARMS, HERE, NETWORKS, Arm, Network
 
 import dse
@@ -42,11 +44,12 @@ class Compared:
     label: str
     saving_percent: tuple[float, float]
     loss_pp: tuple[float, float]
+    se_pp: tuple[float, float]
 
     def holds(self, images: int) -> bool:
-        """Whether the loss is off by at most one of so many images, and the energy by rounding."""
-        (energy, again), (loss, lost) = self.saving_percent, self.loss_pp
-        return abs(energy - again) < 1e-9 and abs(loss - lost) <= 100 / images + 1e-9
+        """Whether loss and standard error are off by at most one of so many images, and the energy by rounding."""
+        apart = (abs(there - here) for there, here in (self.loss_pp, self.se_pp))
+        return abs(np.subtract(*self.saving_percent)) < 1e-9 and all(gap <= 100 / images + 1e-9 for gap in apart)
 
 
 def spread(rows: Sequence[Mapping[str, str]], count: int) -> list[Mapping[str, str]]:
@@ -70,7 +73,7 @@ def compared(
     network: Network, arm: Arm, given: argparse.Namespace, designs: Sequence[Mapping[str, str]]
 ) -> Iterator[tuple[Compared, int]]:
     """Yield designs, those with weights of their own last, each with how many images it is evaluated on."""
-    config = dse.load_config(HERE / "study.toml", overrides=[*given.overrides, *network.overrides(arm, 0), *GUIDE], seed=0)
+    config = dse.load_config(HERE / "study.toml", overrides=[*network.overrides(arm, 0, given.overrides), *GUIDE], seed=0)
     prepared = prepare(load_inputs(config), ProgressDisplay.silent())
     test = prepared.workload.parts.test
     exact = right_answers(prepared.factory.network(np.zeros(len(prepared.space.layers), dtype=np.int64)), test)
@@ -83,15 +86,16 @@ def compared(
         right: Right = right_answers(model, test)
         label = f"{network.name} {arm.name} seed {row['seed']} {row['method']} {row['design']}"
         saving = 100 * (1 - float(prepared.space.energy(design[None])[0]))
-        losses = float(row["test_loss_pp"]), paired_difference(exact, right).pp
-        return Compared(label, (float(row["saving_percent"]), saving), losses), len(test)
+        lost = paired_difference(exact, right)
+        there = (float(row[key]) for key in ("saving_percent", "test_loss_pp", "test_se_pp"))
+        return Compared(label, *zip(there, (saving, lost.pp, lost.se_pp), strict=True)), len(test)
 
     for row in designs:
         yield found(row)
     folder = given.results / RETRAINED / network.name / arm.name
     for row in of(rows_of(given.results / "retrained.csv"), network.name, arm.name):
-        if row["seed"] == "0" and (weights := folder / f"{row['design']}.safetensors").exists():
-            yield found(row, weights)
+        if arm.name in KEPT and (row["seed"], row["method"]) == ("0", "nsga2"):
+            yield found(row, folder / f"{row['design']}.safetensors")
 
 
 def of(rows: Sequence[Mapping[str, str]], network: str, arm: str) -> list[Mapping[str, str]]:
@@ -113,15 +117,23 @@ def main() -> None:
     rows = rows_of(given.results / "designs.csv")
     if not rows:
         raise InputError(f"{given.results}/designs.csv: expected designs, got none; tables.py writes them")
-    different = 0
+    said = given.results / "README.md"
+    different = int(not said.exists() or said.read_text(encoding="utf-8") != page(given.results))
+    print(f"{said}: {'DIFFERENT from' if different else 'is'} what the files beside it say", flush=True)
+    verified = 0
     for network in (NETWORKS[name] for name in given.networks):
         for arm in (arm for arm in ARMS if arm.name in given.arms):
             if designs := of(rows, network.name, arm.name):
                 for one, images in compared(network, arm, given, spread(designs, given.designs)):
-                    different += not one.holds(images)
-                    said = "as published" if one.holds(images) else "DIFFERENT"
-                    (energy, again), (loss, lost) = one.saving_percent, one.loss_pp
-                    print(f"{one.label}: {energy:.2f} % {loss:.2f} pp; now {again:.2f} % {lost:.2f} pp: {said}", flush=True)
+                    verified, different = verified + 1, different + (not one.holds(images))
+                    verdict = "as published" if one.holds(images) else "DIFFERENT"
+                    there, here = (
+                        f"{saving:.2f} % {loss:.2f} ± {error:.2f} pp"
+                        for saving, loss, error in zip(one.saving_percent, one.loss_pp, one.se_pp, strict=True)
+                    )
+                    print(f"{one.label}: {there}; now {here}: {verdict}", flush=True)
+    if not verified:
+        raise InputError(f"{given.results}/designs.csv: expected designs of {given.networks} and {given.arms}, got none")
     sys.exit(1 if different else 0)
 
 

@@ -13,7 +13,7 @@ import pytest
 from dse.exceptions import InputError
 from dse.nn.models import build_model, save_weights
 from dse.run_folder import write_csv
-from experiments.cifar10 import ablations, error_model, profile_seeds, profiles, savings_page, study, tables, verify
+from experiments.cifar10 import ablations, error_model, profile_seeds, profiles, series, study, tables, verify
 
 
 @pytest.fixture
@@ -95,24 +95,26 @@ def test_study_and_its_tables(
     text = (tmp_path / "out" / "README.md").read_text()
     assert "## resnet8" in text and "| ours, approximate circuits |" in text
     assert "| ALWANN-style search, own format |" in text
-    assert "With retraining" in text and "The exact network itself gains" in text
-    rows = savings_page.rows_of(tmp_path / "out" / "savings.csv")
+    assert "With retraining" in text and "the exact network itself gains" in text
+    rows = series.rows_of(tmp_path / "out" / "designs.csv")
     assert {row["arm"] for row in rows} == {"approximate", "alwann-u8"} and (tmp_path / "out" / "resnet8.png").exists()
     shutil.rmtree(tmp_path / "runs")
     run(tables.main, "--page-only", data=False)
     assert (tmp_path / "out" / "README.md").read_text() == text
+    monkeypatch.setattr("study.BASELINES", tmp_path)  # the module as the script beside it imports it
     published = ("--results", "out", "--networks", "resnet8", "--designs", "2")
     with pytest.raises(SystemExit) as stop:
         run(verify.main, *published, out=False)
     said = capsys.readouterr().out.splitlines()
-    assert stop.value.code == 0 and all(line.endswith("as published") for line in said)
-    assert {line.split(" seed")[0] for line in said} == {"resnet8 approximate", "resnet8 alwann-u8"}
+    assert stop.value.code == 0 and said[0].endswith("is what the files beside it say")
+    assert all(line.endswith("as published") for line in said[1:])
+    assert {line.split(" seed")[0] for line in said[1:]} == {"resnet8 approximate", "resnet8 alwann-u8"}
     assert sum("nsga2-" in line for line in said) == 1  # with the weights that lie there
-    rows = savings_page.rows_of(tmp_path / "out" / "designs.csv")
+    rows = series.rows_of(tmp_path / "out" / "designs.csv")
     write_csv(tmp_path / "out" / "designs.csv", list(rows[0]), [{**row, "test_loss_pp": "50"}.values() for row in rows])
     with pytest.raises(SystemExit) as stop:
         run(verify.main, *published, out=False)
-    assert stop.value.code == 1 and "DIFFERENT" in capsys.readouterr().out
+    assert stop.value.code == 1 and "pp: DIFFERENT" in capsys.readouterr().out
     write_csv(tmp_path / "out" / "designs.csv", list(rows[0]), [{**row, "assignment": "mine"}.values() for row in rows])
     with pytest.raises(InputError, match="the library has no mine"):
         run(verify.main, *published, out=False)
@@ -127,5 +129,5 @@ def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest
     for name in ("none", "bias", "moments", "affine + moments + batch-norm", *ablations.WAYS):
         assert f"\n| {name} | " in text
     assert "bias + affine" not in text
-    rows = savings_page.rows_of(out / "compensation.csv")
+    rows = series.rows_of(out / "compensation.csv")
     assert [row["way"] for row in rows] == ["none", *(" + ".join(m) for m in ablations.sets_of_methods() if m)]

@@ -2,36 +2,101 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from experiments.cifar10 import savings_page
+import pytest
+
+from dse.exceptions import InputError
+from experiments.cifar10 import gather, savings_page, series, targets
 
 
-def row(arm: str, seed: int, saving: float, chosen_by: float, test: float, method: str = "nsga2") -> dict[str, str]:
-    about: dict[str, Any] = {"network": "resnet8", "arm": arm, "method": method, "seed": seed}
-    return {k: str(v) for k, v in (about | {"saving_percent": saving, "loss_pp": chosen_by, "test_loss_pp": test}).items()}
+def row(
+    arm: str, seed: int, saving: float, chosen_by: float, test: float, method: str = "nsga2", **more: Any
+) -> dict[str, str]:
+    about: dict[str, Any] = {"network": "resnet8", "arm": arm, "method": method, "seed": seed, "test_se_pp": 0.1}
+    figures = {"saving_percent": saving, "loss_pp": chosen_by, "test_loss_pp": test, "approximate_percent": 100.0}
+    return {k: str(v) for k, v in (about | figures | more).items()}
 
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_at_equal_energy_the_images_that_choose_choose_and_test_images_count() -> None:
+def test_validation_images_choose_and_test_images_count() -> None:
     rows = [
-        row("approximate", 0, 65, 0.5, 0.9),  # the least loss of those that save 60 % by choosing images, not by test ones
-        row("approximate", 0, 72, 0.6, 0.2),
-        row("approximate", 1, 71, 0.7, 0.3),
-        row("widths", 0, 75, 0.1, 0.25),
-        row("widths", 1, 91, 0.4, 0.45),
-        row("joint", 0, 75, 0.1, 0.24),
+        row("approximate", 0, 60, 0.4, 0.9),
+        row("approximate", 0, 70, 0.9, 0.4),
+        row("approximate", 1, 50, 0.3, 0.3),
+        row("approximate", 1, 66, 0.6, 0.7),
     ]
-    head, _, joint, ours, mixed, _, said = savings_page.equal_energy(rows, "resnet8")
+    head, _, line = savings_page.table(series.within(rows, "loss_pp"), "resnet8")
+    at = dict(zip(cells(head), cells(line), strict=True))
+    assert at["≤ 0.3 pp"] == "**50.0** at 0.30 ± 0.10, 1 of 2 seeds"
+    assert at["≤ 0.5 pp"] == "**55.0** (50.0..60.0, 2 seeds) at 0.60 ± 0.10 †"
+    assert at["≤ 1 pp"] == "**68.0** (66.0..70.0, 2 seeds) at 0.55 ± 0.10"
+    *_, line = savings_page.table(series.within(rows, "test_loss_pp"), "resnet8")
+    assert dict(zip(cells(head), cells(line), strict=True))["≤ 0.5 pp"].startswith("**60.0** (50.0..70.0, 2 seeds) at 0.35")
+
+
+def test_equal_energy_lies_between_neighbours_on_the_front() -> None:
+    """60 % lies in the middle of two designs; one that another dominates by choosing images is no neighbour."""
+    rows = [
+        row("approximate", 0, 55, 0.2, 0.2),
+        row("approximate", 0, 60, 0.6, 0.0),  # dominated: 65 % loses less on the images that choose
+        row("approximate", 0, 65, 0.5, 0.6),
+        row("approximate", 1, 55, 0.2, 0.3),
+        row("approximate", 1, 80, 0.5, 0.8),
+        row("widths", 0, 50, 0.1, 0.5),
+        row("widths", 0, 70, 0.2, 0.5),
+    ]
+    head, _, ours, mixed, gap, _, worse, better, untold, *_ = savings_page.equal_energy(rows, "resnet8")
     at = {name: i for i, name in enumerate(cells(head))}
-    assert [cells(ours)[at[f"≥ {saving} %"]] for saving in (60, 70, 75)] == ["0.60", "0.25", "–"]
-    assert [cells(mixed)[at[f"≥ {saving} %"]] for saving in (60, 70, 75, 80)] == ["0.35", "0.35", "0.35", "–"]
-    assert cells(joint)[at["≥ 70 %"]] == "**0.24**"
-    assert said.endswith("lose less than approximate circuits at 50 %, 60 %, 75 %.")
+    assert cells(ours)[at["60 %"]] == "0.40" and cells(ours)[at["70 %"]] == "–"  # (0.4 + 0.4) / 2; seed 0 ends at 65 %
+    assert [cells(mixed)[at[name]] for name in ("50 %", "60 %", "70 %", "75 %")] == ["0.50", "0.50", "0.50", "–"]
+    assert cells(gap)[at["60 %"]] == "-0.10 ± 0.12"
+    assert worse.endswith("lose less than approximate circuits: nowhere") and better.endswith("lose less: 60 %")
+    assert untold.startswith("- not compared") and "50 %, 70 %, 75 %" in untold
 
 
 def test_there_is_no_comparison_without_reduced_widths() -> None:
     assert list(savings_page.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
+
+
+def test_targets_are_judged_by_the_losses_on_test_images() -> None:
+    rows = [row("approximate", 0, 66, 0.9, 1.1), row("approximate", 0, 65.5, 1.0, 0.9)]
+    _, _, line = targets.table(rows, [])
+    assert cells(line)[1:] == [
+        "65 % at ≤ 1 pp",
+        "80 %",
+        "ours, approximate circuits",
+        "missed: 66.0 % at 1.10 pp",
+        "reached: 65.5 % at 0.90 pp",
+    ]
+    _, _, line = targets.table([], [row("approximate", 0, 70, 0.2, 0.1), row("approximate", 1, 81, 2.0, 2.0)])
+    assert cells(line)[4:] == ["missed: no such design of 1 of 2 seeds"] * 2
+
+
+def test_the_exact_network_is_trained_once_for_all_arms_of_a_format() -> None:
+    more = {"before_pp": 2, "against_retrained_pp": 1, "against_retrained_se_pp": 0.1}
+    exact = [row(arm, 0, 0, 0, loss, "exact", **more) for arm, loss in (("approximate", -0.1), ("widths", -0.1))]
+    rows = [*exact, row("alwann-u8", 0, 0, 0, 0.5, "exact", **more), row("approximate", 0, 80, 0.4, 0.5, **more)]
+    *_, designs, _, said = savings_page.retrained_designs(rows, "resnet8")
+    assert cells(designs)[1:] == ["80.0", "2.00", "0.50 ± 0.10", "1.00 ± 0.10"]
+    assert said.endswith("gains +0.10 pp in sm8 (1 training) and -0.50 pp in u8 (1 training).")
+
+
+def test_what_the_search_over_both_consists_of() -> None:
+    rows = [row("joint", 0, 80, 0.2, 0.3, approximate_percent=3.6), row("joint", 0, 90, 0.9, 0.9, approximate_percent=19.2)]
+    _, said = savings_page.joint_share(rows, "resnet8")
+    assert "approximate circuits do 4 to 19 % of the multiplications" in said
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected designs\.csv and runs\.csv, got none"):
+        savings_page.page(tmp_path)
+    with pytest.raises(InputError, match="expected finished runs, got none"):
+        gather.gather(tmp_path, tmp_path)
+    for name in ("mine", "resnet8-seed0", "resnet8-approximate-seedX"):
+        with pytest.raises(InputError, match="NETWORK-ARM-seedN"):
+            gather.which(name)

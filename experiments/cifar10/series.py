@@ -1,0 +1,103 @@
+"""What the series of the CIFAR-10 study save and lose, from rows of `designs.csv` and `retrained.csv`."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gather import EXACT, OURS
+
+from dse.pareto import cheapest_within, non_dominated
+from dse.report import LOSS_LEVELS_PP, UNIFORM
+from dse.types import Floats
+
+Row = Mapping[str, str]
+Series = tuple[str, str]  # arm, method
+# what the page calls them, in its order
+SERIES: Mapping[Series, str] = {
+    (OURS, "nsga2"): "ours, approximate circuits",
+    ("long", "nsga2"): "ours, approximate circuits, 1,000 evaluations",
+    ("joint", "nsga2"): "ours, approximate circuits and reduced widths",
+    (OURS, "alwann"): "ALWANN-style search, our format and means",
+    ("long-alwann", "alwann"): "ALWANN-style search, our format and means, 1,000 evaluations",
+    (OURS, "matching"): "AGN matching (ICCAD 2022), our format and means",
+    (OURS, UNIFORM): "best uniform circuit, our format and means",
+    ("alwann-u8", "alwann"): "ALWANN-style search, own format",
+    ("alwann-u8", UNIFORM): "best uniform circuit, ALWANN's format",
+    ("widths", "nsga2"): "exact reduced width, mixed precision",
+    ("widths", UNIFORM): "exact reduced width, uniform",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one seed of a series saves within a loss; the losses are of the test images."""
+
+    saving: float  # %
+    loss: float  # pp
+    se: float  # pp
+    approximate: float  # % of the multiplications by approximate circuits
+
+
+Cells = Mapping[tuple[str, Series, float], Sequence[Cell | None]]  # network, series, level -> one per seed
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file; none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def by_seed(rows: Iterable[Row]) -> dict[tuple[str, Series], dict[str, list[Row]]]:
+    """Return the rows of each network and series by seed, without the exact network's."""
+    found: dict[tuple[str, Series], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["method"] != EXACT:
+            found[row["network"], (row["arm"], row["method"])][row["seed"]].append(row)
+    return found
+
+
+def within(rows: Iterable[Row], loss: str, levels: Sequence[float] = LOSS_LEVELS_PP) -> Cells:
+    """Return the cheapest design of each seed at every level by the column `loss`; None where a seed has none."""
+    found: dict[tuple[str, Series, float], list[Cell | None]] = {}
+    for (network, series), seeds in by_seed(rows).items():
+        for level in levels:
+            cells = found[network, series, level] = []
+            for mine in seeds.values():
+                energy = 1 - column(mine, "saving_percent") / 100
+                best = cheapest_within(energy, column(mine, loss), level)
+                cells.append(None if best is None else cell(mine[best]))
+    return found
+
+
+def cell(row: Row) -> Cell:
+    """Return the figures of a row."""
+    return Cell(*(float(row[key]) for key in ("saving_percent", "test_loss_pp", "test_se_pp", "approximate_percent")))
+
+
+def column(rows: Sequence[Row], name: str) -> Floats:
+    """Return one column of rows, `(P,)`."""
+    return np.array([float(row[name]) for row in rows])
+
+
+def losses_at(seeds: Mapping[str, Sequence[Row]], savings: Sequence[float]) -> tuple[Floats, Floats]:
+    """Return test losses in pp and their standard errors at savings in %, `(S,)` each: means over seeds.
+
+    Each seed's are read off the line between neighbouring designs of its front, which is that of the losses that choose. NaN
+    beyond the end of a seed's front. The seeds are taken for independent.
+    """
+    losses, errors = [], []
+    for rows in seeds.values():
+        saving, chosen_by = column(rows, "saving_percent"), column(rows, "loss_pp")
+        front = np.flatnonzero(non_dominated(np.column_stack([-saving, chosen_by])))
+        front = front[np.argsort(saving[front])]
+        for name, lines in (("test_loss_pp", losses), ("test_se_pp", errors)):
+            values = column(rows, name)[front]
+            lines.append(np.interp(savings, saving[front], values, left=np.nan, right=np.nan))
+    return np.mean(losses, axis=0), np.sqrt(np.sum(np.square(errors), axis=0)) / len(errors)
