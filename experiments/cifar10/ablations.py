@@ -29,7 +29,7 @@ from dse.paired import Difference, paired_difference
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import load_run
-from dse.retrain import Retrainer, designs_within, front_name
+from dse.retrain import Retrainer, designs_within, front_name, require_same
 from dse.run_folder import hardware, write_csv
 from dse.types import Assignment
 from dse.whole_files import writable_folder
@@ -156,7 +156,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "cifar10" / "ablations")
     given = parser.parse_args()
     keep_freed_memory()
-    front, config = load_run(given.run).fronts[given.method], load_config(given.run / "config.toml")
+    run, config = load_run(given.run), load_config(given.run / "config.toml")
+    if given.method not in run.fronts:
+        raise InputError(f"--method {given.method}: this run has {', '.join(run.fronts)}")
+    front = run.fronts[given.method]
     chosen = designs_within(front.rel_energy, front.choosing_loss_pp, given.levels)
     if not chosen:
         raise InputError(f"{given.run}: no design of {given.method} within {given.levels} pp")
@@ -164,6 +167,7 @@ def main() -> None:
     savings = [100 * (1 - float(front.rel_energy[i])) for i in chosen]
     with ProgressDisplay() as display:
         prepared = prepare(load_inputs(config), display)
+        require_same(run, prepared)
         compensation = compensated(prepared, list(designs.values()), display)
         few = dict(list(designs.items())[: given.retrained])
         retraining, seconds = retrained(prepared, config.retrain or RetrainConfig(), few, display) if few else ({}, {})

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
@@ -122,7 +123,7 @@ def measure(
             pair = columns(guess, which), columns(truth, which)
             head = {"library": library, "model": name, "choices": len(which), "seconds": seconds.get(name)}
             rows.append({**head, **compared(*pair), **hardest(*pair)})
-    cost = {"seconds": time.monotonic() - started, "hardware": hardware()}
+    cost = {"seconds": time.monotonic() - started, "hardware": {**hardware(), "threads": torch.get_num_threads()}}
     return {"given": dict(given), "layers": len(any_seen.layers), **cost, "rows": rows}, tables
 
 
@@ -204,7 +205,8 @@ def page(found: Sequence[Row], missing: Sequence[str]) -> str:
     machine = found[0]["hardware"]
     spent = ", ".join(f"{one['given']['network']} {one['given']['format']} {one['seconds'] / 60:.0f} min" for one in found)
     lines += ["", "![predicted against measured](predicted.png)", ""]
-    return "\n".join([*lines, f"Measured in {spent}, one thread. Hardware: {machine['cpu']}, {machine['cores']} cores.", ""])
+    where = f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads used"
+    return "\n".join([*lines, f"Measured in {spent}. Hardware: {where}.", ""])
 
 
 def draw(found: Sequence[Row], out: Path) -> None:
@@ -259,6 +261,9 @@ def main() -> None:
 def figures(config: dse.RunConfig, network: str, arguments: argparse.Namespace) -> Row:
     """Return the figures of one network in one format: those of its file, where they were made of the same."""
     workload, format_name = open_workload(config.space, seed=SEED).workload, config.space.quantisation.format
+    if arguments.images % 2 or not 2 <= arguments.images <= len(workload.parts.search):
+        there = len(workload.parts.search)
+        raise InputError(f"--images: expected an even number from 2 to {there}, the search images, got {arguments.images}")
     measured_on = Part(*(values[: arguments.images] for values in (workload.parts.search.x, workload.parts.search.y)))
     given = {
         "network": network,
@@ -266,6 +271,8 @@ def figures(config: dse.RunConfig, network: str, arguments: argparse.Namespace) 
         "weights": model_hash(workload.model),
         "data": [workload.parts.calibration.content_hash, measured_on.content_hash],
         "library": open_choices(config.space.multipliers, format_name).library.content_hash,
+        "quantisation": config.space.quantisation.model_dump(),
+        "variants": config.space.multipliers.model_dump(exclude={"library"}),
         "patches": list(arguments.patches),
         "images": arguments.images,
     }

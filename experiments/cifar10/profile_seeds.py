@@ -128,9 +128,9 @@ def reached(curve: Floats, level: float) -> float:
     return float(np.argmax(curve >= level)) + 1 if (curve >= level).any() else float("inf")
 
 
-def paired(a: Floats, b: Floats) -> float:
-    """Return the two-sided p-value of the signed-rank test of pairs (Wilcoxon 1945); 1 where all are equal."""
-    return 1.0 if np.array_equal(a, b) else float(wilcoxon(a, b).pvalue)
+def paired(a: Floats, b: Floats) -> str:
+    """Return the two-sided p-value of the signed-rank test of pairs (Wilcoxon 1945); nothing where all are the same pair."""
+    return "" if np.ptp(a) == np.ptp(b) == 0 else f"{wilcoxon(a, b).pvalue if (a != b).any() else 1.0:.3f}"
 
 
 def rows(curves: Curves, population: int) -> Iterator[list[str]]:
@@ -142,7 +142,7 @@ def rows(curves: Curves, population: int) -> Iterator[list[str]]:
             values = curve[:, at]
             cells.append(f"{100 * values.mean():.2f} ({100 * values.min():.2f} .. {100 * values.max():.2f})")
             for other in (UNSEEDED, FLAT):
-                cells.append("" if name == other else f"{paired(values, curves[other][:, at]):.3f}")
+                cells.append("" if name == other else paired(values, curves[other][:, at]))
         soon = float(np.median([reached(one, level) for one in curve]))
         yield [*cells, f"{soon:g}" if np.isfinite(soon) else "more than half never"]
 
@@ -169,7 +169,7 @@ def page(given: argparse.Namespace, curves: Curves, config: dse.RunConfig, desig
             f"Hypervolume within energy {point.rel_energy:g} and loss {point.accuracy_loss_pp:g} pp, per cent of that of",
             f"all {designs} designs that any of these searches met: mean (least .. most). p: Wilcoxon's signed-rank test of",
             f"pairs of equal seed, two-sided; with {seeds} seeds the smallest possible is {2 / 2**seeds:.4g}. The first",
-            "generation of a guided search draws nothing: it is the same for all seeds.",
+            "generation of a guided search draws nothing and is the same for all seeds: two make one pair, and no p.",
             "",
             "| " + " | ".join(head) + " |",
             "|---" * len(head) + "|",
@@ -208,6 +208,11 @@ def main() -> None:
     network = (f"space.model.name={given.network}", f"space.model.weights={weights}")
     overrides = [*SETTINGS, *network, *given.overrides]
     config = dse.load_config(Path(__file__).with_name("study.toml"), overrides=overrides, seed=0)
+    if given.seeds < 1 or config.search.evaluations < config.search.population:
+        raise InputError(
+            f"expected --seeds of at least 1 and search.evaluations of at least search.population, "
+            f"{config.search.population}; got {given.seeds} and {config.search.evaluations}"
+        )
     inputs = load_inputs(config)
     with ProgressDisplay() as display, join(config, given.runs / f"profile-seeds-{given.network}") as study:
         prepared = prepare(inputs, display)

@@ -163,7 +163,8 @@ def page(
     layers: Mapping[str, Sequence[float]],
 ) -> str:
     """Return the README of the results."""
-    converged = next((int(row["steps"]) for row in rows if row["converged"]), None)
+    last = max((i for i, row in enumerate(rows) if not row["converged"]), default=-1)
+    converged = int(rows[last + 1]["steps"]) if last + 1 < len(rows) else None
     said = f"That is so from {converged} steps on." if converged else "None of these numbers of steps reached that."
     kinds = ("start", "steps", "seed")
     lines = [

@@ -78,7 +78,7 @@ ARMS = (
         networks=("resnet8", "resnet20"),
     ),
     Arm("long", (*LONG, 'search.methods=["nsga2"]'), networks=("resnet8",), seeds=1),
-    Arm("long-alwann", (*LONG, 'search.methods=["alwann"]'), networks=("resnet8",), seeds=1),
+    Arm("long-alwann", (*LONG, 'search.methods=["alwann"]'), "alwann", networks=("resnet8",), seeds=1),
 )
 
 

@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import dse
 from dse.exceptions import InputError
 from dse.nn.models import build_model, save_weights
 from dse.run_folder import write_csv
@@ -131,3 +133,30 @@ def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest
     assert "bias + affine" not in text
     rows = series.rows_of(out / "compensation.csv")
     assert [row["way"] for row in rows] == ["none", *(" + ".join(m) for m in ablations.sets_of_methods() if m)]
+
+
+def test_every_run_of_the_study_is_a_configuration() -> None:
+    found = [
+        dse.load_config(study.HERE / "study.toml", overrides=network.overrides(arm, seed, ["retrain.epochs=9"]), seed=seed)
+        for network in study.NETWORKS.values()
+        for arm in study.ARMS
+        for seed in (0, 1)
+    ]
+    for config in found:
+        assert config.retrain is not None and set(config.retrain.methods) <= set(config.search.methods)
+        assert config.retrain.epochs == 9 and config.space_seed == 0
+    assert {config.search.evaluations for config in found} == {100, 150, 200, 1000}
+    libraries = {(config.space.multipliers.library, tuple(config.space.multipliers.also)) for config in found}
+    assert len(libraries) == 3  # approximate circuits, reduced widths, both
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        (error_model, ("--networks", "resnet8", "--images", "5"), "--images: expected an even number from 2 to 8"),
+        (profile_seeds, ("--seeds", "0"), "expected --seeds of at least 1"),
+    ],
+)
+def test_mistakes(run: Callable[..., Path], script: Any, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(script.main, *arguments)

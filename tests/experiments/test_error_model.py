@@ -52,7 +52,7 @@ def test_the_page_says_what_was_kept_and_what_is_missing() -> None:
     rows = [{"library": s, "model": n, **row} for s in ("circuits", "with variants") for n in names]
     rows[1] |= {"std_median": 0.021}
     given = {"network": "resnet8", "format": "sm8", "images": 6, "patches": [4]}
-    one = {"given": given, "layers": 1, "seconds": 60, "hardware": {"cpu": "c", "cores": 2}, "rows": rows}
+    one = {"given": given, "layers": 1, "seconds": 60, "hardware": {"cpu": "c", "cores": 2, "threads": 1}, "rows": rows}
     text = page([one], ["resnet99"])
     assert "direct, 4 patches: kept in 1 of 2 rows; the largest median / 90th percentile is 2.10 % / 0.80 %" in text
     assert "not there: resnet99" in text and "| resnet8 | sm8 | 1 | 3 | 3 | 0.00 / 0.80 |" in text

@@ -30,8 +30,9 @@ def test_when_a_level_is_reached() -> None:
 
 def test_five_pairs_can_show_no_more_than_this() -> None:
     a = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert paired(a, a) == 1
-    assert paired(a + [0.1, 0.2, 0.3, 0.4, 0.5], a) == pytest.approx(2 / 2**5)
+    assert paired(a, a) == "1.000"
+    assert paired(a + [0.1, 0.2, 0.3, 0.4, 0.5], a) == f"{2 / 2**5:.3f}"
+    assert paired(np.full(5, 0.2), np.full(5, 0.1)) == ""  # one pair, five times
 
 
 def test_rows() -> None:
