@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / "dse"
 ORDER = (
     ("exceptions", "types", "progress", "memory", "limited"),
     ("whole_files", "toml_files"),
+    ("places",),
     ("pareto", "paired", "expected_loss", "circuits", "subsets"),
     ("config", "run_folder", "multipliers", "kernels", "space", "layer_rules", "store", "executors", "factors"),
     ("operands", "report", "status"),  # a report is made from files alone, a heat map from a multiplier

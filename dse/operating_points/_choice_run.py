@@ -19,11 +19,11 @@ from dse.nn.training import right_answers
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_points import OperatingPoints
 from dse.operating_points._choice_request import PointsRequest
-from dse.operating_points._place import check_place
 from dse.operating_points._points_file import EXPECTED, FILES, Rated, StoredPoints, write_points
 from dse.operating_points._published_choice import choose_published
 from dse.operating_points._run import prepare_run
 from dse.pareto import non_dominated
+from dse.places import check_place
 from dse.preparation import Prepared
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run

@@ -10,9 +10,9 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
-from dse.operating_points._place import check_place
 from dse.operating_points._points_file import StoredPoints, read_points
 from dse.operating_points._traces import BudgetTrace, battery, daily, steps
+from dse.places import check_place
 from dse.report import GovernorInfo, ServedLine, draw_governor, save
 from dse.run_folder import write_csv, write_json
 from dse.types import Floats

@@ -22,6 +22,7 @@ from dse.operating_points._handover_check import ARRAYS, DESCRIPTION, FORMAT, VE
 from dse.operating_points._handover_choices import instances_and_choices
 from dse.operating_points._handover_layers import norms, points_and_layers
 from dse.operating_points._model import OperatingPointModel
+from dse.places import check_place
 from dse.variants import Choice
 from dse.whole_files import writing
 
@@ -56,7 +57,7 @@ def write_handover(
             cannot be written.
     """
     folder = Path(folder).resolve()
-    _require_place(folder, overwrite)
+    check_bundle_place(folder, overwrite=overwrite)
     _require_images(images)
     operands = next(iter(quantized_layers(model.network).values())).operands
     arrays = Arrays()
@@ -92,11 +93,9 @@ def _require_images(images: object) -> None:
         raise InputError("handover: images: expected finite numbers, got NaN or infinity; use other images")
 
 
-def _require_place(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not (folder / DESCRIPTION).is_file():
-        raise InputError(f"{folder}: exists and is no hand-over bundle (no {DESCRIPTION}); choose another folder")
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: exists already; overwrite it, or choose another folder")
+def check_bundle_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise InputError unless a bundle may be written to a folder."""
+    check_place(folder, "hand-over bundle", (DESCRIPTION, ARRAYS, VERILOG), overwrite=overwrite)
 
 
 def _write(folder: Path, bundle: Mapping[str, Any], arrays: Arrays, verilog: Mapping[str, str]) -> None:

@@ -10,10 +10,8 @@ from torch import nn
 
 from dse.exceptions import InputError
 from dse.nn.datasets import Dataset
-from dse.operating_points._handover import VERILOG, write_handover
-from dse.operating_points._handover_check import ARRAYS, DESCRIPTION
+from dse.operating_points._handover import check_bundle_place, write_handover
 from dse.operating_points._model import OperatingPointModel
-from dse.operating_points._place import check_place
 from dse.operating_points._point import OperatingPoint, designs_of
 from dse.operating_points._points_file import POINTS, StoredPoints, read_points
 from dse.operating_points._run import prepare_run
@@ -82,7 +80,7 @@ def bundle_points(
     Raises:
         InputError: As `open_points` and `write_handover`, or `out` is taken; nothing is written then.
     """
-    check_place(out, "hand-over bundle", (DESCRIPTION, ARRAYS, VERILOG), overwrite=overwrite)
+    check_bundle_place(out, overwrite=overwrite)
     if images < 1:
         raise InputError(f"images: expected at least 1, got {images}")
     opened = open_points(folder, run, display=display)

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dse.exceptions import InputError
 from dse.nn.models import save_weights
 from dse.paired import packed
 from dse.retrain._course import Epoch
@@ -31,14 +30,6 @@ def write_retrained(made: RetrainedDesign, folder: Path) -> Path:
         write_json(new / RESULT, _result(made))
         write_json(new / RIGHT, {kind: packed(answers) for kind, answers in made.right.items()})
     return folder.resolve()
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise InputError unless a retrained design may be written to `folder`."""
-    if folder.exists() and not (folder / RESULT).is_file():
-        raise InputError(f"{folder}: exists and is no retrained design (no {RESULT}); choose another folder with --out")
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: exists already; --overwrite replaces it, or choose another folder with --out")
 
 
 def _result(made: RetrainedDesign) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from dse.exceptions import InputError, unknown_name
 from dse.exports import open_study
 from dse.inputs import load_inputs
 from dse.nn.datasets import Dataset
+from dse.places import check_place
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.retrain._design import RetrainedDesign, Retrainer
-from dse.retrain._files import check_place, write_retrained
+from dse.retrain._files import write_retrained
 from dse.retrain._stage import EXACT, front_name, uniform_design
-from dse.run_folder import RETRAINED
+from dse.run_folder import LOG, RESULT, RETRAINED, RIGHT, WEIGHTS
 from dse.types import Assignment
 from dse.workload import model_hash
 
@@ -66,7 +67,7 @@ def retrain_run(
     with open_study(folder) as study:
         config = _with_settings(study.config, overrides)
     place = out if out is not None else folder / RETRAINED / name
-    check_place(place, overwrite=overwrite)
+    check_place(place, "retrained design", (RESULT, WEIGHTS, LOG, RIGHT), overwrite=overwrite)
     display.start("load")
     prepared = prepare(load_inputs(config, model=model, dataset=dataset), display)
     require_same(run, prepared)

@@ -204,7 +204,7 @@ def test_places_that_are_taken_are_refused_and_a_bundle_is_replaced_whole(tmp_pa
         write_handover(path, made(), images(1))
     assert write_handover(path, made(), images(2), overwrite=True) == path and check_handover(path).images == 2
     (tmp_path / "other").mkdir()
-    with pytest.raises(InputError, match="exists and is no hand-over bundle"):
+    with pytest.raises(InputError, match="exists and holds no hand-over bundle"):
         write_handover(tmp_path / "other", made(), images(1), overwrite=True)
     for given, message in (
         (images(0), "at least one image"),

@@ -142,7 +142,7 @@ def test_weights_of_a_retraining_can_be_begun_with(here: Path, monkeypatch: pyte
         (["done", "--design", 0, "--set", "lr=1e30", "--set", "epochs=1"], "retrain.lr: the loss became"),
         (["done", "--design", 0, "--weights", "foreign.safetensors"], "is this file of another model?"),
         (["done", "--design", 0, "--weights", "missing.safetensors"], "missing.safetensors: no such file"),
-        (["done", "--design", 0, "--out", "tiny.toml"], "tiny.toml: exists and is no retrained design"),
+        (["done", "--design", 0, "--out", "tiny.toml"], "tiny.toml: exists and holds no retrained design"),
         (["changed", "--design", 0], "changed: model changed since the run"),
     ],
 )

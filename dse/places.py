@@ -32,12 +32,12 @@ def check_place(folder: Path, what: str, files: Collection[str], *, overwrite: b
 def _check_earlier(folder: Path, what: str, files: Collection[str], overwrite: bool) -> None:
     first = next(iter(files))
     if not (folder / first).is_file():
-        raise InputError(f"--out {folder}: exists and holds no {what} (no {first}); choose another folder")
+        raise InputError(f"{folder}: exists and holds no {what} (no {first}); choose another folder")
     if not overwrite:
-        raise InputError(f"--out {folder}: exists already; --overwrite replaces it, or choose another folder")
+        raise InputError(f"{folder}: exists already; --overwrite replaces it, or choose another folder")
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in files):
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(
-            f"--out {folder}: holds '{foreign[0]}'{more} beside {what}, which --overwrite would delete; move it away, or "
+            f"{folder}: holds '{foreign[0]}'{more} beside {what}, which --overwrite would delete; move it away, or "
             "choose another folder"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dse.exceptions import InputError
-from dse.operating_points._place import check_place
+from dse.places import check_place
 
 
 def check(folder: Path, *, overwrite: bool) -> None:
@@ -20,7 +20,7 @@ def test_a_new_place_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_only_results_and_nothing_else_are_replaced(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--out .*: exists and holds no results \(no result.json\)"):
+    with pytest.raises(InputError, match=r": exists and holds no results \(no result.json\)"):
         check(tmp_path, overwrite=True)
     (tmp_path / "result.json").touch()
     check(tmp_path, overwrite=True)
