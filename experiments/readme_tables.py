@@ -65,7 +65,10 @@ def with_tables(text: str) -> str:
     """Return the README's text with its tables made anew."""
     files = [ROOT / "results" / name / "comparison.json" for name in COMPARISONS]
     made = comparison_table([json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()])
-    return re.sub(r"(<!-- comparison -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{made}{m[2]}", text, flags=re.DOTALL)
+    summary = ROOT / "results" / "cifar10" / "summary.md"
+    tables = {"comparison": made, "cifar10": summary.read_text(encoding="utf-8") if summary.is_file() else ""}
+    pattern = re.compile(rf"(<!-- ({'|'.join(tables)}) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+    return pattern.sub(lambda m: f"{m[1]}{tables[m[2]]}{m[3]}", text)
 
 
 if __name__ == "__main__":

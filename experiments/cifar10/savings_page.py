@@ -76,6 +76,19 @@ def table(cells: Cells, network: str) -> Iterator[str]:
             yield f"| {label} | " + " | ".join(texts) + " |"
 
 
+def summary(designs: Sequence[Row], retrained: Sequence[Row], level: float = 1.0) -> Iterator[str]:
+    """Yield the table of the project's README: what each series saves within one loss on every network."""
+    networks = sorted({row["network"] for row in designs}, key=number_of)
+    kinds = {"": within(designs, "loss_pp", [level]), ", retrained": within(retrained, "loss_pp", [level])}
+    yield f"| chosen within {level:g} pp | " + " | ".join(networks) + " |"
+    yield "|---" * (len(networks) + 1) + "|"
+    for kind, cells in kinds.items():
+        for series, label in SERIES.items():
+            found = [cells.get((network, series, level)) for network in networks]
+            if any(found):
+                yield f"| {label}{kind} | " + " | ".join(cell_text(cell or (), level) for cell in found) + " |"
+
+
 def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
     """Yield what series lose at equal savings, and what exact reduced widths lose less than approximate circuits."""
     found = {series: losses_at(seeds, SAVINGS) for (name, series), seeds in by_seed(rows).items() if name == network}

@@ -2,7 +2,8 @@
 
     python experiments/cifar10/tables.py [--runs runs/cifar10] [--out results/cifar10] [--page-only]
 
-The runs' figures are gathered into CSV files, and the page is made of these alone: `--page-only` needs no runs.
+The runs' figures are gathered into CSV files, and the page is made of these alone: `--page-only` needs no runs. What the
+README of the project says of them is in `summary.md`; `experiments/readme_tables.py` takes it there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from gather import gather
-from savings_page import page
+from savings_page import page, summary
 from series import SERIES, column, rows_of
 
 from dse.exceptions import ending
@@ -55,6 +56,8 @@ def main() -> None:
     text = page(given.out)
     draw(given.out)
     (given.out / "README.md").write_text(text, encoding="utf-8")
+    rows = (rows_of(given.out / f"{name}.csv") for name in ("designs", "retrained"))
+    (given.out / "summary.md").write_text("\n".join([*summary(*rows), ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,15 @@ def test_there_is_no_comparison_without_reduced_widths() -> None:
     assert list(savings_page.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
 
 
+def test_the_summary_has_a_column_for_each_network() -> None:
+    rows = [row("approximate", 0, 70, 0.9, 0.4), row("widths", 0, 75, 0.9, 1.4, network="resnet20")]
+    head, _, ours, mixed, retrained = savings_page.summary(rows, [row("approximate", 0, 80, 0.9, 0.5)])
+    assert cells(head)[1:] == ["resnet8", "resnet20"]
+    assert cells(ours) == ["ours, approximate circuits", "**70.0** at 0.40 ± 0.10", "–"]
+    assert cells(mixed)[1:] == ["–", "**75.0** at 1.40 ± 0.10 †"]
+    assert cells(retrained) == ["ours, approximate circuits, retrained", "**80.0** at 0.50 ± 0.10", "–"]
+
+
 def test_targets_are_judged_by_the_losses_on_test_images() -> None:
     rows = [row("approximate", 0, 66, 0.9, 1.1), row("approximate", 0, 65.5, 1.0, 0.9)]
     _, _, line = targets.table(rows, [])
