@@ -13,7 +13,7 @@ from dse.report._power_error import draw_panels, panel
 from dse.report._predicted import PredictedPanel, draw_predicted, predicted_panel
 from dse.report._profiles import ProfilesInfo, draw_profiles, profiles_info, profiles_text
 from dse.report._report import Report, write_report
-from dse.report._retraining import exact_beside, loss_against, retraining_info
+from dse.report._retraining import Retraining, exact_beside, loss_against, retraining_info
 from dse.report._run import Designs, RunData, load_run, loss_bound, objective_names
 from dse.report._savings import LOSS_LEVELS_PP, UNIFORM, Choice, choices
 from dse.report._strips import Strip, StripInfo, draw_strips
@@ -37,6 +37,7 @@ __all__ = [
     "PredictedPanel",
     "ProfilesInfo",
     "Report",
+    "Retraining",
     "RunData",
     "ServedLine",
     "Strip",

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from dse.config import load_config
 from dse.exceptions import InputError
+from dse.expected_loss import ExpectedLoss
+from dse.paired import Difference
 from dse.report import (
     UNIFORM,
     Designs,
+    Retraining,
     RunData,
     exact_beside,
     load_run,
     loss_against,
+    read_csv,
     read_json,
     retraining_info,
 )
-from dse.run_folder import RESULT, RETRAINED, WEIGHTS, retrained_folders, write_csv
-from dse.types import Population
+from dse.run_folder import LOG, RESULT, RETRAINED, WEIGHTS, retrained_folders, write_csv
+from dse.types import Floats, Population
 
 EXACT, OURS = "exact", "approximate"
 KEPT = (OURS, "joint")  # arms whose retrained weights are kept, of the first seed: those of our own search
@@ -33,7 +41,10 @@ _RUNS = (
     *("network", "arm", "seed", "format", "compensation", "methods", "evaluations", "population", "exact_percent"),
     *("floor_percent", *LEVELS, "minutes", "cpu", "threads", "jobs", "commit"),
 )
-_RETRAINED = (*_DESIGNS, "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch", _ASSIGNMENT)
+_RETRAINED = (
+    *_DESIGNS,
+    *("validation_loss_pp", "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch", _ASSIGNMENT),
+)
 
 
 def gather(runs: Path, out: Path) -> None:
@@ -46,12 +57,9 @@ def gather(runs: Path, out: Path) -> None:
     if not folders:
         raise InputError(f"{runs}: expected finished runs, got none; make them with experiments/cifar10/study.py")
     found = {folder.name: load_run(folder) for folder in folders}
-    for name, columns, rows in (
-        ("designs.csv", (*_DESIGNS, _ASSIGNMENT), designs_of),
-        ("retrained.csv", _RETRAINED, retrained_of),
-        ("runs.csv", _RUNS, facts_of),
-    ):
+    for name, columns, rows in (("designs.csv", (*_DESIGNS, _ASSIGNMENT), designs_of), ("runs.csv", _RUNS, facts_of)):
         write_csv(out / name, columns, [[*which(folder), *row] for folder, run in found.items() for row in rows(run)])
+    write_csv(out / "retrained.csv", _RETRAINED, retrained_of(found))
     for folder in found:
         network, arm, seed = which(folder)
         if arm in KEPT and seed == 0:
@@ -96,26 +104,69 @@ def approximate_percent(run: RunData, chosen: Iterable[str]) -> float:
     return 100 * float(run.op_counts[approximate].sum() / run.op_counts.sum())
 
 
-def retrained_of(run: RunData) -> Iterator[list[object]]:
-    """Yield retrained designs; their loss on validation images is against the exact network before any training."""
+@dataclass(frozen=True)
+class Trained:
+    """One retrained design; everything on validation images is against the exact network before any training."""
+
+    run: RunData
+    design: Retraining
+    cross_entropy: Floats  # (E,) more of it, at every epoch
+    loss_pp: Floats  # (E,) of accuracy
+    against: Difference  # the exact network retrained alike, on the test images
+
+    @property
+    def kept(self) -> int:
+        """Where the epoch stands that was kept."""
+        return int(np.flatnonzero(self.design.epochs == self.design.best_epoch)[0])
+
+
+def retrained_of(runs: Mapping[str, RunData]) -> list[list[object]]:
+    """Return the rows of retrained designs, `loss_pp` being what their cross-entropy on validation images lets expect.
+
+    What loss goes with a cross-entropy, all epochs of all designs of a network say together: see `dse.expected_loss`.
+
+    Raises:
+        InputError: A design cannot be read, or no exact network was retrained beside it.
+    """
+    by_network: dict[str, list[tuple[str, Trained]]] = defaultdict(list)
+    for folder, run in runs.items():
+        by_network[which(folder)[0]] += [(folder, one) for one in trained_of(run)]
+    rows: list[list[object]] = []
+    for found in by_network.values():
+        curves = [np.concatenate([getattr(one, name) for _, one in found]) for name in ("cross_entropy", "loss_pp")]
+        expected = ExpectedLoss(*curves)
+        rows += [[*which(folder), *_row(one, float(expected(one.cross_entropy)[one.kept]))] for folder, one in found]
+    return rows
+
+
+def trained_of(run: RunData) -> Iterator[Trained]:
+    """Yield the retrained designs of a run."""
     info = retraining_info(run)
     if info is not None and info.left_out:
         raise InputError(f"{run.path}: cannot read all retrained designs ({'; '.join(info.left_out)}); retrain them again")
-    for design in () if info is None else info.designs:
-        exact = exact_beside(design, info.designs)
+    designs = () if info is None else info.designs
+    for design in designs:
+        exact = exact_beside(design, designs)
         if exact is None:
             raise InputError(f"{run.path}: {design.name}: retrain the exact network in the same way (retrain.uniform)")
-        against = loss_against(exact, design)
-        kept = float(design.accuracy[list(design.epochs).index(design.best_epoch)])
-        method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
-        after, before = design.loss_after, design.loss_before.pp
-        assignment: Mapping[str, str] = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
-        chosen = [assignment[layer] for layer in run.layers]
-        yield [
-            *(EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy)),
-            *(100 * (exact.accuracy[0] - kept), after.pp, after.se_pp, approximate_percent(run, chosen)),
-            *(before, against.pp, against.se_pp, design.best_epoch, " ".join(chosen)),
-        ]
+        entropy, start = (
+            read_csv(run.path / RETRAINED / name / LOG).numbers("validation_loss") for name in (design.name, exact.name)
+        )
+        losses = 100 * (exact.accuracy[0] - design.accuracy)
+        yield Trained(run, design, entropy - start[0], losses, loss_against(exact, design))
+
+
+def _row(one: Trained, expected: float) -> list[object]:
+    run, design, against = one.run, one.design, one.against
+    method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
+    after, before = design.loss_after, design.loss_before.pp
+    assignment: Mapping[str, str] = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
+    chosen = [assignment[layer] for layer in run.layers]
+    return [
+        *(EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy)),
+        *(expected, after.pp, after.se_pp, approximate_percent(run, chosen), one.loss_pp[one.kept]),
+        *(before, against.pp, against.se_pp, design.best_epoch, " ".join(chosen)),
+    ]
 
 
 def keep_weights(run: Path, out: Path) -> None:

@@ -37,10 +37,10 @@ test images, in percentage points, ± the standard error of the paired differenc
 
 **Who chooses.** Float training saw 45,000 images; calibration, search and 2,488 validation images are others, and
 neither search nor training saw the latter. Without retraining a design is chosen by the loss that its divergence from
-the exact network on validation images lets expect, retrained ones by their loss on these images, whose standard error
-is about 0.4 pp. Test images choose nothing, so a loss may lie above its column (†). Beside it stands what the test
-images themselves would choose: the largest saving within each loss among the same designs, which is too favourable by
-the luck of the best of many.
+the exact network on validation images lets expect, a retrained one by the loss that its cross-entropy there lets
+expect, as all epochs of all retrained designs of the network say together (isotonic regression). Test images choose
+nothing, so a loss may lie above its column (†). Beside it stands what the test images themselves would choose: the
+largest saving within each loss among the same designs, which is too favourable by the luck of the best of many.
 
 **The series.** All searches of a network have the same evaluations; all seeds share one network and one split, and
 later seeds take over what earlier ones had evaluated, which saves time and not budget. Several seeds: the mean saving

@@ -92,7 +92,8 @@ def losses_at(seeds: Mapping[str, Sequence[Row]], savings: Sequence[float]) -> t
     Each seed's are read off the line between neighbouring designs of its front, which is that of the losses that choose. NaN
     beyond the end of a seed's front. The seeds are taken for independent.
     """
-    losses, errors = [], []
+    losses: list[Floats] = []
+    errors: list[Floats] = []
     for rows in seeds.values():
         saving, chosen_by = column(rows, "saving_percent"), column(rows, "loss_pp")
         front = np.flatnonzero(non_dominated(np.column_stack([-saving, chosen_by])))
