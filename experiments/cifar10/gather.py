@@ -26,7 +26,7 @@ from dse.report import (
     read_json,
     retraining_info,
 )
-from dse.run_folder import LOG, RESULT, RETRAINED, WEIGHTS, retrained_folders, write_csv
+from dse.run_folder import LOG, RESULT, RETRAINED, WEIGHTS, write_csv
 from dse.types import Floats, Population
 
 EXACT, OURS = "exact", "approximate"
@@ -141,10 +141,10 @@ def retrained_of(runs: Mapping[str, RunData]) -> list[list[object]]:
 
 def trained_of(run: RunData) -> Iterator[Trained]:
     """Yield the retrained designs of a run."""
-    info = retraining_info(run)
+    info, wanted = retraining_info(run), last_stage(run.path)
     if info is not None and info.left_out:
         raise InputError(f"{run.path}: cannot read all retrained designs ({'; '.join(info.left_out)}); retrain them again")
-    designs = () if info is None else info.designs
+    designs = [design for design in (() if info is None else info.designs) if design.name in wanted]
     for design in designs:
         exact = exact_beside(design, designs)
         if exact is None:
@@ -154,6 +154,12 @@ def trained_of(run: RunData) -> Iterator[Trained]:
         )
         losses = 100 * (exact.accuracy[0] - design.accuracy)
         yield Trained(run, design, entropy - start[0], losses, loss_against(exact, design))
+
+
+def last_stage(run: Path) -> tuple[str, ...]:
+    """Return the designs that a run itself has retrained: others may lie beside them."""
+    table = run / "retrained.csv"
+    return read_csv(table).texts("design") if table.exists() else ()
 
 
 def _row(one: Trained, expected: float) -> list[object]:
@@ -171,10 +177,10 @@ def _row(one: Trained, expected: float) -> list[object]:
 
 def keep_weights(run: Path, out: Path) -> None:
     """Copy the weights that a run's retrained designs of our own search ended with."""
-    for folder in retrained_folders(run):
-        if folder.name.startswith("nsga2-"):
+    for name in last_stage(run):
+        if name.startswith("nsga2-"):
             out.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / WEIGHTS, out / f"{folder.name}.safetensors")
+            shutil.copyfile(run / RETRAINED / name / WEIGHTS, out / f"{name}.safetensors")
 
 
 def facts_of(run: RunData) -> Iterator[list[object]]:
