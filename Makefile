@@ -17,6 +17,8 @@ test: install  ## Run the tests; with DSE_HEAVY=1 also the longest repetitions
 check: install  ## Lint and type-check
 	$(BIN)/ruff check --line-length 125 --select E,F,I,UP,B --ignore E741 dse tests experiments benchmarks setup.py
 	$(BIN)/mypy
+	set -e; for part in experiments experiments/cifar10 experiments/operating_points benchmarks; do \
+		MYPYPATH=.:$$part $(BIN)/mypy $$part/*.py; done
 
 results: install  ## Make the committed results again (10 to 15 minutes)
 	$(BIN)/python experiments/demo_seeds.py

@@ -22,6 +22,7 @@ from dse.search import Guidance, make_search, run_search
 from dse.space import SearchSpace
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
+from dse.types import Objective
 
 MULTIPLIERS = 36
 
@@ -60,7 +61,7 @@ def timed(path: Path, method: str, evaluations: int, layers: int) -> tuple[float
             executor = SerialExecutor(partial(Free, guidance.cost), check=check_figures)
             stored = StoredFigures(study, executor, fidelity="lut", evaluator="free")
             search = make_search(method, space, guidance, population=50, seed=0)
-            objectives = [RelativeEnergy(space), AccuracyLoss(partial(stored.column, "accuracy"), 1.0)]
+            objectives: list[Objective] = [RelativeEnergy(space), AccuracyLoss(partial(stored.column, "accuracy"), 1.0)]
             history = run_search(search, objectives, evaluations)
         seconds.append(time.perf_counter() - start)
         assert len(history.population) == evaluations

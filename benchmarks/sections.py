@@ -72,7 +72,8 @@ def scalar_loop(x: Tensor, w: Tensor, table: LutTable) -> Callable[[], object]:
 
 def products(quick: bool) -> Table:
     """Engines against the scalar loop on products of codes."""
-    table, rows = approximate_table(), []
+    table = approximate_table()
+    rows: list[tuple[str | float, ...]] = []
     older = "avx2" if "avx2" in instruction_sets()[:-1] else None
     for name, (m, g, k, n) in PRODUCTS.items():
         m = m // 64 if quick else m
@@ -127,7 +128,7 @@ def layers(quick: bool) -> Table:
             shape = Shape(**{**vars(shape), "batch": 4})
         conv, x = shape.conv(), torch.randn(shape.batch, shape.inputs, shape.size, shape.size).relu()
         last = x.contiguous(memory_format=torch.channels_last)
-        conv_last = shape.conv().to(memory_format=torch.channels_last)
+        conv_last = shape.conv().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         calls: dict[str, Callable[[], object]] = {"float": partial(conv, x), "channels last": partial(conv_last, last)}
         for name in usable():
             calls[name] = simulated(shape, conv, x, name)
@@ -258,7 +259,7 @@ def training(quick: bool) -> Table:
         for gradient in ("straight-through", "table-1d", "table-2d"):
             copy = quantized_network(model.eval(), x).train()
             tables = dict.fromkeys(approximable_layers(copy), approximate_table().lut.numpy())
-            simulate_trainable(copy, tables, gradient=gradient)  # type: ignore[arg-type]
+            simulate_trainable(copy, tables, gradient=gradient)
             nets[gradient] = copy
         model.train()
         with NO_GRADIENT:  # without a gradient the three are one

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,7 +31,7 @@ from dse.workload import open_workload
 
 HERE = Path(__file__).resolve().parent
 # What differs from the package's settings of these networks. Small ones underfit: more epochs, less decay.
-SETTINGS = {
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "resnet8": {"epochs": 80, "weight_decay": 1e-4},
     "resnet14": {"epochs": 50, "weight_decay": 1e-4},
     "resnet20": {"epochs": 30},

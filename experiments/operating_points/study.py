@@ -101,8 +101,8 @@ def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisp
                 figures = np.column_stack([found.rel_energy, [test for _, test, _ in losses]])
                 volume = hypervolume(figures, reference(prepared.inputs.config))
                 added = tuned.model.overhead(prepared.inputs.choices)
-                seen = [len(found.circuits), len(found.simulated.population), tuned.best.epoch, len(setting.exact[TEST])]
-                seen += [100 * added.rel_parameters, added.stored_bytes]
+                seen: list[float] = [len(found.circuits), len(found.simulated.population), tuned.best.epoch]
+                seen += [len(setting.exact[TEST]), 100 * added.rel_parameters, added.stored_bytes]
                 for o, energy in enumerate(found.rel_energy):
                     yield [choices.name, method, instances, scheme, seed, o, float(energy), *losses[o], volume, *seen]
     display.finish()
