@@ -106,7 +106,7 @@ class SearchSpace:
         """Return M designs `(M, L)`: one multiplier in all layers that allow it, in the others the next stronger allowed.
 
         Where nothing is forbidden they hold one multiplier each. Row m belongs to multiplier m, whatever is forbidden; rows
-        may be equal, and may spend more than `max_rel_energy`: they are what a search is compared with.
+        may be equal, and may spend more than `max_rel_energy`.
         """
         every = np.repeat(np.arange(len(self.multipliers))[:, None], len(self.layers), axis=1)
         return self._within_tiles(self._allowed_only(every))
@@ -114,7 +114,7 @@ class SearchSpace:
     def uniform_circuits(self, cost: Floats) -> Population:
         """Return C designs `(C, L)`: one circuit in all layers that allow it, by the variant of least `cost` `(L, M)`.
 
-        Otherwise as `uniform`: row c belongs to circuit c.
+        Otherwise as `uniform`: row c belongs to circuit c. They are what a search is compared with.
         """
         return self._within_tiles(self._allowed_only(self.best_variants(cost).T))
 

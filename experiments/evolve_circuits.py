@@ -1,9 +1,10 @@
-"""Evolve the circuits that come with the package: for each bound of the mean error the best of a few starts and seeds.
+"""Evolve circuits like those of the package: for each bound of the mean error the best of a few starts and seeds.
 
     python experiments/evolve_circuits.py --out FOLDER [--candidates N] [--seeds N] [--signed] [--bounds 10 40 ...]
 
-Each file begins with the command that makes it alone. Starts are the exact Dadda tree and the catalogue's circuit of least
-power within the bound; the best is the one of least estimated power (`dse.circuits.figures`, glitches included).
+Each file begins with the command that makes it alone; `results/multipliers/` has those of the package. Starts are the
+exact Dadda tree and the catalogue's circuit of least power within the bound; the best is the one of least estimated
+power (`dse.circuits.figures`, glitches included).
 """
 
 from __future__ import annotations

@@ -42,13 +42,13 @@ expect, as all epochs of all retrained designs of the network say together (isot
 nothing, so a loss may lie above its column (†). Beside it stands what the test images themselves would choose: the
 largest saving within each loss among the same designs, which is too favourable by the luck of the best of many.
 
-**The series.** All searches of a network have the same evaluations; all seeds share one network and one split, and
-later seeds take over what earlier ones had evaluated, which saves time and not budget. Several seeds: the mean saving
-(least..most) and loss, and the mean of their standard errors. The ALWANN-style search in its own format has affine u8
-on both sides, one scale per tensor, weights tuned uniformly, nothing compensated; as all others here it searches the
-linear layer as well, which its authors leave exact. AGN matching scales one learned profile, where its authors learn
-one for each strength of noise. A uniform circuit has in each layer the variant (operand order, tuned weights, clipping
-range) that suits the layer best.
+**The series.** All searches of a network have the same evaluations, but for those said to have 1,000; all seeds share
+one network and one split, and later seeds take over what earlier ones had evaluated, which saves time and not budget.
+Several seeds: the mean saving (least..most) and loss, and the mean of their standard errors. The ALWANN-style search in
+its own format has affine u8 on both sides, one scale per tensor, weights tuned uniformly, nothing compensated; as all
+others here it searches the linear layer as well, which its authors leave exact. AGN matching scales one learned
+profile, where its authors learn one for each strength of noise. A uniform circuit has in each layer the variant
+(operand order, tuned weights, clipping range) that suits the layer best.
 """
 
 

@@ -41,7 +41,7 @@ class Arm:
 
 # What more evaluations are worth, and how long they take: such a run is for a `$DSE_CACHE` without profiles of its network.
 LONG = ("search.evaluations=1000", "retrain.methods=[]", "retrain.designs=[]", "retrain.uniform=[]")
-# Of one network: the same images, evaluations and retraining everywhere.
+# Of one network: the same images, evaluations and retraining everywhere, but for the long ones.
 ARMS = (
     Arm("approximate"),
     Arm(  # as published: affine u8 on both sides, one scale per tensor, tuned weights, nothing compensated

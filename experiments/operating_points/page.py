@@ -114,13 +114,15 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
     """Return the README of the results."""
     at, images = reference(config), rows[0]["test_images"]
     machine = hardware()
+    validated = config.space.dataset.validation_images is not None
+    epochs = "validation images" if validated else "the last tenth of the training images, which float training has seen"
     lines = [
         f"# Operating points: {path.stem}",
         "",
         f"Written by `python experiments/operating_points/study.py experiments/operating_points/{path.name}`.",
         "A cell: energy of the multiplications saved in %, and the loss in pp against the exact 8-bit network before any",
         f"training, on all {images} test images, ± its paired standard error; means over the seeds. Points were chosen on",
-        "search images, epochs on validation images. The hypervolume of the points' energy and test loss counts up to",
+        f"search images, epochs on {epochs}. The hypervolume of the points' energy and test loss counts up to",
         f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
         "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
         "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
@@ -128,7 +130,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         "beta relative to the network's parameters, and weight codes where tuned multipliers store others.",
     ]
     if config.retrain is not None:
-        trained = "all" if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
+        all_of_them = "all" if validated else "all other"
+        trained = all_of_them if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
         lines += [
             "",
             f"Fine-tuning: {config.retrain.epochs} epochs, {trained} training images, peak rate {config.retrain.lr:g}.",
