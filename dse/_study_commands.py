@@ -95,7 +95,7 @@ def export(run_folder: Path, kind: str, out: Path | None, method: str, design: i
 @_run
 @click.option("--design", type=click.IntRange(min=0), help="Which design: its row among the method's in front.csv, from 0.")
 @click.option("--method", default="nsga2", show_default=True, help="Whose front.")
-@click.option("--uniform", metavar="MULTIPLIER", help="Instead: as uniform.csv has it, else this one everywhere; or `exact`.")
+@click.option("--uniform", metavar="MULTIPLIER", help="Instead: as uniform.csv has it, else everywhere; or `exact`.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the order of the images [default: the run's].")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the configuration's table retrain.")
