@@ -51,8 +51,10 @@ def main() -> None:
     if not given.page_only:
         out = writable_folder(given.out)
         with tempfile.TemporaryDirectory(dir=out) as scratch:
-            gather(given.runs, Path(scratch))
-            shutil.copytree(scratch, out, dirs_exist_ok=True)
+            new = Path(scratch) / "new"  # its mode is that of any folder
+            new.mkdir()
+            gather(given.runs, new)
+            shutil.copytree(new, out, dirs_exist_ok=True)
     text = page(given.out)
     draw(given.out)
     (given.out / "README.md").write_text(text, encoding="utf-8")
