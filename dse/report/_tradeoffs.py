@@ -22,19 +22,28 @@ class Tradeoff:
     label: str
     points: Floats  # (P, 2) saving in per cent, loss in pp
     line: bool = False  # whether neighbours are joined, as those of a front
+    like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
 
 
 def draw_tradeoffs(series: Sequence[Tradeoff], caption: str) -> Figure:
     """Draw each series' loss over its saving, up to a loss of 5 pp."""
     figure = canvas(10, 5.4, "Saving against loss", caption)
     axes = figure.subplots()
-    styles = looks([one.label for one in series])
+    styles = looks(list(dict.fromkeys(one.like or one.label for one in series)))
     for one in series:
-        look, points = styles[one.label], one.points[np.argsort(one.points[:, 0])]
+        look, points = styles[one.like or one.label], one.points[np.argsort(one.points[:, 0])]
         shown = points[points[:, 1] <= MOST_LOSS_PP]
+        size, fill = (6, "none") if one.like else (4, look.colour)
         line = look.line if one.line else "none"
         axes.plot(
-            *shown.T, look.marker, color=look.colour, markersize=4, linestyle=line, linewidth=0.9, label=drawn(one.label)
+            *shown.T,
+            look.marker,
+            color=look.colour,
+            markerfacecolor=fill,
+            markersize=size,
+            linestyle=line,
+            linewidth=0.9,
+            label=drawn(one.label),
         )
     axes.axhline(0, color="black", linewidth=0.6)
     axes.grid(color="#eeeeee")

@@ -32,6 +32,20 @@ SERIES: Mapping[Series, str] = {
     ("widths", UNIFORM): "exact reduced width, uniform",
 }
 
+DRAWN: Mapping[Series, str] = {  # the same in figures
+    (OURS, "nsga2"): "ours",
+    ("long", "nsga2"): "ours, 1,000 evaluations",
+    ("joint", "nsga2"): "ours, with reduced widths",
+    (OURS, "alwann"): "ALWANN-style",
+    ("long-alwann", "alwann"): "ALWANN-style, 1,000 evaluations",
+    (OURS, "matching"): "AGN matching",
+    (OURS, UNIFORM): "uniform circuit",
+    ("alwann-u8", "alwann"): "ALWANN-style, own format",
+    ("alwann-u8", UNIFORM): "uniform circuit, ALWANN's format",
+    ("widths", "nsga2"): "reduced width, mixed",
+    ("widths", UNIFORM): "reduced width, uniform",
+}
+
 
 @dataclass(frozen=True)
 class Cell:

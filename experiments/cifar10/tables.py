@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from gather import gather
 from savings_page import page, summary
-from series import SERIES, column, rows_of
+from series import DRAWN, column, rows_of
 
 from dse.exceptions import ending
 from dse.report import UNIFORM, Tradeoff, draw_tradeoffs, save
@@ -32,11 +32,12 @@ def draw(out: Path) -> None:
     for network in sorted({row["network"] for row in designs}):
         series = []
         for rows, kind in ((designs, ""), (retrained, ", retrained")):
-            for (arm, method), label in SERIES.items():
+            for (arm, method), label in DRAWN.items():
                 mine = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, arm, method, "0")]
                 if mine:
                     points = np.column_stack([column(mine, name) for name in ("saving_percent", "test_loss_pp")])
-                    series.append(Tradeoff(label + kind, points, line=method != UNIFORM and not kind))
+                    line, like = method != UNIFORM and not kind, label if kind else ""
+                    series.append(Tradeoff(label + kind, points, line=line, like=like))
         caption = f"{network} on CIFAR-10 (JPEG), 10,000 test images, seed 0"
         save(partial(draw_tradeoffs, series, caption), out, network)
 
