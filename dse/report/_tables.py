@@ -101,7 +101,7 @@ def _savings_parts(run: RunData, results: Headline) -> list[str]:
     if run.expected:
         within = (
             f"is expected to lose at most so much by its divergence from the exact network {those} (the losses that go with "
-            "a divergence: isotonic regression over all designs that the run has simulated)"
+            "a divergence: centred isotonic regression over all designs that the run has simulated)"
         )
     parts = [
         "## Savings",
