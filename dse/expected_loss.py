@@ -32,10 +32,8 @@ class ExpectedLoss:
         fine = np.isfinite(divergence) & np.isfinite(loss_pp)
         if not fine.any():
             raise ValueError("expected designs with divergence and loss, got none")
-        weight = None if weight is None else weight[fine]
-        at = divergence[fine]
+        at, weight = divergence[fine], np.ones(fine.sum()) if weight is None else weight[fine]
         steps = np.round(IsotonicRegression(y_min=0.0).fit(at, loss_pp[fine], weight).predict(at), 9)
-        weight = np.ones(len(at)) if weight is None else weight
         values, step = np.unique(steps, return_inverse=True)
         centres = np.bincount(step, weight * at) / np.bincount(step, weight)
         self._centres, self._values = np.array([0.0, *centres]), np.array([0.0, *values])

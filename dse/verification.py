@@ -126,16 +126,16 @@ def _spread(run: RunData, count: int) -> list[tuple[str, int]]:
     every = [(method, number) for method, front in run.fronts.items() for number in range(len(front.population))]
     if not every:
         raise InputError(f"{run.path}: its fronts are empty; there is nothing to verify")
-    return [every[i] for i in _even(len(every), count)]
+    return [every[i] for i in evenly(len(every), count)]
 
 
 def _retrained(folder: Path, count: int | None) -> list[Path]:
     """Return at most `count` folders of retrained designs; all when None."""
     every = retrained_folders(folder)
-    return [every[i] for i in _even(len(every), len(every) if count is None else count)]
+    return [every[i] for i in evenly(len(every), len(every) if count is None else count)]
 
 
-def _even(total: int, count: int) -> list[int]:
+def evenly(total: int, count: int) -> list[int]:
     """Return at most `count` of the numbers below `total`, at equal distances."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 

@@ -17,34 +17,25 @@ from dse.types import Floats
 
 Row = Mapping[str, str]
 Series = tuple[str, str]  # arm, method
-# what the page calls them, in its order
-SERIES: Mapping[Series, str] = {
-    (OURS, "nsga2"): "ours, approximate circuits",
-    ("long", "nsga2"): "ours, approximate circuits, 1,000 evaluations",
-    ("joint", "nsga2"): "ours, approximate circuits and reduced widths",
-    (OURS, "alwann"): "ALWANN-style search, our format and means",
-    ("long-alwann", "alwann"): "ALWANN-style search, our format and means, 1,000 evaluations",
-    (OURS, "matching"): "AGN matching (ICCAD 2022), our format and means",
-    (OURS, UNIFORM): "best uniform circuit, our format and means",
-    ("alwann-u8", "alwann"): "ALWANN-style search, own format",
-    ("alwann-u8", UNIFORM): "best uniform circuit, ALWANN's format",
-    ("widths", "nsga2"): "exact reduced width, mixed precision",
-    ("widths", UNIFORM): "exact reduced width, uniform",
+# what the page calls them, in its order, and what figures do
+_NAMES: Mapping[Series, tuple[str, str]] = {
+    (OURS, "nsga2"): ("ours, approximate circuits", "ours"),
+    ("long", "nsga2"): ("ours, approximate circuits, 1,000 evaluations", "ours, 1,000 evaluations"),
+    ("joint", "nsga2"): ("ours, approximate circuits and reduced widths", "ours, with reduced widths"),
+    (OURS, "alwann"): ("ALWANN-style search, our format and means", "ALWANN-style"),
+    ("long-alwann", "alwann"): (
+        "ALWANN-style search, our format and means, 1,000 evaluations",
+        "ALWANN-style, 1,000 evaluations",
+    ),
+    (OURS, "matching"): ("AGN matching (ICCAD 2022), our format and means", "AGN matching"),
+    (OURS, UNIFORM): ("best uniform circuit, our format and means", "uniform circuit"),
+    ("alwann-u8", "alwann"): ("ALWANN-style search, own format", "ALWANN-style, own format"),
+    ("alwann-u8", UNIFORM): ("best uniform circuit, ALWANN's format", "uniform circuit, ALWANN's format"),
+    ("widths", "nsga2"): ("exact reduced width, mixed precision", "reduced width, mixed"),
+    ("widths", UNIFORM): ("exact reduced width, uniform", "reduced width, uniform"),
 }
-
-DRAWN: Mapping[Series, str] = {  # the same in figures
-    (OURS, "nsga2"): "ours",
-    ("long", "nsga2"): "ours, 1,000 evaluations",
-    ("joint", "nsga2"): "ours, with reduced widths",
-    (OURS, "alwann"): "ALWANN-style",
-    ("long-alwann", "alwann"): "ALWANN-style, 1,000 evaluations",
-    (OURS, "matching"): "AGN matching",
-    (OURS, UNIFORM): "uniform circuit",
-    ("alwann-u8", "alwann"): "ALWANN-style, own format",
-    ("alwann-u8", UNIFORM): "uniform circuit, ALWANN's format",
-    ("widths", "nsga2"): "reduced width, mixed",
-    ("widths", UNIFORM): "reduced width, uniform",
-}
+SERIES = {series: name for series, (name, _) in _NAMES.items()}
+DRAWN = {series: name for series, (_, name) in _NAMES.items()}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     python experiments/cifar10/tables.py [--runs runs/cifar10] [--out results/cifar10] [--page-only]
 
 The runs' figures are gathered into CSV files, and the page is made of these alone: `--page-only` needs no runs. What the
-README of the project says of them is in `summary.md`; `experiments/readme_tables.py` takes it there.
+README of the project may say of them is in `summary.md`; `experiments/readme_tables.py` takes it to its place there.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from dse.paired import Right, paired_difference
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.types import Assignment
+from dse.verification import evenly
 
 RESULTS = HERE.parents[1] / "results" / "cifar10"
 GUIDE = ("robustness.steps=1", "robustness.compare=[]")  # designs are there already: nothing is learned for a search
@@ -50,12 +51,6 @@ class Compared:
         """Whether loss and standard error are off by at most one of so many images, and the energy by rounding."""
         apart = (abs(there - here) for there, here in (self.loss_pp, self.se_pp))
         return abs(np.subtract(*self.saving_percent)) < 1e-9 and all(gap <= 100 / images + 1e-9 for gap in apart)
-
-
-def spread(rows: Sequence[Mapping[str, str]], count: int) -> list[Mapping[str, str]]:
-    """Return `count` rows at equal distances."""
-    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
-    return [rows[i] for i in places]
 
 
 def assignment_of(row: Mapping[str, str], prepared: Prepared) -> Assignment:
@@ -124,7 +119,7 @@ def main() -> None:
     for network in (NETWORKS[name] for name in given.networks):
         for arm in (arm for arm in ARMS if arm.name in given.arms):
             if designs := of(rows, network.name, arm.name):
-                for one, images in compared(network, arm, given, spread(designs, given.designs)):
+                for one, images in compared(network, arm, given, [designs[i] for i in evenly(len(designs), given.designs)]):
                     verified, different = verified + 1, different + (not one.holds(images))
                     verdict = "as published" if one.holds(images) else "DIFFERENT"
                     there, here = (
