@@ -132,7 +132,7 @@ def retrained_of(runs: Mapping[str, RunData]) -> list[list[object]]:
     for folder, run in runs.items():
         by_network[which(folder)[0]] += [(folder, one) for one in trained_of(run)]
     rows: list[list[object]] = []
-    for found in by_network.values():
+    for found in filter(None, by_network.values()):  # a network of which nothing was retrained has no rows
         curves = [np.concatenate([getattr(one, name) for _, one in found]) for name in ("cross_entropy", "loss_pp")]
         expected = ExpectedLoss(*curves)
         rows += [[*which(folder), *_row(one, float(expected(one.cross_entropy)[one.kept]))] for folder, one in found]

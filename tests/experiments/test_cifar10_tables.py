@@ -101,6 +101,11 @@ def test_what_the_search_over_both_consists_of() -> None:
     assert "approximate circuits do 4 to 19 % of the multiplications" in said
 
 
+def test_a_network_of_which_nothing_was_retrained_has_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "trained_of", lambda run: [])
+    assert gather.retrained_of({"resnet8-approximate-seed0": None}) == []  # type: ignore[dict-item]
+
+
 def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected designs\.csv and runs\.csv, got none"):
         savings_page.page(tmp_path)
