@@ -1,10 +1,13 @@
-"""The figures of `study.py`'s runs as CSV files, which `tables.py` makes the page of."""
+"""The figures of `study.py`'s runs as CSV files, which `tables.py` makes the page of.
+
+What an earlier gathering has of other runs stays: no machine needs to hold all runs of the study.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,44 +35,56 @@ from dse.types import Floats, Population
 EXACT, OURS = "exact", "approximate"
 KEPT = (OURS, "joint")  # arms whose retrained weights are kept, of the first seed: those of our own search
 LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
-_DESIGNS = (
-    *("network", "arm", "seed", "method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp"),
+_RUN = ("network", "arm", "seed")
+_DESIGN = (
+    *("method", "design", "saving_percent", "loss_pp", "test_loss_pp", "test_se_pp"),
     "approximate_percent",  # of the multiplications, by circuits that need less power and are not exact at any width
 )
 _ASSIGNMENT = "assignment"  # multipliers in the layers' order
-_RUNS = (
-    *("network", "arm", "seed", "format", "compensation", "methods", "evaluations", "population", "exact_percent"),
-    *("floor_percent", *LEVELS, "minutes", "cpu", "threads", "jobs", "commit"),
-)
-_RETRAINED = (
-    *_DESIGNS,
-    *("validation_loss_pp", "before_pp", "against_retrained_pp", "against_retrained_se_pp", "best_epoch", _ASSIGNMENT),
-)
+_COLUMNS: Mapping[str, Sequence[str]] = {  # of each file, after those that say of which run a row is
+    "designs": (*_DESIGN, _ASSIGNMENT),
+    "retrained": (
+        *(*_DESIGN, "validation_loss_pp", "before_pp", "against_retrained_pp", "against_retrained_se_pp"),
+        *("best_epoch", _ASSIGNMENT),
+    ),
+    "epochs": ("design", "epoch", "cross_entropy", "loss_pp"),  # on validation images, more than the exact network's before
+    "runs": (
+        *("format", "compensation", "methods", "evaluations", "population", "exact_percent", "floor_percent", *LEVELS),
+        *("minutes", "cpu", "threads", "jobs", "commit"),
+    ),
+}
+Which = tuple[str, str, str]  # network, arm and seed of a run
+Row = dict[str, object]
 
 
-def gather(runs: Path, out: Path) -> None:
-    """Write what the page is made of: designs.csv, retrained.csv, runs.csv, maps and weights of our own designs.
+def gather(runs: Path, out: Path, earlier: Path) -> None:
+    """Write what the page is made of: CSV files, and maps and weights of our own designs.
+
+    Args:
+        runs: Holds the runs' folders.
+        out: Where to write.
+        earlier: Holds the CSV files of an earlier gathering, or nothing; what they have of other runs is taken over.
 
     Raises:
-        InputError: There are no finished runs, or one is damaged.
+        InputError: There are no finished runs, one is damaged, or an earlier file has other columns.
     """
     folders = sorted(path.parent for path in runs.glob("*/report.md"))  # what a run writes last
     if not folders:
         raise InputError(f"{runs}: expected finished runs, got none; make them with experiments/cifar10/study.py")
-    found = {folder.name: load_run(folder) for folder in folders}
-    for name, columns, rows in (("designs.csv", (*_DESIGNS, _ASSIGNMENT), designs_of), ("runs.csv", _RUNS, facts_of)):
-        write_csv(out / name, columns, [[*which(folder), *row] for folder, run in found.items() for row in rows(run)])
-    write_csv(out / "retrained.csv", _RETRAINED, retrained_of(found))
-    for folder in found:
-        network, arm, seed = which(folder)
-        if arm in KEPT and seed == 0:
+    found = {which(folder.name): load_run(folder) for folder in folders}
+    tables = {name: together(name, found, earlier) for name in _COLUMNS}
+    expect(tables["retrained"], tables["epochs"])
+    for name, rows in tables.items():
+        write_csv(out / f"{name}.csv", (*_RUN, *_COLUMNS[name]), [list(row.values()) for row in rows])
+    for (network, arm, seed), run in found.items():
+        if arm in KEPT and seed == "0":
             for ending in ("png", "pdf"):
-                map_of = runs / folder / "figures" / f"assignments.{ending}"
+                map_of = run.path / "figures" / f"assignments.{ending}"
                 shutil.copyfile(map_of, out / f"{network}-{arm}-assignments.{ending}")
-            keep_weights(runs / folder, out / RETRAINED / network / arm)
+            keep_weights(run.path, out / RETRAINED / network / arm)
 
 
-def which(folder: str) -> tuple[str, str, int]:
+def which(folder: str) -> Which:
     """Return network, arm and seed of a run by its folder's name, as `study.folder` makes it.
 
     Raises:
@@ -79,7 +94,46 @@ def which(folder: str) -> tuple[str, str, int]:
     arm, _, seed = rest.rpartition("-seed")
     if not (network and arm and seed.isdecimal()):
         raise InputError(f"{folder}: expected a run's folder as NETWORK-ARM-seedN; move others elsewhere")
-    return network, arm, int(seed)
+    return network, arm, str(int(seed))
+
+
+def together(name: str, found: Mapping[Which, RunData], earlier: Path) -> list[Row]:
+    """Return the rows of one of the tables: those of the runs found, and an earlier table's of other runs.
+
+    Raises:
+        InputError: A run is damaged, or the earlier table has other columns.
+    """
+    columns, path = (*_RUN, *_COLUMNS[name]), earlier / f"{name}.csv"
+    rows: dict[Which, list[Row]] = defaultdict(list)
+    if path.exists():
+        table = read_csv(path)
+        if tuple(table.columns) != columns:
+            raise InputError(f"{path}: expected the columns {', '.join(columns)}; remove it, and run the study for its rows")
+        for row in zip(*map(table.texts, columns), strict=True):
+            rows[row[0], row[1], row[2]].append(dict(zip(columns, row, strict=True)))
+    for run, data in found.items():
+        rows[run] = [dict(zip(columns, (*run, *row), strict=True)) for row in _ROWS[name](data)]
+    return [row for run in sorted(rows) for row in rows[run]]
+
+
+def expect(retrained: Iterable[Row], epochs: Sequence[Row]) -> None:
+    """Fill in `loss_pp` of retrained designs: what their cross-entropy on validation images lets expect.
+
+    What loss goes with a cross-entropy, all epochs of all designs of a network say together: see `dse.expected_loss`.
+    """
+    for network in sorted({str(row["network"]) for row in epochs}):
+        mine = [row for row in epochs if row["network"] == network]
+        entropy, loss = (np.array([float(str(row[name])) for row in mine]) for name in ("cross_entropy", "loss_pp"))
+        losses = ExpectedLoss(entropy, loss)(entropy)
+        expected = {_epoch(row, row["epoch"]): pp for row, pp in zip(mine, losses.tolist(), strict=True)}
+        for row in retrained:
+            if row["network"] == network:
+                row["loss_pp"] = expected[_epoch(row, row["best_epoch"])]
+
+
+def _epoch(row: Row, epoch: object) -> tuple[str, ...]:
+    """Return what tells an epoch of a network's designs from others."""
+    return (*(str(row[name]) for name in (*_RUN, "design")), str(epoch))
 
 
 def designs_of(run: RunData) -> Iterator[list[object]]:
@@ -108,7 +162,6 @@ def approximate_percent(run: RunData, chosen: Iterable[str]) -> float:
 class Trained:
     """One retrained design; everything on validation images is against the exact network before any training."""
 
-    run: RunData
     design: Retraining
     cross_entropy: Floats  # (E,) more of it, at every epoch
     loss_pp: Floats  # (E,) of accuracy
@@ -120,23 +173,25 @@ class Trained:
         return int(np.flatnonzero(self.design.epochs == self.design.best_epoch)[0])
 
 
-def retrained_of(runs: Mapping[str, RunData]) -> list[list[object]]:
-    """Return the rows of retrained designs, `loss_pp` being what their cross-entropy on validation images lets expect.
+def retrained_of(run: RunData) -> Iterator[list[object]]:
+    """Yield the retrained designs of a run, with no `loss_pp` yet."""
+    for one in trained_of(run):
+        design, against = one.design, one.against
+        method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
+        assignment: Mapping[str, str] = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
+        chosen = [assignment[layer] for layer in run.layers]
+        yield [
+            *(EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy)),
+            *("", design.loss_after.pp, design.loss_after.se_pp, approximate_percent(run, chosen), one.loss_pp[one.kept]),
+            *(design.loss_before.pp, against.pp, against.se_pp, design.best_epoch, " ".join(chosen)),
+        ]
 
-    What loss goes with a cross-entropy, all epochs of all designs of a network say together: see `dse.expected_loss`.
 
-    Raises:
-        InputError: A design cannot be read, or no exact network was retrained beside it.
-    """
-    by_network: dict[str, list[tuple[str, Trained]]] = defaultdict(list)
-    for folder, run in runs.items():
-        by_network[which(folder)[0]] += [(folder, one) for one in trained_of(run)]
-    rows: list[list[object]] = []
-    for found in filter(None, by_network.values()):  # a network of which nothing was retrained has no rows
-        curves = [np.concatenate([getattr(one, name) for _, one in found]) for name in ("cross_entropy", "loss_pp")]
-        expected = ExpectedLoss(*curves)
-        rows += [[*which(folder), *_row(one, float(expected(one.cross_entropy)[one.kept]))] for folder, one in found]
-    return rows
+def epochs_of(run: RunData) -> Iterator[list[object]]:
+    """Yield what the retrained designs of a run lost at every epoch."""
+    for one in trained_of(run):
+        figures = (one.design.epochs.tolist(), one.cross_entropy.tolist(), one.loss_pp.tolist())
+        yield from ([one.design.name, *row] for row in zip(*figures, strict=True))
 
 
 def trained_of(run: RunData) -> Iterator[Trained]:
@@ -153,26 +208,13 @@ def trained_of(run: RunData) -> Iterator[Trained]:
             read_csv(run.path / RETRAINED / name / LOG).numbers("validation_loss") for name in (design.name, exact.name)
         )
         losses = 100 * (exact.accuracy[0] - design.accuracy)
-        yield Trained(run, design, entropy - start[0], losses, loss_against(exact, design))
+        yield Trained(design, entropy - start[0], losses, loss_against(exact, design))
 
 
 def last_stage(run: Path) -> tuple[str, ...]:
     """Return the designs that a run itself has retrained: others may lie beside them."""
     table = run / "retrained.csv"
     return read_csv(table).texts("design") if table.exists() else ()
-
-
-def _row(one: Trained, expected: float) -> list[object]:
-    run, design, against = one.run, one.design, one.against
-    method = UNIFORM if design.name.startswith(UNIFORM) else design.name.rpartition("-")[0]
-    after, before = design.loss_after, design.loss_before.pp
-    assignment: Mapping[str, str] = read_json(run.path / RETRAINED / design.name / RESULT).table("assignment")
-    chosen = [assignment[layer] for layer in run.layers]
-    return [
-        *(EXACT if design.exact else method, design.name, 100 * (1 - design.rel_energy)),
-        *(expected, after.pp, after.se_pp, approximate_percent(run, chosen), one.loss_pp[one.kept]),
-        *(before, against.pp, against.se_pp, design.best_epoch, " ".join(chosen)),
-    ]
 
 
 def keep_weights(run: Path, out: Path) -> None:
@@ -197,3 +239,11 @@ def facts_of(run: RunData) -> Iterator[list[object]]:
         *(factors.get(level, "") for level in LEVELS),
         *(minutes, *(hardware[key] for key in ("cpu", "threads", "jobs")), run.manifest.text("git_commit")),
     ]
+
+
+_ROWS: Mapping[str, Callable[[RunData], Iterable[list[object]]]] = {
+    "designs": designs_of,
+    "retrained": retrained_of,
+    "epochs": epochs_of,
+    "runs": facts_of,
+}

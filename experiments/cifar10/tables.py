@@ -2,8 +2,9 @@
 
     python experiments/cifar10/tables.py [--runs runs/cifar10] [--out results/cifar10] [--page-only]
 
-The runs' figures are gathered into CSV files, and the page is made of these alone: `--page-only` needs no runs. What the
-README of the project may say of them is in `summary.md`; `experiments/readme_tables.py` takes it to its place there.
+The runs' figures are gathered into CSV files beside what is there of other runs, and the page is made of these alone:
+`--page-only` needs no runs. What the README of the project may say of them is in `summary.md`;
+`experiments/readme_tables.py` takes it to its place there.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             new = Path(scratch) / "new"  # its mode is that of any folder
             new.mkdir()
-            gather(given.runs, new)
+            gather(given.runs, new, out)
             shutil.copytree(new, out, dirs_exist_ok=True)
     text = page(given.out)
     draw(given.out)

@@ -101,16 +101,40 @@ def test_what_the_search_over_both_consists_of() -> None:
     assert "approximate circuits do 4 to 19 % of the multiplications" in said
 
 
-def test_a_network_of_which_nothing_was_retrained_has_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "trained_of", lambda run: [])
-    assert gather.retrained_of({"resnet8-approximate-seed0": None}) == []  # type: ignore[dict-item]
+RUN = ("resnet8", "approximate", "0")
+
+
+def test_other_runs_of_an_earlier_gathering_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[list[object]] = [["nsga2-1", 0, 0.5, 1.25], ["nsga2-1", 1, 0.25, 0.5]]
+    monkeypatch.setitem(gather._ROWS, "epochs", lambda run: rows)  # type: ignore[index]
+    head = "network,arm,seed,design,epoch,cross_entropy,loss_pp\n"
+    other = "resnet20,widths,1,nsga2-9,0,0.75,1.5"
+    (tmp_path / "epochs.csv").write_text(f"{head}{other}\n{','.join(RUN)},nsga2-7,0,9,9\n")
+    found = gather.together("epochs", {RUN: None}, tmp_path)  # type: ignore[dict-item]
+    assert [list(row.values()) for row in found] == [other.split(","), *([*RUN, *row] for row in rows)]
+    (tmp_path / "epochs.csv").write_text(head.replace("epoch,", "sweep,"))
+    with pytest.raises(InputError, match=r"epochs\.csv: expected the columns network, arm, seed, design, epoch,"):
+        gather.together("epochs", {RUN: None}, tmp_path)  # type: ignore[dict-item]
+
+
+def test_retrained_designs_have_the_loss_that_all_epochs_of_their_network_let_expect() -> None:
+    """The middle two losses fall while the cross-entropy rises: their mean is expected at the middle between the two."""
+    about = dict(zip(("network", "arm", "seed", "design"), (*RUN, "nsga2-1"), strict=True))
+    entropies, losses = (0.125, 0.25, 0.5, 0.75), ("0.5", 1.5, 0.5, 2.0)
+    figures = enumerate(zip(entropies, losses, strict=True))
+    epochs = [about | {"epoch": i, "cross_entropy": entropy, "loss_pp": loss} for i, (entropy, loss) in figures]
+    apart = about | {"network": "resnet20", "epoch": 0, "cross_entropy": 0.25, "loss_pp": 3.0}
+    kept = [about | {"best_epoch": epoch, "loss_pp": ""} for epoch in (0, "1", 3)] + [apart | {"best_epoch": 0}]
+    gather.expect(kept, [*epochs, apart])
+    middle = 0.5 + (1.0 - 0.5) * (0.25 - 0.125) / (0.375 - 0.125)
+    assert [row["loss_pp"] for row in kept] == pytest.approx([0.5, middle, 2.0, 3.0])
 
 
 def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected designs\.csv and runs\.csv, got none"):
         savings_page.page(tmp_path)
     with pytest.raises(InputError, match="expected finished runs, got none"):
-        gather.gather(tmp_path, tmp_path)
+        gather.gather(tmp_path, tmp_path, tmp_path)
     for name in ("mine", "resnet8-seed0", "resnet8-approximate-seedX"):
         with pytest.raises(InputError, match="NETWORK-ARM-seedN"):
             gather.which(name)
