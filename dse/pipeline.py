@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         take_over(study, Path(folder), known_by["hashes"], prepared.evaluators)
     known = sum(tally.done for tally in study.counts().values())
     prepared = replace(prepared, guidance=kept_guidance(study, prepared.guidance))
-    with open_figures(prepared, study, execution) as figures:
+    with open_figures(prepared, study, execution, display) as figures:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
         if config.search.fronts_by == "expected-loss":
@@ -176,8 +176,12 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
             scorer = scorer.expecting(np.vstack([alike, *(h.population for h in histories.values())]))
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)
-        display.start("score on test images")
-        chosen = [*(scorer.front(history) for history in histories.values()), scorer.uniform(space, prepared.guidance)]
+        chosen = []
+        for name, history in histories.items():
+            display.start(f"score {name} on test images")
+            chosen.append(scorer.front(history))
+        display.start("score uniform designs on test images")
+        chosen.append(scorer.uniform(space, prepared.guidance))
         *found, uniform = scorer.expected(chosen)
         fronts = dict(zip(histories, found, strict=True))
     designs = np.unique(np.vstack([front.population for front in fronts.values()]), axis=0)
@@ -219,9 +223,12 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
 
 @contextmanager
 def open_figures(
-    prepared: Prepared, study: StudyFile, execution: Execution
+    prepared: Prepared, study: StudyFile, execution: Execution, display: ProgressDisplay | None = None
 ) -> Iterator[Callable[[str], StoredFigures]]:
-    """Yield what gives the figures of designs at each fidelity, from the study or from an evaluation."""
+    """Yield what gives the figures of designs at each fidelity, from the study or from an evaluation.
+
+    The display shows how far evaluations have come but for those that searches ask for, which show it themselves.
+    """
     workers = execution.jobs if execution.scheduler is None else _DASK_JOBS
     with open_executor(
         prepared.factory,
@@ -230,8 +237,14 @@ def open_figures(
         timeout_s=prepared.inputs.config.search.timeout_s,
         check=check_figures,
     ) as executor:
-        stored = partial(StoredFigures, study, executor, workers=workers)
-        yield cache(lambda fidelity: stored(fidelity=fidelity, evaluator=prepared.evaluator_of(fidelity)))
+
+        @cache
+        def stored(fidelity: str) -> StoredFigures:
+            progress = display.update if display is not None and fidelity != TOP else None
+            evaluator = prepared.evaluator_of(fidelity)
+            return StoredFigures(study, executor, fidelity=fidelity, evaluator=evaluator, workers=workers, progress=progress)
+
+        yield stored
 
 
 def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:

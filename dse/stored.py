@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class StoredFigures:
         executor: Scores jobs; its failures are stored as failed evaluations with their reason.
         fidelity, evaluator: What the designs are scored by, and the hash of what scores them.
         workers: How many jobs the executor does at a time. A single one gets designs together, since they share work.
+        progress: Told, of the designs asked for that were not known, how many are, and their number.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class StoredFigures:
         fidelity: str,
         evaluator: str,
         workers: int = 1,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._study, self._executor, self._workers = study, executor, workers
-        self._fidelity, self._evaluator = fidelity, evaluator
+        self._fidelity, self._evaluator, self._progress = fidelity, evaluator, progress
         self._known: dict[bytes, Evaluation] = {}
 
     def __call__(self, population: Population) -> list[Mapping[str, float] | None]:
@@ -75,8 +77,15 @@ class StoredFigures:
         keys = [row.tobytes() for row in population]
         new = [row for row in np.unique(population, axis=0) if row.tobytes() not in self._known] if len(keys) else []
         pending = np.array(new, dtype=np.int64).reshape(-1, population.shape[1])
-        while len(pending := self._looked_up(pending)):
-            if not any([self._claimed(part) for part in self._parts(pending)]):
+        asked = len(pending := self._looked_up(pending))
+        while len(pending):
+            done = asked - len(pending)
+            for part in self._parts(pending):
+                done += self._claimed(part)
+                if self._progress is not None:
+                    self._progress(done, asked)
+            before, pending = len(pending), self._looked_up(pending)
+            if len(pending) == before:
                 time.sleep(_POLL_S)
         return keys
 
@@ -90,12 +99,12 @@ class StoredFigures:
         size = _CLAIMED * self._workers
         return (designs[start : start + size] for start in range(0, len(designs), size))
 
-    def _claimed(self, designs: Population) -> bool:
-        """Score those of some designs that nobody else is at work on; return whether there were any."""
+    def _claimed(self, designs: Population) -> int:
+        """Score those of some designs that nobody else is at work on; return how many there were."""
         mine = designs[self._study.claim(designs, self._fidelity, self._evaluator)]
         if len(mine):
             self._score(mine, together=self._workers == 1)
-        return len(mine) > 0
+        return len(mine)
 
     def _score(self, designs: Population, *, together: bool) -> None:
         """Score designs and settle them; where a job of several fails, each of them is a job of its own."""

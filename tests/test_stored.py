@@ -54,6 +54,16 @@ def test_each_design_is_scored_once_and_answered_in_order() -> None:
     assert sorted(toy.asked) == sorted(set(map(tuple, population.tolist())))
 
 
+def test_progress_is_of_what_was_not_known() -> None:
+    population, told = designs(20), []
+    with StudyFile.create(":memory:", {}, {}) as study:
+        for progress in (None, lambda *count: told.append(count)):
+            stored = StoredFigures(study, SerialExecutor(Toy), fidelity="lut", evaluator="toy", progress=progress)
+            stored(population if progress else population[:3])
+        stored(population)
+    assert told == [(8, 17), (16, 17), (17, 17)]
+
+
 @pytest.mark.parametrize("what", ["raise", "nan", "inf", "none", "missing", "empty", "complex", "text"])
 def test_a_design_that_misbehaves_fails_alone_with_its_reason(what: str) -> None:
     population = designs(20)
