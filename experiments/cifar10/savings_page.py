@@ -10,6 +10,7 @@ import numpy as np
 import targets
 from gather import EXACT, LEVELS, OURS
 from series import SERIES, Cell, Cells, Row, by_seed, losses_at, rows_of, within
+from study import planned
 
 from dse.exceptions import InputError
 from dse.report import LOSS_LEVELS_PP
@@ -175,6 +176,7 @@ def page(out: Path) -> str:
         "## What was to be reached",
         "",
         *targets.table(designs, retrained),
+        *not_run(runs),
         "",
         "## Networks",
         "",
@@ -195,6 +197,20 @@ def page(out: Path) -> str:
             arm = path.name.removeprefix(f"{network}-").removesuffix("-assignments.png")
             lines += ["", f"![assignments along the front of arm {arm}, {network}]({path.name})"]
     return "\n".join([*lines, ""])
+
+
+def not_run(runs: Sequence[Row]) -> Iterator[str]:
+    """Say which of the study's runs the files lack."""
+    done = {(row["network"], row["arm"], int(row["seed"])) for row in runs}
+    seeds: dict[str, dict[str, list[int]]] = {}
+    for network, arm, seed in planned():
+        if (network.name, arm.name, seed) not in done:
+            seeds.setdefault(network.name, {}).setdefault(arm.name, []).append(seed)
+    if seeds:
+        yield from ("", "Not run yet, by arm (seeds):", "")
+    for name, arms in seeds.items():
+        missing = (f"{arm} ({', '.join(map(str, of))})" for arm, of in arms.items())
+        yield f"- {name}: {', '.join(missing)}"
 
 
 def sections(

@@ -1,15 +1,16 @@
 """Run the CIFAR-10 study: every network, seed and adversary; hours, and it goes on where it was interrupted.
 
-    python experiments/cifar10/study.py [--networks resnet8 ...] [--arms approximate ...] [--seeds 3] [--jobs 1]
+    python experiments/cifar10/study.py [--networks resnet8 ...] [--arms approximate ...] [--seeds 0 ...] [--jobs 1]
         --set space.dataset.path=CIFAR10.npz --set space.multipliers.library=EVOAPPROX
 
-`tables.py` writes `results/cifar10/` from the runs. What is set here counts for all arms, but for what makes an arm.
+`tables.py` writes `results/cifar10/` from the runs; they need not all be made on one machine. What is set here counts for all
+arms, but for what makes an arm.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
+from dse.run_folder import STUDY
 
 HERE = Path(__file__).resolve().parent
 BASELINES = HERE.parents[1] / "results" / "cifar10" / "baselines"
@@ -123,26 +125,32 @@ def folder(arm: str, network: str, seed: int) -> Path:
     return Path("runs") / "cifar10" / f"{network}-{arm}-seed{seed}"
 
 
+def planned() -> Iterator[tuple[Network, Arm, int]]:
+    """Yield network, arm and seed of each run of the study, in its order."""
+    for network in NETWORKS.values():
+        for arm in (arm for arm in ARMS if network.name in (arm.networks or NETWORKS)):
+            yield from ((network, arm, seed) for seed in range(min(network.seeds, arm.seeds)))
+
+
 def main() -> None:
-    """Run what is asked for; later seeds take over what earlier ones have evaluated."""
+    """Run what is asked for; later seeds take over what earlier ones have evaluated here."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [arm.name for arm in ARMS]
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--arms", nargs="+", default=names, choices=names)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", nargs="+", type=int, default=range(3), choices=range(3))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     keep_freed_memory()
-    for network in (NETWORKS[name] for name in arguments.networks):
-        for arm in (arm for arm in ARMS if arm.name in arguments.arms and network.name in (arm.networks or NETWORKS)):
-            done: list[Path] = []
-            for seed in range(min(arguments.seeds, network.seeds, arm.seeds)):
-                overrides = network.overrides(arm, seed, arguments.overrides)
-                config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
-                done.append(folder(arm.name, network.name, seed))
-                execution = Execution(jobs=arguments.jobs, known=done[:-1])
-                dse.run(config, out=done[-1], go_on=True, execution=execution, display=ProgressDisplay())
+    for network, arm, seed in planned():
+        if network.name in arguments.networks and arm.name in arguments.arms and seed in arguments.seeds:
+            overrides = network.overrides(arm, seed, arguments.overrides)
+            config = dse.load_config(HERE / "study.toml", overrides=overrides, seed=seed)
+            earlier = (folder(arm.name, network.name, before) for before in range(seed))
+            execution = Execution(jobs=arguments.jobs, known=[one for one in earlier if (one / STUDY).exists()])
+            out = folder(arm.name, network.name, seed)
+            dse.run(config, out=out, go_on=True, execution=execution, display=ProgressDisplay())
 
 
 if __name__ == "__main__":

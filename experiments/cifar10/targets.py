@@ -35,7 +35,7 @@ TARGETS = (
 
 
 def table(designs: Sequence[Row], retrained: Sequence[Row]) -> Iterator[str]:
-    """Yield a row for each target and arm with designs: what was chosen, and what test images themselves would choose."""
+    """Yield a row for each target and arm: what was chosen, and what the test images themselves would choose."""
     yield "| network | target | hoped for | by | chosen by validation images | on the test images themselves |"
     yield "|---" * 6 + "|"
     for target in TARGETS:
@@ -45,13 +45,15 @@ def table(designs: Sequence[Row], retrained: Sequence[Row]) -> Iterator[str]:
                 within(rows, loss, [target.level]).get((target.network, series, target.level))
                 for loss in ("loss_pp", "test_loss_pp")
             )
-            if chosen is not None and met is not None:
+            cells = [_verdict(target, found or ()) for found in (chosen, met)]
+            if chosen is not None or series == ARMS[0]:
                 asked = f"{target.saving:g} % at ≤ {target.level:g} pp{', retrained' * target.retrained}"
-                cells = (_verdict(target, chosen), _verdict(target, met))
                 yield f"| {target.network} | {asked} | {target.hoped} | {SERIES[series]} | {' | '.join(cells)} |"
 
 
 def _verdict(target: Target, cells: Sequence[Cell | None]) -> str:
+    if not cells:
+        return "not run"
     kept = [cell for cell in cells if cell is not None]
     if len(kept) < len(cells):
         return "missed: no such design" + (f" of {len(cells) - len(kept)} of {len(cells)} seeds" if kept else "")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dse.exceptions import InputError
-from experiments.cifar10 import gather, savings_page, series, targets
+from experiments.cifar10 import gather, savings_page, series, study, targets
 
 
 def row(
@@ -73,17 +73,24 @@ def test_the_summary_has_a_column_for_each_network() -> None:
 
 
 def test_targets_are_judged_by_the_losses_on_test_images() -> None:
+    def of_resnet8(designs: list[dict[str, str]], retrained: list[dict[str, str]]) -> list[list[str]]:
+        return [cells(line)[1:] for line in targets.table(designs, retrained) if line.startswith("| resnet8")]
+
     rows = [row("approximate", 0, 66, 0.9, 1.1), row("approximate", 0, 65.5, 1.0, 0.9)]
-    _, _, line = targets.table(rows, [])
-    assert cells(line)[1:] == [
-        "65 % at ≤ 1 pp",
-        "80 %",
-        "ours, approximate circuits",
-        "missed: 66.0 % at 1.10 pp",
-        "reached: 65.5 % at 0.90 pp",
-    ]
-    _, _, line = targets.table([], [row("approximate", 0, 70, 0.2, 0.1), row("approximate", 1, 81, 2.0, 2.0)])
-    assert cells(line)[4:] == ["missed: no such design of 1 of 2 seeds"] * 2
+    before, after = of_resnet8(rows, [])
+    assert before[:3] == ["65 % at ≤ 1 pp", "80 %", "ours, approximate circuits"]
+    assert before[3:] == ["missed: 66.0 % at 1.10 pp", "reached: 65.5 % at 0.90 pp"]
+    assert after[3:] == ["not run"] * 2
+    *_, after = of_resnet8([], [row("approximate", 0, 70, 0.2, 0.1), row("approximate", 1, 81, 2.0, 2.0)])
+    assert after[3:] == ["missed: no such design of 1 of 2 seeds"] * 2
+
+
+def test_the_page_says_which_runs_are_missing() -> None:
+    runs = [{"network": n.name, "arm": arm.name, "seed": str(seed)} for n, arm, seed in study.planned()]
+    assert list(savings_page.not_run(runs)) == []
+    some = [run for run in runs if run["network"] != "resnet14" and (run["network"], run["arm"]) != ("resnet8", "joint")]
+    *_, first, second = savings_page.not_run([*some, {"network": "resnet8", "arm": "joint", "seed": "1"}])
+    assert first == "- resnet8: joint (0, 2)" and second == "- resnet14: approximate (0), alwann-u8 (0), widths (0)"
 
 
 def test_the_exact_network_is_trained_once_for_all_arms_of_a_format() -> None:
