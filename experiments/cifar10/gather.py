@@ -190,7 +190,7 @@ def retrained_of(run: RunData) -> Iterator[list[object]]:
 def epochs_of(run: RunData) -> Iterator[list[object]]:
     """Yield what the retrained designs of a run lost at every epoch."""
     for one in trained_of(run):
-        figures = (one.design.epochs.tolist(), one.cross_entropy.tolist(), one.loss_pp.tolist())
+        figures = (one.design.epochs.astype(int).tolist(), one.cross_entropy.tolist(), one.loss_pp.tolist())
         yield from ([one.design.name, *row] for row in zip(*figures, strict=True))
 
 
