@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.config import load_config
+from dse.evaluator import TEST
 from dse.exceptions import InputError
 from dse.expected_loss import ExpectedLoss
 from dse.paired import Difference
@@ -30,6 +31,7 @@ from dse.report import (
     retraining_info,
 )
 from dse.run_folder import LOG, RESULT, RETRAINED, WEIGHTS, write_csv
+from dse.status import open_study
 from dse.types import Floats, Population
 
 EXACT, OURS = "exact", "approximate"
@@ -42,7 +44,7 @@ _DESIGN = (
 )
 _ASSIGNMENT = "assignment"  # multipliers in the layers' order
 _COLUMNS: Mapping[str, Sequence[str]] = {  # of each file, after those that say of which run a row is
-    "designs": (*_DESIGN, _ASSIGNMENT),
+    "designs": (*_DESIGN, "test_divergence", _ASSIGNMENT),  # mean KL(exact || design), nats
     "retrained": (
         *(*_DESIGN, "validation_loss_pp", "before_pp", "against_retrained_pp", "against_retrained_se_pp"),
         *("best_epoch", _ASSIGNMENT),
@@ -138,16 +140,24 @@ def _epoch(row: Row, epoch: object) -> tuple[str, ...]:
 
 def designs_of(run: RunData) -> Iterator[list[object]]:
     """Yield all designs of fronts, and the uniform ones."""
+    divergence = divergences(run.path)
 
     def rows(method: str, designs: Designs, names: Iterable[object], population: Population) -> Iterator[list[object]]:
         losses = (designs.choosing_loss_pp, designs.test_loss_pp, designs.test_se_pp)
         for name, energy, *figures, row in zip(names, designs.rel_energy, *losses, population, strict=True):
             chosen = [run.multipliers[m] for m in row]
-            yield [method, name, 100 * (1 - energy), *figures, approximate_percent(run, chosen), " ".join(chosen)]
+            share, diverges = approximate_percent(run, chosen), divergence[tuple(row.tolist())]
+            yield [method, name, 100 * (1 - energy), *figures, share, diverges, " ".join(chosen)]
 
     for method, front in run.fronts.items():
         yield from rows(method, front, front.number.tolist(), front.population)
     yield from rows(UNIFORM, run.uniforms, run.uniforms.names, run.uniforms.population)
+
+
+def divergences(run: Path) -> dict[tuple[int, ...], float]:
+    """Return how far the designs of a run diverge from the exact network on the test images, in nats."""
+    with open_study(run) as study:
+        return {found.assignment: found.figures["kl"] for found in study.evaluations(TEST) if found.error is None}
 
 
 def approximate_percent(run: RunData, chosen: Iterable[str]) -> float:

@@ -91,19 +91,26 @@ def column(rows: Sequence[Row], name: str) -> Floats:
     return np.array([float(row[name]) for row in rows])
 
 
+def divergences_at(seeds: Mapping[str, Sequence[Row]], savings: Sequence[float]) -> Floats:
+    """Return the divergences on test images in nats at savings in %, `(S,)`: means over seeds, read off as losses are."""
+    return np.mean([_read_off(rows, "test_divergence", savings) for rows in seeds.values()], axis=0)
+
+
 def losses_at(seeds: Mapping[str, Sequence[Row]], savings: Sequence[float]) -> tuple[Floats, Floats]:
     """Return test losses in pp and their standard errors at savings in %, `(S,)` each: means over seeds.
 
     Each seed's are read off the line between neighbouring designs of its front, which is that of the losses that choose. NaN
     beyond the end of a seed's front. The seeds are taken for independent.
     """
-    losses: list[Floats] = []
-    errors: list[Floats] = []
-    for rows in seeds.values():
-        saving, chosen_by = column(rows, "saving_percent"), column(rows, "loss_pp")
-        front = np.flatnonzero(non_dominated(np.column_stack([-saving, chosen_by])))
-        front = front[np.argsort(saving[front])]
-        for name, lines in (("test_loss_pp", losses), ("test_se_pp", errors)):
-            values = column(rows, name)[front]
-            lines.append(np.interp(savings, saving[front], values, left=np.nan, right=np.nan))
+    losses, errors = (
+        np.array([_read_off(rows, name, savings) for rows in seeds.values()]) for name in ("test_loss_pp", "test_se_pp")
+    )
     return np.mean(losses, axis=0), np.sqrt(np.sum(np.square(errors), axis=0)) / len(errors)
+
+
+def _read_off(rows: Sequence[Row], name: str, savings: Sequence[float]) -> Floats:
+    """Return a figure of one seed's designs at savings `(S,)`; NaN beyond its front."""
+    saving, chosen_by = column(rows, "saving_percent"), column(rows, "loss_pp")
+    front = np.flatnonzero(non_dominated(np.column_stack([-saving, chosen_by])))
+    front = front[np.argsort(saving[front])]
+    return np.interp(savings, saving[front], column(rows, name)[front], left=np.nan, right=np.nan)

@@ -3,8 +3,8 @@
     python experiments/cifar10/study.py [--networks resnet8 ...] [--arms approximate ...] [--seeds 0 ...] [--jobs 1]
         --set space.dataset.path=CIFAR10.npz --set space.multipliers.library=EVOAPPROX
 
-`tables.py` writes `results/cifar10/` from the runs; they need not all be made on one machine. What is set here counts for all
-arms, but for what makes an arm.
+`tables.py` writes `results/cifar10/` from the runs; they need not all be made on one machine. What is set here counts for
+all arms, but for what makes an arm.
 """
 
 from __future__ import annotations

@@ -59,6 +59,19 @@ def test_equal_energy_lies_between_neighbours_on_the_front() -> None:
     assert untold.startswith("- not compared") and "50 %, 70 %, 75 %" in untold
 
 
+def test_divergence_is_read_off_the_same_front() -> None:
+    rows = [
+        row("approximate", 0, 55, 0.2, 0.2, test_divergence=0.001),
+        row("approximate", 0, 60, 0.6, 0.0, test_divergence=0.9),  # dominated
+        row("approximate", 0, 65, 0.5, 0.6, test_divergence=0.003),
+        row("approximate", 1, 50, 0.2, 0.3, test_divergence=0.004),
+        row("approximate", 1, 70, 0.5, 0.8, test_divergence=0.008),
+    ]
+    head, _, ours = savings_page.diverging([*rows, row("widths", 0, 60, 1, 1, network="resnet20")], "resnet8")
+    at = dict(zip(cells(head), cells(ours), strict=True))
+    assert at["60 %"] == "4.0" and at["50 %"] == at["70 %"] == "–"  # (2 + 6) / 2; a seed ends elsewhere
+
+
 def test_there_is_no_comparison_without_reduced_widths() -> None:
     assert list(savings_page.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
 
