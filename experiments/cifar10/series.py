@@ -81,6 +81,15 @@ def within(rows: Iterable[Row], loss: str, levels: Sequence[float] = LOSS_LEVELS
     return found
 
 
+def saving_at_least(rows: Iterable[Row], saving: float) -> Mapping[tuple[str, Series], Sequence[Cell | None]]:
+    """Return the design of each seed that is expected to lose least among those that save so many %; None without one."""
+    found: dict[tuple[str, Series], list[Cell | None]] = {}
+    for which, seeds in by_seed(rows).items():
+        kept = ([row for row in mine if float(row["saving_percent"]) >= saving] for mine in seeds.values())
+        found[which] = [cell(mine[int(np.argmin(column(mine, "loss_pp")))]) if mine else None for mine in kept]
+    return found
+
+
 def cell(row: Row) -> Cell:
     """Return the figures of a row."""
     return Cell(*(float(row[key]) for key in ("saving_percent", "test_loss_pp", "test_se_pp", "approximate_percent")))
