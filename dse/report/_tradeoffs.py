@@ -25,8 +25,8 @@ class Tradeoff:
     like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
 
 
-def draw_tradeoffs(series: Sequence[Tradeoff], caption: str) -> Figure:
-    """Draw each series' loss over its saving, up to a loss of 5 pp."""
+def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None = None) -> Figure:
+    """Draw each series' loss over its saving, up to a loss of 5 pp, and what a library can save at most in % (`floor`)."""
     figure = canvas(10, 5.4, "Saving against loss", caption)
     axes = figure.subplots()
     styles = looks(list(dict.fromkeys(one.like or one.label for one in series)))
@@ -46,6 +46,8 @@ def draw_tradeoffs(series: Sequence[Tradeoff], caption: str) -> Figure:
             label=drawn(one.label),
         )
     axes.axhline(0, color="black", linewidth=0.6)
+    if floor is not None:
+        axes.axvline(floor, color="black", linewidth=0.6, linestyle=":", label="least power in the library")
     axes.grid(color="#eeeeee")
     axes.set_xlabel("energy of the multiplications saved (%)")
     axes.set_ylabel("loss of accuracy (pp)")

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from gather import gather
+from gather import OURS, gather
 from savings_page import page, summary
 from series import DRAWN, column, rows_of
 
@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def draw(out: Path) -> None:
     """Draw each network's designs on the test images, first seed, before and after retraining."""
-    designs, retrained = rows_of(out / "designs.csv"), rows_of(out / "retrained.csv")
+    designs, retrained, runs = (rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "runs"))
+    floors = {row["network"]: float(row["floor_percent"]) for row in runs if row["arm"] == OURS}
     for network in sorted({row["network"] for row in designs}):
         series = []
         for rows, kind in ((designs, ""), (retrained, ", retrained")):
@@ -40,7 +41,7 @@ def draw(out: Path) -> None:
                     line, like = method != UNIFORM and not kind, label if kind else ""
                     series.append(Tradeoff(label + kind, points, line=line, like=like))
         caption = f"{network} on CIFAR-10 (JPEG), 10,000 test images, seed 0"
-        save(partial(draw_tradeoffs, series, caption), out, network)
+        save(partial(draw_tradeoffs, series, caption, floors.get(network)), out, network)
 
 
 def main() -> None:

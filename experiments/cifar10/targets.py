@@ -36,8 +36,8 @@ TARGETS = (
 
 def table(designs: Sequence[Row], retrained: Sequence[Row]) -> Iterator[str]:
     """Yield a row for each target and arm: what validation images choose, and what test images themselves would."""
-    yield "Validation images choose twice, the largest saving within the loss and the least loss with the saving; test images"
-    yield "judge. Beside it stands what the test images themselves would choose within the loss."
+    yield "Validation images choose twice, the largest saving within the loss and the least loss with the saving; test"
+    yield "images judge. Beside it stands what the test images themselves would choose within the loss."
     yield ""
     yield "| network | target | hoped for | by | within the loss | with the saving | by test images themselves |"
     yield "|---" * 7 + "|"
