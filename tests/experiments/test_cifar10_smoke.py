@@ -92,7 +92,7 @@ def test_study_and_its_tables(
     retrain = {"designs": "[99]", "methods": '["nsga2"]', "uniform": '["exact"]', "epochs": 1, "batch_size": 8}
     options = [word for key, value in retrain.items() for word in ("--set", f"retrain.{key}={value}")]
     monkeypatch.setattr(study, "BASELINES", tmp_path)
-    run(study.main, "--networks", "resnet8", "--arms", "approximate", "alwann-u8", "--seeds", "1", *options, out=False)
+    run(study.main, "--networks", "resnet8", "--arms", "approximate", "alwann-u8", "--seeds", "0", *options, out=False)
     run(tables.main, "--runs", "runs/cifar10", data=False)
     text = (tmp_path / "out" / "README.md").read_text()
     assert "## resnet8" in text and "| ours, approximate circuits |" in text
@@ -124,7 +124,7 @@ def test_study_and_its_tables(
 
 def test_ablations(run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "BASELINES", tmp_path)
-    options = ("--set", "retrain={designs=[], epochs=1, batch_size=8}", "--seeds", "1", "--arms", "approximate")
+    options = ("--set", "retrain={designs=[], epochs=1, batch_size=8}", "--seeds", "0", "--arms", "approximate")
     run(study.main, "--networks", "resnet8", *options, out=False)
     out = run(ablations.main, "runs/cifar10/resnet8-approximate-seed0", "--levels", "99", data=False) / "resnet8"
     text = (out / "README.md").read_text()
