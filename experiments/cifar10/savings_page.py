@@ -14,6 +14,7 @@ from study import planned
 
 from dse.exceptions import InputError
 from dse.report import LOSS_LEVELS_PP
+from dse.types import Floats
 
 PUBLISHED = (
     ("AGN search with retraining, ResNet variants", "70 to 79", "< 1", "abstract of arXiv 2208.07265"),
@@ -98,11 +99,10 @@ def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
     found = {series: losses_at(seeds, SAVINGS) for (name, series), seeds in by_seed(rows).items() if name == network}
     if not {MIXED, APPROXIMATE} <= found.keys():
         return
-    yield "| | " + " | ".join(f"{saving} %" for saving in SAVINGS) + " |"
-    yield "|---" * (len(SAVINGS) + 1) + "|"
+    yield from at_savings_head()
     for series, label in SERIES.items():
-        if series in found and np.isfinite(found[series][0]).any():
-            yield f"| {label} | " + " | ".join("–" if np.isnan(x) else f"{x:.2f}" for x in found[series][0]) + " |"
+        if series in found:
+            yield from at_savings(label, found[series][0], 2)
     (ours, our_se), (exact, exact_se) = found[APPROXIMATE], found[MIXED]
     gap, error = ours - exact, np.hypot(our_se, exact_se)
     cells = ("–" if np.isnan(g) else f"{g:+.2f} ± {e:.2f}" for g, e in zip(gap, error, strict=True))
@@ -119,16 +119,25 @@ def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
     yield "The error of the difference is that of independent losses; they share their images, so it is rather less."
 
 
-def diverging(rows: Sequence[Row], network: str) -> Iterator[str]:
-    """Yield how far series diverge from the exact network at equal savings."""
+def at_savings_head() -> Iterator[str]:
+    """Yield the head of a table with a column for each saving."""
     yield "| | " + " | ".join(f"{saving} %" for saving in SAVINGS) + " |"
     yield "|---" * (len(SAVINGS) + 1) + "|"
+
+
+def at_savings(label: str, figures: Floats, digits: int) -> Iterator[str]:
+    """Yield the row of a series with figures `(S,)` at all savings; none where it has no designs there."""
+    if np.isfinite(figures).any():
+        yield f"| {label} | " + " | ".join("–" if np.isnan(x) else f"{x:.{digits}f}" for x in figures) + " |"
+
+
+def diverging(rows: Sequence[Row], network: str) -> Iterator[str]:
+    """Yield how far series diverge from the exact network at equal savings."""
+    yield from at_savings_head()
     seeds = by_seed(row for row in rows if row["network"] == network)
     for series, label in SERIES.items():
         if (network, series) in seeds:
-            found = divergences_at(seeds[network, series], SAVINGS)
-            if np.isfinite(found).any():
-                yield f"| {label} | " + " | ".join("–" if np.isnan(x) else f"{1000 * x:.1f}" for x in found) + " |"
+            yield from at_savings(label, 1000 * divergences_at(seeds[network, series], SAVINGS), 1)
 
 
 def retrained_designs(rows: Sequence[Row], network: str) -> Iterator[str]:

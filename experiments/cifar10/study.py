@@ -138,7 +138,8 @@ def main() -> None:
     names = [arm.name for arm in ARMS]
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--arms", nargs="+", default=names, choices=names)
-    parser.add_argument("--seeds", nargs="+", type=int, default=range(3), choices=range(3))
+    seeds = range(max(network.seeds for network in NETWORKS.values()))
+    parser.add_argument("--seeds", nargs="+", type=int, default=seeds, choices=seeds)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
