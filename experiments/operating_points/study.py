@@ -44,6 +44,7 @@ from dse.whole_files import writable_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = {"ours": choose_points, "published": choose_published}
+Search = Callable[[Population], Floats]  # designs `(P, L)` -> loss in pp and divergence on search images `(P, 2)`
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class Setting:
     """A prepared run with what answers for its designs."""
 
     prepared: Prepared
-    search: Callable[[Population], Floats]  # loss in pp and divergence on search images
+    search: Search
     train: Part
     validation: Part
     exact: Mapping[str, Right]  # by part: which images the exact network has right
 
 
-def search_figures(figures: Callable[[Population], Sequence[Any]], layers: int) -> Callable[[Population], Floats]:
-    """Return what a choice asks for, `(P, L)` -> `(P, 2)`, from figures of designs; NaN for those that failed."""
+def search_figures(figures: Callable[[Population], Sequence[Any]], layers: int) -> Search:
+    """Return what a choice asks for, from figures of designs; NaN for those that failed."""
     (exact,) = figures(np.zeros((1, layers), dtype=np.int64))
     if exact is None:
         raise InputError("the exact quantised network cannot be evaluated")
@@ -67,6 +68,20 @@ def search_figures(figures: Callable[[Population], Sequence[Any]], layers: int) 
         rows = [(np.nan, np.nan) if f is None else (f["accuracy"], f["kl"]) for f in figures(population)]
         accuracy, divergence = np.array(rows).reshape(-1, 2).T
         return np.column_stack([100 * (exact["accuracy"] - accuracy), divergence])
+
+    return found
+
+
+def counted(search: Search, display: ProgressDisplay, total: int) -> Search:
+    """Return the same search figures; the display shows how many designs they were asked for."""
+    met = 0
+
+    def found(population: Population) -> Floats:
+        nonlocal met
+        figures = search(population)
+        met += len(population)
+        display.update(min(met, total), total)
+        return figures
 
     return found
 
@@ -80,7 +95,8 @@ def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisp
             what = f"{choices.name}, {instances} instances, {method}, seed {seed}"
             display.start(what)
             request = choices.request(instances, seed)
-            found = METHODS[method](prepared.space, prepared.guidance, request, setting.search)
+            search = counted(setting.search, display, choices.evaluations)
+            found = METHODS[method](prepared.space, prepared.guidance, request, search)
             points = [OperatingPoint.of(prepared.space, design, f"point {o}") for o, design in enumerate(found.assignments)]
             model = OperatingPointModel.of(prepared.factory, points, prepared.space.multipliers)
             for scheme in choices.schemes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dse.exceptions import InputError
@@ -103,3 +105,19 @@ def test_what_fewer_instances_cost_is_the_mean_over_the_seeds_that_both_have(mon
     ]
     (said,) = page.costs(rows)
     assert "with 4 instances instead of 36 the points save 7.0, 5.0 per cent points less" in said
+
+
+def test_progress_says_how_many_designs_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "operating_points"))
+    spec = importlib.util.spec_from_file_location("points_study", ROOT / "experiments" / "operating_points" / "study.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "points_study", script)  # dataclasses look their module up
+    spec.loader.exec_module(script)
+    said: list[tuple[int, int]] = []
+    display = type("Display", (), {"update": lambda _, done, total: said.append((done, total))})()
+    search = script.counted(lambda population: population[:, :2] / 2, display, total=5)
+    for designs in (2, 2, 3):
+        population = np.arange(3 * designs).reshape(designs, 3)
+        np.testing.assert_array_equal(search(population), population[:, :2] / 2)
+    assert said == [(2, 5), (4, 5), (5, 5)]
