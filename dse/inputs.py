@@ -236,7 +236,14 @@ def open_choices(config: MultipliersConfig, format_name: str) -> Choices:
     for multiplier in library:
         operands.table(multiplier)
     variants = config.variants if config.variants is not None else VariantsConfig()
-    return expand(library, order=variants.order, tuning=variants.tuning, weight_tuning=config.weight_tuning)
+    return expand(
+        library,
+        order=variants.order,
+        x_clip=variants.x_clip,
+        w_clip=variants.w_clip,
+        tuning=variants.tuning,
+        weight_tuning=config.weight_tuning,
+    )
 
 
 def quantized(config: RunConfig, workload: Workload) -> nn.Module:

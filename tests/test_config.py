@@ -234,16 +234,18 @@ VARIANTS = "[space.multipliers]\nweight_tuning = {}\n[space.multipliers.variants
 
 def test_variants(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, INLINE)).space.multipliers.variants is None
-    given = load_config(write(tmp_path, INLINE + VARIANTS.format("true", 'order = true\ntuning = ["histogram"]')))
-    assert given.space.multipliers.variants == VariantsConfig(order=True, tuning=["histogram"])
+    given = load_config(write(tmp_path, INLINE + VARIANTS.format("true", 'order = true\nx_clip = [50]\ntuning = ["histogram"]')))
+    assert given.space.multipliers.variants == VariantsConfig(order=True, x_clip=[50], tuning=["histogram"])
 
 
 @pytest.mark.parametrize(
     ("weight_tuning", "line", "message"),
     [
         ("false", 'tuning = ["unifrom"]', "space.multipliers.variants.tuning"),
-        ("false", 'tuning = ["uniform", "uniform"]', "expected each tuning once"),
-        ("false", "swap = true", "unknown key 'swap'; valid: order, tuning in space.multipliers.variants"),
+        ("false", 'tuning = ["uniform", "uniform"]', "space.multipliers.variants.tuning: expected each once"),
+        ("false", "x_clip = [50, 100]", "space.multipliers.variants.x_clip.1: Input should be less than or equal to 99"),
+        ("false", "w_clip = [50, 50]", "space.multipliers.variants.w_clip: expected each once, got [50, 50]"),
+        ("false", "swap = true", "unknown key 'swap'; valid: order, tuning, w_clip, x_clip in space.multipliers.variants"),
         ("true", 'tuning = ["uniform"]', "weight_tuning = true tunes every multiplier uniformly: set it to false"),
     ],
 )

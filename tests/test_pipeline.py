@@ -419,14 +419,14 @@ VARIED = {
     "library": "catalogue",
     "include": ["booth_t3u", "loba1_k4u"],
     "weight_tuning": False,
-    "variants": {"order": True, "tuning": ["uniform", "histogram"]},
+    "variants": {"order": True, "x_clip": [50], "tuning": ["uniform", "histogram"]},
 }
 
 
 def test_variants_are_choices_like_any_other_and_can_be_built_from_what_is_exported(tmp_path: Path) -> None:
     plain = dse.run(smoke(space__multipliers={**VARIED, "variants": None}))
     found = dse.run(smoke(space__multipliers=VARIED, space__tiles=2), out=tmp_path / "run")
-    assert {"booth_t3u.swap.histogram", "loba1_k4u.swap", *plain.space.multipliers} < set(found.space.multipliers)
+    assert {"booth_t3u.swap.x50.histogram", "loba1_k4u.swap", *plain.space.multipliers} < set(found.space.multipliers)
     energies = dict(zip(found.space.multipliers, found.space.rel_energy, strict=True))
     for name, energy in energies.items():
         assert energy == plain.library.rel_energy[plain.library.index(name.partition(".")[0])]
@@ -443,17 +443,18 @@ def test_variants_are_choices_like_any_other_and_can_be_built_from_what_is_expor
             built = exported["layers"][layer]
             assert built["circuit"] == name.partition(".")[0] and len(built["table_sha256"]) == 64
             assert (built["first_operand"] == "weight") == (".swap" in name)
+            assert (built["x_clip"], built["w_clip"]) == (50 if ".x50" in name else 100, 100)
             assert built["tuning"] == next((kind for kind in ("uniform", "histogram") if name.endswith(kind)), "none")
     checked = verify(tmp_path / "run", designs=4)
     assert [v.verdict for v in checked.designs] == ["identical"] * len(checked.designs)
 
 
 def test_exact_multipliers_of_reduced_width_are_per_layer_mixed_precision(tmp_path: Path) -> None:
-    patterns = ["exact[34]x3*", "exact5x4", "exact5x4.x50*"]
-    library = {"library": "widths", "include": patterns, "weight_tuning": False, "variants": {"tuning": ["histogram"]}}
+    variants = {"order": True, "x_clip": [50], "w_clip": [80], "tuning": ["histogram"]}
+    library = {"library": "widths", "include": ["exact[34]x3", "exact5x4"], "weight_tuning": False, "variants": variants}
     found = dse.run(smoke(space__multipliers=library, space__tiles=2), out=tmp_path / "run")
     names = found.space.multipliers
-    assert names[0] == "exact8x8" and {"exact5x4", "exact5x4.x50w85", "exact5x4.x50.histogram"} < set(names)
+    assert names[0] == "exact8x8" and {"exact5x4", "exact5x4.x50w80", "exact5x4.swap.x50.histogram"} < set(names)
     for history in found.histories.values():
         for row in history.population:
             assert len({names[m].partition(".")[0] for m in row}) <= 2
@@ -462,11 +463,11 @@ def test_exact_multipliers_of_reduced_width_are_per_layer_mixed_precision(tmp_pa
 
 
 def test_reduced_widths_beside_another_library() -> None:
-    """The dearer of the two exact circuits is the reference; of the widths' uses none is swapped as well."""
-    patterns = ["dadda_trunc6u", "dadda_trunc8u", "exact5x4", "exact5x4.x50"]
+    """The dearer of the two exact circuits is the reference."""
+    patterns = ["dadda_trunc6u", "dadda_trunc8u", "exact5x4"]
     also: dict[str, Any] = {"also": ["widths"], "include": patterns, "weight_tuning": False}
     both = load_inputs(smoke(space__multipliers={**also, "library": "catalogue", "variants": {"order": True}}))
-    assert set(both.library.names) == {"exact8x8", "dadda_trunc6u", "dadda_trunc8u", "exact5x4", "exact5x4.x50"}
+    assert set(both.library.names) == {"exact8x8", "dadda_trunc6u", "dadda_trunc8u", "exact5x4", "exact5x4.swap"}
     with pytest.raises(InputError, match="space.multipliers: multiplier library: the name '.*' comes 2 times"):
         load_inputs(smoke(space__multipliers={**also, "library": "widths"}))
     with pytest.raises(InputError, match="also"):

@@ -92,19 +92,23 @@ class QuantisationConfig(Table):
 
 
 PACKAGED = ("builtin", "catalogue", "widths")  # libraries that are no files
+Clip = Annotated[int, Field(ge=1, le=99)]  # share of an operand's range, per cent
 
 
 class VariantsConfig(Table):
     """Variants of every circuit that layers may choose beside it, at the same energy; see `dse.variants.expand`."""
 
     order: bool = False  # NAME.swap: the first operand is the weight; where that changes a product
+    x_clip: list[Clip] = []  # NAME.x50: the codes of activations cover 50 % of their range, what is beyond is clipped
+    w_clip: list[Clip] = []  # NAME.w75: those of weights
     tuning: list[Literal["uniform", "histogram"]] = []  # NAME.uniform, NAME.histogram: weights tuned layer by layer
 
-    @model_validator(mode="after")
-    def _each_once(self) -> VariantsConfig:
-        if len(set(self.tuning)) < len(self.tuning):
-            raise ValueError(f"expected each tuning once, got {self.tuning}")
-        return self
+    @field_validator("x_clip", "w_clip", "tuning")
+    @classmethod
+    def _each_once(cls, given: list[Any]) -> list[Any]:
+        if len(set(given)) < len(given):
+            raise ValueError("expected each once")
+        return given
 
 
 class MultipliersConfig(Table):

@@ -3,6 +3,7 @@
 from dse.multipliers._builtin import PACKAGED, builtin, catalogue, generate
 from dse.multipliers._catalogue import Entry, catalogue_entries, measured_entries, with_fronts, write_catalogue
 from dse.multipliers._circuit import ESTIMATED, from_netlist
+from dse.multipliers._clip import clipped
 from dse.multipliers._evolved import evolved, evolved_source, figure_comments
 from dse.multipliers._import import ImportReport, import_library
 from dse.multipliers._library import MultiplierLibrary, MultiplierSource
@@ -32,6 +33,7 @@ __all__ = [
     "catalogue",
     "catalogue_entries",
     "check",
+    "clipped",
     "error_metrics",
     "error_rank",
     "evolved",

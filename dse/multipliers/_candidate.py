@@ -44,7 +44,6 @@ class Candidate:
     any_arrangement: bool = False  # a signed table may also begin with the most negative value
     warnings: tuple[str, ...] = ()
     netlist: Netlist | None = None  # x being operand `a`
-    circuit: str = ""
 
 
 def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
@@ -88,7 +87,6 @@ def checked(candidate: Candidate, order: Order = "xw") -> Multiplier:
             delay_ns=c.delay_ns,
             origin=origin,
             netlist=c.netlist if order == "xw" else None,
-            circuit=c.circuit,
         )
     except InputError as error:  # which names the multiplier
         raise InputError(f"{c.where}: {error}") from None

@@ -87,12 +87,11 @@ class MultiplierLibrary:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 (hex) of everything that can change a result: order, names, tables, figures, circuits (no origins)."""
+        """SHA-256 (hex) of everything that can change a result: order, names, tables, figures (no origins)."""
         content = [(m.name, m.table_hash, m.power_mw, m.area_um2, m.delay_ns) for m in self]
         # As float, because the same figure may come as a Python or a NumPy number.
         plain = [(*row[:2], *(None if v is None else float(v) for v in row[2:])) for row in content]
-        circuits = [m.circuit for m in self] if any(m.circuit for m in self) else []
-        return hashlib.sha256(repr([*plain, *circuits]).encode()).hexdigest()
+        return hashlib.sha256(repr(plain).encode()).hexdigest()
 
     def select(self, include: Sequence[str] = ("*",), exclude: Sequence[str] = ()) -> MultiplierLibrary:
         """Keep the multipliers whose name matches a pattern of `include` and none of `exclude`.

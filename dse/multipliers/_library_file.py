@@ -22,7 +22,6 @@ VERSION = 1
 _FIELDS = (
     "name", "x_bits", "w_bits", "x_signed", "w_signed", "power_mw", "area_um2", "delay_ns", "origin", "netlist"
 )  # fmt: skip
-_CIRCUIT = "circuit"  # a key that only multipliers with a circuit of another name have
 
 
 def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
@@ -30,7 +29,7 @@ def write_library(path: Path, multipliers: Sequence[Multiplier]) -> None:
 
     The file is a zip of `.npy` arrays: each multiplier's table `(2^x_bits, 2^w_bits)` int32 under its name, and under
     `dse_library` a JSON text with the format's version and each multiplier's name, widths, signs, figures, origin and, where
-    they are known, netlist (as Verilog) and circuit.
+    it is known, netlist (as Verilog).
 
     Args:
         path: File to write or replace, `.npz`.
@@ -92,8 +91,6 @@ def _plain(multiplier: Multiplier) -> dict[str, Any]:
         values[key] = bool(values[key])
     for key in ("power_mw", "area_um2", "delay_ns"):
         values[key] = None if values[key] is None else float(values[key])
-    if multiplier.circuit:
-        values[_CIRCUIT] = multiplier.circuit
     netlist = multiplier.netlist
     values["netlist"] = None if netlist is None else to_verilog(netlist, "multiplier")
     return values
@@ -117,8 +114,8 @@ def _entries(path: Path, text: NDArray[np.generic]) -> list[dict[str, Any]]:
         raise InputError(f"{path}: is a library of version {version!r}, expected {VERSION}; update dse or import again")
     for entry in entries if isinstance(entries, list) else [entries]:
         keys = set(entry) if isinstance(entry, dict) else {"?"}
-        if keys - {_CIRCUIT} != set(_FIELDS):
-            odd = ", ".join(sorted(map(str, (keys - {_CIRCUIT}) ^ set(_FIELDS))))
+        if keys != set(_FIELDS):
+            odd = ", ".join(sorted(map(str, keys ^ set(_FIELDS))))
             raise InputError(f"{path}: {LIBRARY_KEY}: an entry has unknown or missing keys ({odd}); import it again")
         _check_types(path, entry)
     return list(entries)
@@ -129,7 +126,5 @@ def _check_types(path: Path, entry: dict[str, Any]) -> None:
     for key, kind in (("x_signed", bool), ("w_signed", bool), ("origin", str), ("name", str)):
         if not isinstance(entry[key], kind):
             raise InputError(f"{path}: {LIBRARY_KEY}: {key} is {entry[key]!r}; import it again")
-    if not isinstance(entry.get(_CIRCUIT, ""), str):
-        raise InputError(f"{path}: {LIBRARY_KEY}: {_CIRCUIT} is {entry[_CIRCUIT]!r}; import it again")
     if entry["netlist"] is not None and not isinstance(entry["netlist"], str):
         raise InputError(f"{path}: {LIBRARY_KEY}: netlist is {entry['netlist']!r}; import it again")

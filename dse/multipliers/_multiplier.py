@@ -38,8 +38,6 @@ class Multiplier:
         delay_ns: Delay in ns, or None.
         origin: Where table and figures come from, one line.
         netlist: The circuit's gates where they are known; its table is not held against `table`.
-        circuit: Name of the circuit that this is one use of, where several multipliers are the same hardware; empty: it is a
-            circuit by itself.
 
     Raises:
         InputError: One of the above does not hold, or a product does not fit `x_bits + w_bits` bits.
@@ -57,7 +55,6 @@ class Multiplier:
     delay_ns: float | None = None
     origin: str = ""
     netlist: Netlist | None = None
-    circuit: str = ""
 
     def __post_init__(self) -> None:
         _check_name(self.name)

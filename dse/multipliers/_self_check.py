@@ -47,7 +47,7 @@ def twins(multipliers: Iterable[Multiplier]) -> dict[str, str]:
         own, turned = _key(m.table, m.x_signed, m.w_signed), _key(m.table.T, m.w_signed, m.x_signed)
         if own in first:
             found[m.name] = f"has the same table as '{first[own]}'"
-        elif turned in first and not m.circuit:  # who names the circuit knows how it is wired
+        elif turned in first:
             found[m.name] = f"has the transposed table of '{first[turned]}'; check the operand order of both"
         first.setdefault(own, m.name)
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.operating_points._choice_by_circuit import by_circuit
 from dse.operating_points._choice_ledger import Evaluate, Ledger
 from dse.operating_points._choice_measured import best_simulated
 from dse.operating_points._choice_pick import Goal
@@ -26,6 +27,7 @@ Circuits = tuple[int, ...]
 Quality = tuple[float, ...]
 
 
+@by_circuit
 def choose_points(space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Evaluate) -> OperatingPoints:
     """Choose at most n circuits and the assignments of all O points, as one search.
 

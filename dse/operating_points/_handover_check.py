@@ -21,7 +21,7 @@ from dse.exceptions import InputError, under
 from dse.operating_points._handover_form import ARRAYS_FORM, OPERANDS_FORM, Form
 from dse.operating_points._handover_replay import Array, Ints, Operands, accumulators, require_shapes
 
-FORMAT, VERSION = "dse-handover", 2
+FORMAT, VERSION = "dse-handover", 3
 DESCRIPTION, ARRAYS, VERILOG = "handover.json", "handover.npz", "verilog"
 EXACT = "exact"  # what layers that are not approximable multiply with
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dse.exceptions import InputError
-from dse.multipliers import Multiplier, swapped
+from dse.multipliers import Multiplier
 from dse.nn.convert import quantized_layers
 from dse.operands import OperandFormat
 from dse.operating_points._handover_arrays import Arrays
@@ -46,7 +46,7 @@ def instances_and_choices(
     described = [_choice(name, wiring, known.get(name), arrays) for name, wiring in used]
     instances = dict.fromkeys(choice["instance"] for choice in described)
     circuits = gates(instances, library, choices)
-    computed = [_computed(d, wiring, circuits, operands) for d, (_, wiring) in zip(described, used, strict=True)]
+    computed = [_computed(known.get(name), wiring, circuits, operands) for name, wiring in used]
     verilog = modules({circuit.name: circuit for circuit in computed if circuit is not None})
     return [_instance(name, verilog.get(name)) for name in instances], described, wirings, dict(verilog.values())
 
@@ -68,6 +68,8 @@ def _choice(name: str, wiring: Wiring, known: Choice | None, arrays: Arrays) -> 
         "name": name,
         "instance": name if known is None else known.circuit,
         "first_operand": "weight" if known is not None and known.swapped else "activation",
+        "x_clip": 100 if known is None else known.x_clip,
+        "w_clip": 100 if known is None else known.w_clip,
         "tuning": "uniform" if wiring.stored is not None else by_layer or "none",
         "table": arrays.keep(f"tables.{name}", wiring.table),
         "table_sha256": table_hash(wiring.table),
@@ -76,13 +78,12 @@ def _choice(name: str, wiring: Wiring, known: Choice | None, arrays: Arrays) -> 
 
 
 def _computed(
-    choice: Mapping[str, Any], wiring: Wiring, circuits: Mapping[str, Multiplier], operands: OperandFormat
+    choice: Choice | None, wiring: Wiring, circuits: Mapping[str, Multiplier], operands: OperandFormat
 ) -> Multiplier | None:
     """Return the circuit of a choice if its gates compute what the choice multiplies with."""
-    circuit = circuits.get(choice["instance"])
-    if circuit is None:
+    if choice is None or (circuit := circuits.get(choice.circuit)) is None:
         return None
-    table = operands.table(swapped(circuit) if choice["first_operand"] == "weight" else circuit)
+    table = operands.table(choice.use(circuit))
     return circuit if np.array_equal(table, wiring.table[:, : 2**operands.w_bits]) else None
 
 

@@ -37,6 +37,8 @@ class Form:
             "name": text(),
             "instance": text(),
             "first_operand": one_of("activation", "weight"),
+            "x_clip": integer(1, 100),
+            "w_clip": integer(1, 100),
             "tuning": one_of("none", "uniform", "histogram"),
             "table": self.array("int32", 256, None),
             "table_sha256": text("[0-9a-f]{64}"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dse.operating_points._choice_by_circuit import by_circuit
 from dse.operating_points._choice_ledger import Evaluate, Ledger
 from dse.operating_points._choice_pick import Goal
 from dse.operating_points._choice_points import OperatingPoints, chosen_points
@@ -20,6 +21,7 @@ _SWEPT = 0.5  # share of the evaluations for multiples of the published scales; 
 _IDLE = 40  # scales tried in a row without a new design before all is taken to have been tried
 
 
+@by_circuit
 def choose_published(space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Evaluate) -> OperatingPoints:
     """Choose operating points as published, with the tolerance scales that simulation finds best.
 

@@ -21,20 +21,17 @@ _MOST_KEPT = 4000  # fronts remembered
 class SetFronts:
     """The front of energy and additive proxy that each set of circuits admits.
 
-    With the circuits given, the best assignment for any energy is exact and cheap, up to what `additive_front` says: of a
-    circuit's variants each layer takes the one that costs it least.
+    With the circuits given, the best assignment for any energy is exact and cheap, up to what `additive_front` says.
 
     Args:
-        space: The search space.
+        space: The search space, of circuits.
         guidance: The proxy, `cost (L, M)`.
     """
 
     def __init__(self, space: SearchSpace, guidance: Guidance) -> None:
         self._space = space
-        self._best = space.best_variants(guidance.cost)  # (L, C)
-        self._spent = np.take_along_axis(space.op_counts[:, None] * space.rel_energy, self._best, axis=1)
-        self._cost = np.take_along_axis(guidance.cost, self._best, axis=1)
-        self._allowed = np.take_along_axis(space.choices, self._best, axis=1)
+        self._spent = space.op_counts[:, None] * space.rel_energy
+        self._cost, self._allowed = guidance.cost, space.choices
         self._known: dict[tuple[int, ...], Population] = {}
 
     def __call__(self, circuits: tuple[int, ...]) -> Population:
@@ -50,7 +47,7 @@ class SetFronts:
         if not allowed.any(axis=1).all():
             return np.zeros((0, len(allowed)), dtype=np.int64)
         front = additive_front(self._spent[:, circuits], self._cost[:, circuits], allowed, resolution=_RESOLUTION)
-        designs = self._best[np.arange(len(allowed)), circuits[front]]
+        designs = circuits[front]
         return designs[self._space.permits(designs)]
 
 

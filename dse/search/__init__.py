@@ -7,6 +7,7 @@
 from dse.search._additive import additive_search
 from dse.search._additive_front import additive_front
 from dse.search._alwann import Alwann
+from dse.search._by_circuit import ByCircuit
 from dse.search._checked import Checked
 from dse.search._exhaustive import Exhaustive
 from dse.search._greedy import Greedy
@@ -26,6 +27,7 @@ __all__ = [
     "METHODS",
     "Alwann",
     "Builder",
+    "ByCircuit",
     "Checked",
     "Exhaustive",
     "Greedy",

@@ -27,11 +27,7 @@ def chain_of(designs: Population, space: SearchSpace, guidance: Guidance, popula
 
 def additive_designs(space: SearchSpace, guidance: Guidance) -> Population:
     """Return the front of energy and proxy within the space, dear to cheap: `(N, L)`, N >= 1."""
-    best = space.best_variants(guidance.cost)  # (L, C) variants of a circuit differ in nothing but their cost
-    spent = np.take_along_axis(space.op_counts[:, None] * space.rel_energy, best, axis=1)
-    cost = np.take_along_axis(guidance.cost, best, axis=1)
-    allowed = np.take_along_axis(space.choices, best, axis=1)
-    designs = additive_front(spent, cost, allowed, tiles=space.tile_limit)
-    designs = best[np.arange(len(best)), designs]
+    spent = space.op_counts[:, None] * space.rel_energy
+    designs = additive_front(spent, guidance.cost, space.choices, tiles=space.tile_limit)
     designs = designs[space.permits(designs)]
     return designs if len(designs) else space.cheapest()[None]

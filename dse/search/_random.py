@@ -10,7 +10,7 @@ from dse.types import Objectives, Population
 
 
 class RandomSearch:
-    """Draws T circuits (T the tile limit) and gives each layer one of them at random, in a random one of its variants.
+    """Draws T multipliers (T the tile limit) and gives each layer one of them at random.
 
     Where multipliers are forbidden, each layer draws among those of the T that it allows. A layer that allows none of them,
     and a design over the energy bound, are repaired, which makes the draws less uniform the more the space forbids.
@@ -36,19 +36,12 @@ class RandomSearch:
 
 def random_designs(space: SearchSpace, count: int, rng: np.random.Generator) -> Population:
     """Draw designs `(count, L)` as `RandomSearch` does."""
-    tiles = rng.integers(0, space.n_circuits, (count, space.tile_limit))
-    shape = (count, len(space.layers))
-    best = space.best_variants(np.zeros(space.choices.shape))
+    tiles = rng.integers(0, len(space.multipliers), (count, space.tile_limit))
     if space.allowed is None:
-        places = rng.integers(0, space.tile_limit, shape)
+        places = rng.integers(0, space.tile_limit, (count, len(space.layers)))
     else:
-        places = _allowed_places(np.take_along_axis(space.allowed, best, axis=1), tiles, rng)
-    circuits = np.take_along_axis(tiles, places, axis=1)
-    if space.circuits is None:
-        return space.repair(circuits)
-    fits = (space.circuits == circuits[:, :, None]) & space.choices  # (P, L, M)
-    drawn = np.argmax(np.where(fits, rng.random(fits.shape), -1.0), axis=2)
-    return space.repair(np.where(fits.any(axis=2), drawn, best[np.arange(len(best)), circuits]))
+        places = _allowed_places(space.allowed, tiles, rng)
+    return space.repair(np.take_along_axis(tiles, places, axis=1))
 
 
 def _allowed_places(allowed: NDArray[np.bool_], tiles: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, TypeVar
 
 from dse.exceptions import InputError, one_line, unknown_name
+from dse.search._by_circuit import ByCircuit, CircuitSearch
 from dse.search._guidance import Guidance
 from dse.search._optuna import OptunaSearch
 from dse.space import SearchSpace
@@ -76,6 +77,8 @@ def make_search(
 ) -> Search:
     """Return a fresh search; only methods that use the profile read `guidance`.
 
+    Where circuits have variants, the method is given a space of circuits (`ByCircuit`).
+
     Args:
         name: A name of `METHODS` or of the entry points `dse.methods`, `optuna:SAMPLER`, or an import path
             `package.module:attribute` or `file.py:attribute` of a class or function as `register_method` takes it.
@@ -88,6 +91,19 @@ def make_search(
     Raises:
         InputError: If no method has that name, or it refuses the space or the guidance.
     """
+    view = ByCircuit.of(space, guidance)
+    search = _made(name, view.space, view.guidance, population, seed, load)
+    return search if space.circuits is None else CircuitSearch(search, view)
+
+
+def _made(
+    name: str,
+    space: SearchSpace,
+    guidance: Guidance,
+    population: int,
+    seed: int,
+    load: Callable[[str, str], Any] | None,
+) -> Search:
     if name.startswith(_OPTUNA):
         return OptunaSearch(space, name.removeprefix(_OPTUNA), population=population, seed=seed)
     if name in METHODS:

@@ -22,7 +22,8 @@ def described(item: Choice, tables: LayerTables, operands: OperandFormat, *, lay
         layer, choice: Positions in `tables`.
 
     Returns:
-        `circuit`: its name; `first_operand`: `activation` or `weight`; `tuning`; `stored_weights`: the weight
+        `circuit`: its name; `first_operand`: `activation` or `weight`; `x_clip` and `w_clip`: shares of the ranges of
+        activations and weights that their codes cover, per cent; `tuning`; `stored_weights`: the weight
         to store for each weight of the network that is not stored as it is, as values of the format, not codes; and
         `table_sha256`: of the layer's products of all codes, `(256, 2^Bw)` int32, little endian, row by row.
     """
@@ -33,6 +34,8 @@ def described(item: Choice, tables: LayerTables, operands: OperandFormat, *, lay
     return {
         "circuit": item.circuit,
         "first_operand": "weight" if item.swapped else "activation",
+        "x_clip": item.x_clip,
+        "w_clip": item.w_clip,
         "tuning": "none" if item.tuning is None else item.tuning,
         "stored_weights": {} if codes is None else {str(values[w]): values[codes[w]] for w in moved},
         "table_sha256": hashlib.sha256(np.ascontiguousarray(products).astype("<i4").tobytes()).hexdigest(),

@@ -63,7 +63,6 @@ ARMS = (
         "widths",
         (
             "space.multipliers.library=widths",
-            'space.multipliers.variants={tuning=["histogram"]}',
             'search.methods=["nsga2"]',
             'retrain.methods=["nsga2"]',
         ),
@@ -72,7 +71,6 @@ ARMS = (
         "joint",
         (
             'space.multipliers.also=["widths"]',
-            'space.multipliers.variants={order=true, tuning=["histogram"]}',
             'search.methods=["nsga2"]',
             'retrain.methods=["nsga2"]',
             'retrain.uniform=["exact"]',  # uniform ones are those of the two arms alone

@@ -95,7 +95,6 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         ({"version": 1, "multipliers": 3}, "unknown or missing keys"),
         ({"version": 1, "multipliers": []}, "names and tables do not match (0 and 1)"),
         (text(module="m"), "unknown or missing keys (module)"),
-        (text(circuit=3), "circuit is 3"),
         (text(netlist="module"), "verilog: line 1"),
         (text(netlist=3), "netlist is 3"),
         (text(netlist=to_verilog(column_truncated(2, bits=4), "t")), "the netlist of 'm' does not compute its table"),

@@ -123,6 +123,11 @@ def test_variants_share_a_circuit_and_forbidden_ones_are_kept_out() -> None:
     for choose in (choose_points, choose_published):
         found = choose(made, guidance, PointsRequest(instances=2, points=2, evaluations=50), evaluated(additive(guidance)))
         assert len(found.circuits) <= 2 and (found.assignments[:, 0] < 3).all()
+        for designs in (found.assignments, found.simulated.population):  # each circuit in the layer's best variant
+            for layer, m in enumerate(designs.T):
+                other = np.array([0, 2, 1, 4, 3])[m]
+                cost = np.where(made.choices, guidance.cost, np.inf)[layer]
+                assert (cost[m] <= cost[other]).all()
 
 
 def test_failed_designs_are_never_points() -> None:

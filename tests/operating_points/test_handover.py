@@ -73,20 +73,22 @@ def test_what_points_share_is_kept_once(tmp_path: Path) -> None:
 def test_circuits_with_gates_come_as_verilog_that_computes_their_tables(tmp_path: Path) -> None:
     chosen = builtin(signed=False)
     circuit = next(m for m in chosen if not m.is_exact and not is_symmetric(m))
-    choices = expand(MultiplierLibrary([chosen[0], circuit]), order=True)
+    choices = expand(MultiplierLibrary([chosen[0], circuit]), order=True, x_clip=[50])
     seen = np.full((len(LAYERS), 256), 1 / 256)
     choices, tables = choice_tables(choices, operand_format("u8"), seen)
     names = choices.library.names
-    assert names == (chosen[0].name, circuit.name, f"{circuit.name}.swap")
+    assert names == (chosen[0].name, *(f"{circuit.name}{use}" for use in ("", ".x50", ".swap", ".swap.x50")))
     points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
     model = OperatingPointModel(network("u8"), points, names, tables)
     path = write_handover(tmp_path / "bundle", model, images(1), library=chosen, choices=choices)
     check_handover(path)
     described, _ = bundle(path)
-    assert [(choice["instance"], choice["first_operand"]) for choice in described["choices"]] == [
-        (chosen[0].name, "activation"),
-        (circuit.name, "activation"),
-        (circuit.name, "weight"),
+    assert [(choice["instance"], choice["first_operand"], choice["x_clip"]) for choice in described["choices"]] == [
+        (chosen[0].name, "activation", 100),
+        (circuit.name, "activation", 100),
+        (circuit.name, "activation", 50),
+        (circuit.name, "weight", 100),
+        (circuit.name, "weight", 50),
     ]
     assert len(described["instances"]) == 2
     for instance in described["instances"]:

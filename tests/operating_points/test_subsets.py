@@ -28,16 +28,6 @@ def test_the_front_within_a_set_is_that_of_all_its_designs(chosen: tuple[int, ..
     )
 
 
-def test_each_layer_takes_the_best_variant_that_it_allows() -> None:
-    made, guidance = library_space(layers=3, multipliers=3)
-    energy = np.array([1.0, 0.5, 0.5])
-    allowed = np.ones((3, 3), dtype=bool)
-    allowed[2, 2] = False
-    made = replace(made, rel_energy=energy, circuits=np.array([0, 1, 1]), allowed=allowed)
-    guidance = replace(guidance, cost=np.array([[0, 2.0, 1.0], [0, 1.0, 2.0], [0, 2.0, 1.0]]))
-    assert SetFronts(made, guidance)((1,)).tolist() == [[2, 1, 1]]
-
-
 def test_a_set_that_a_layer_may_not_have_has_no_design() -> None:
     made, guidance = library_space(layers=2, multipliers=3)
     allowed = np.ones((2, 3), dtype=bool)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.multipliers import Multiplier, MultiplierLibrary, builtin, swapped, tuned
+from dse.multipliers import Multiplier, MultiplierLibrary, builtin, clipped, swapped, tuned
 from dse.variants import Choices, expand
 from tests.small import library
 
@@ -34,6 +34,30 @@ def test_every_variant_of_every_circuit() -> None:
         assert choice.tuning is None or choice.multiplier.name.endswith(choice.tuning)
     assert "weights tuned for the layer (histogram)" in choices.library["noisy.swap.histogram"].origin
     assert "operands swapped" in choices.library["noisy.swap.histogram"].origin
+
+
+def test_clipped_operands_multiply_the_choices_but_for_the_uniform_tuning() -> None:
+    made = library()
+    choices = expand(made, order=True, x_clip=[75, 50], w_clip=[80], tuning=["uniform", "histogram"], weight_tuning=False)
+    clips = ("x75", "x50", "w80", "x75w80", "x50w80")
+    of_noisy = [choice for choice in choices if choice.circuit == "noisy"]
+    names = {f"noisy{turned}.{clip}{kind}" for turned in ("", ".swap") for clip in clips for kind in ("", ".histogram")}
+    names |= {f"noisy{turned}{kind}" for turned in ("", ".swap") for kind in ("", ".uniform", ".histogram")}
+    assert {choice.multiplier.name for choice in of_noisy} == names and len(of_noisy) == len(names) == 26
+    for choice in of_noisy:
+        assert np.array_equal(choice.multiplier.table, choice.use(made["noisy"]).table)
+    both = choices.items[choices.library.index("noisy.swap.x50w80.histogram")]
+    assert (both.swapped, both.x_clip, both.w_clip, both.tuning) == (True, 50, 80, "histogram")
+    assert np.array_equal(both.multiplier.table, clipped(swapped(made["noisy"]), 50, 80).table)
+    assert [choice.multiplier.name for choice in choices if choice.circuit == made.names[0]] == [made.names[0]]
+
+
+def test_clipped_operands_are_not_tuned_for_all_activations_alike() -> None:
+    made = library()
+    once = expand(made, x_clip=[50], weight_tuning=True)
+    untuned = {choice.multiplier.name: choice.untuned for choice in once}
+    assert untuned["noisy"] is made["noisy"] and untuned["noisy.x50"] is None
+    assert np.array_equal(once.library["noisy.x50"].table, clipped(made["noisy"], 50).table)
 
 
 def test_a_circuit_that_is_tuned_once_for_all_is_tuned_in_its_own_order() -> None:

@@ -225,6 +225,7 @@ def test_what_a_layer_is_built_of() -> None:
     m = choices.library.index("noisy.swap.histogram")
     found = described(choices.items[m], tables, FORMATS["sm8"], layer=1, choice=m)
     assert (found["circuit"], found["first_operand"], found["tuning"]) == ("noisy", "weight", "histogram")
+    assert (found["x_clip"], found["w_clip"]) == (100, 100)
     circuit, stored = library()["noisy"].table, found["stored_weights"]
     rebuilt = np.zeros((256, 512), dtype="<i4")
     for w in range(-255, 256):

@@ -42,7 +42,7 @@ def read_npz(path: Path, options: ReadOptions) -> list[Candidate]:
 def _from_library(m: Multiplier, path: Path, *, wx: bool) -> Candidate:
     """Return a multiplier of a library as a candidate; its order is known, whatever the other files' is."""
     a, b = ("w", "x") if wx else ("x", "w")
-    values = {key: getattr(m, key) for key in ("power_mw", "area_um2", "delay_ns", "origin", "circuit")}
+    values = {key: getattr(m, key) for key in ("power_mw", "area_um2", "delay_ns", "origin")}
     return Candidate(
         m.name,
         m.table.T if wx else m.table,

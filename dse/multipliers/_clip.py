@@ -1,0 +1,63 @@
+"""A multiplier whose operands cover a part of their range, with all their codes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.exceptions import InputError
+from dse.multipliers._multiplier import Multiplier
+
+
+def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Multiplier:
+    """Return what a circuit computes where its operands are clipped at a part of their range and spread over all codes.
+
+    Few activations come near the largest one. Clipping (Banner et al., NeurIPS 2019, choose where for low-bit quantisers)
+    trades the error of those few against larger codes of all others, relative to which most circuits err less. In hardware
+    it is another scale of quantisation: it folds into the factors of the requantisation.
+
+    The table keeps the codes of the unclipped operands, so that choices of a layer compare: with the shares `s = clip / 100`
+    it holds `T'[x, w] = round(s_x s_w T[q(x / s_x), q(w / s_w)])`, where `q` rounds to the nearest code there is; halves go
+    up. The circuit multiplies the codes `q`. Rounding products to integers adds at most half a unit.
+
+    Args:
+        multiplier: The circuit.
+        x_clip: Share of the activation's range that is covered, per cent, 1 to 100.
+        w_clip: The weight's.
+
+    Returns:
+        The multiplier `NAME.x50`, `NAME.w75` or `NAME.x50w75` with the same figures and without the netlist, which computes
+        products of other codes; the multiplier itself where both shares are 100 %.
+
+    Raises:
+        InputError: A share is out of bounds.
+    """
+    for key, share in (("x_clip", x_clip), ("w_clip", w_clip)):
+        if not 1 <= share <= 100:
+            raise InputError(f"multiplier '{multiplier.name}': {key}: expected 1 to 100 %, got {share}")
+    if (x_clip, w_clip) == (100, 100):
+        return multiplier
+    rows, columns = _codes(multiplier.x_values, x_clip), _codes(multiplier.w_values, w_clip)
+    products = multiplier.table.astype(np.int64)[np.ix_(rows, columns)]
+    shares = "".join(f"{key}{share}" for key, share in (("x", x_clip), ("w", w_clip)) if share < 100)
+    covered = f"activations over {x_clip} %, weights over {w_clip} % of their range"
+    return dataclasses.replace(
+        multiplier,
+        name=f"{multiplier.name}.{shares}",
+        table=_rounded(products * (x_clip * w_clip), 100 * 100).astype(np.int32),
+        origin="; ".join(filter(None, (multiplier.origin, covered))),
+        netlist=None,
+    )
+
+
+def _codes(values: NDArray[np.int64], clip: int) -> NDArray[np.int64]:
+    """Return the code that stands for each code where these `values` of the codes cover `clip` per cent."""
+    spread = np.clip(_rounded(100 * values, clip), values.min(), values.max())
+    return spread % len(values)  # two's complement where values are signed
+
+
+def _rounded(numerators: NDArray[np.int64], denominator: int) -> NDArray[np.int64]:
+    """Divide and round to the nearest integer, halves up."""
+    return (2 * numerators + denominator) // (2 * denominator)
