@@ -234,7 +234,8 @@ VARIANTS = "[space.multipliers]\nweight_tuning = {}\n[space.multipliers.variants
 
 def test_variants(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, INLINE)).space.multipliers.variants is None
-    given = load_config(write(tmp_path, INLINE + VARIANTS.format("true", 'order = true\nx_clip = [50]\ntuning = ["histogram"]')))
+    lines = 'order = true\nx_clip = [50]\ntuning = ["histogram"]'
+    given = load_config(write(tmp_path, INLINE + VARIANTS.format("true", lines)))
     assert given.space.multipliers.variants == VariantsConfig(order=True, x_clip=[50], tuning=["histogram"])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from dse.search._additive_front import additive_front
 from dse.search._chain import Chain
 from dse.search._guidance import Guidance
