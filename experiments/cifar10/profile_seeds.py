@@ -49,7 +49,6 @@ SETTINGS = (  # of the comparison, where --set says nothing else
     "search.population=20",
     "space.dataset.search_images=1000",
     'robustness.compare=["fisher", "sweep"]',
-    "error_model.truth_images=1",  # nothing here asks for the truth
 )
 FLAT, UNSEEDED = "flat", "nsga2-unseeded"
 Curves: TypeAlias = Mapping[str, Floats]  # guide -> (seeds, N) hypervolume after each evaluation, a share
