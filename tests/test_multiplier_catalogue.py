@@ -82,8 +82,8 @@ def test_open_library(tmp_path: Path) -> None:
     assert len(open_library("builtin", signed=True)) == len(builtin(signed=True))
     with pytest.raises(InputError, match="did you mean 'dadda8u'"):
         open_library("builtin", names=["dada8u"])
-    lines = list(inspection(open_library("widths", names=["exact5x4.x50"])))
-    assert len(lines) == 4 and "5 x 4 bits; activations over 50 %, weights over 100 % of their range *" in lines[2]
+    lines = list(inspection(open_library("widths", names=["exact5x4"])))
+    assert len(lines) == 4 and "exact array of 5 x 4 bits *" in lines[2]
     with pytest.raises(InputError, match="no such file"):
         open_library(str(tmp_path / "missing.npz"))
 
