@@ -76,6 +76,7 @@ ARMS = (
             'retrain.uniform=["exact"]',  # uniform ones are those of the two arms alone
         ),
         networks=("resnet8", "resnet20"),
+        seeds=1,  # beside the question of the study
     ),
     Arm("long", (*LONG, 'search.methods=["nsga2"]'), networks=("resnet8",), seeds=1),
     Arm("long-alwann", (*LONG, 'search.methods=["alwann"]'), "alwann", networks=("resnet8",), seeds=1),
