@@ -30,7 +30,7 @@ from dse.report import write_report
 from dse.retrain import retrain_stage
 from dse.run_folder import written_together
 from dse.scoring import PartFigures, Scorer, summarise
-from dse.search import Checked, History, make_search, run_search
+from dse.search import ByCircuit, Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.status import open_study
 from dse.store import StudyFile
@@ -172,7 +172,7 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         scorer, exact = _scorer(figures, prepared)
         histories = {name: _search(name, prepared, scorer, study, display) for name in config.search.methods}
         if config.search.fronts_by == "expected-loss":
-            alike = space.uniform_circuits(prepared.guidance.cost)
+            alike = ByCircuit.of(space, prepared.guidance).uniform()
             scorer = scorer.expecting(np.vstack([alike, *(h.population for h in histories.values())]))
         display.start("climb the ladder")
         ladder = climb(prepared, histories, figures, display)

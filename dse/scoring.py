@@ -17,7 +17,7 @@ from dse.expected_loss import ExpectedLoss
 from dse.multipliers import MultiplierLibrary
 from dse.objectives import NetworkEnergy, ObjectiveSet, Study
 from dse.pareto import cheapest_within, hypervolume, non_dominated, reportable
-from dse.search import Guidance, History
+from dse.search import ByCircuit, Guidance, History
 from dse.space import SearchSpace
 from dse.types import FAILED, Floats, Objective, Objectives, Population
 
@@ -175,7 +175,7 @@ class Scorer:
         Of its variants each layer has the one that the proxy takes for the best. Other images than the search images see
         none beyond the space's bound on the loss.
         """
-        designs, number = space.uniform_circuits(guidance.cost), np.unique(space.circuit_of, return_index=True)[1]
+        designs, number = ByCircuit.of(space, guidance).uniform(), np.unique(space.circuit_of, return_index=True)[1]
         within = reportable(np.column_stack([space.energy(designs), self.objectives[1](designs)]), self._max_loss_pp)
         return self.score(designs[within], number[within])
 

@@ -111,13 +111,6 @@ class SearchSpace:
         every = np.repeat(np.arange(len(self.multipliers))[:, None], len(self.layers), axis=1)
         return self._within_tiles(self._allowed_only(every))
 
-    def uniform_circuits(self, cost: Floats) -> Population:
-        """Return C designs `(C, L)`: one circuit in all layers that allow it, by the variant of least `cost` `(L, M)`.
-
-        Otherwise as `uniform`: row c belongs to circuit c. They are what a search is compared with.
-        """
-        return self._within_tiles(self._allowed_only(self.best_variants(cost).T))
-
     def cheapest(self) -> Assignment:
         """Return the design `(L,)` of least energy; under a tile limit and forbidden multipliers the least one found.
 

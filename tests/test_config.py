@@ -245,6 +245,7 @@ def test_variants(tmp_path: Path) -> None:
         ("false", 'tuning = ["unifrom"]', "space.multipliers.variants.tuning"),
         ("false", 'tuning = ["uniform", "uniform"]', "space.multipliers.variants.tuning: expected each once"),
         ("false", "x_clip = [50, 100]", "space.multipliers.variants.x_clip.1: Input should be less than or equal to 99"),
+        ("false", "x_clip = [true]", "space.multipliers.variants.x_clip.0: Input should be a valid integer"),
         ("false", "w_clip = [50, 50]", "space.multipliers.variants.w_clip: expected each once, got [50, 50]"),
         ("false", "swap = true", "unknown key 'swap'; valid: order, tuning, w_clip, x_clip in space.multipliers.variants"),
         ("true", 'tuning = ["uniform"]', "weight_tuning = true tunes every multiplier uniformly: set it to false"),

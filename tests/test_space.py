@@ -152,20 +152,6 @@ def test_bounds_leave_uniform_designs_alone() -> None:
     assert replace(space(3, 3), max_rel_energy=0.2).uniform().tolist() == space(3, 3).uniform().tolist()
 
 
-def test_uniform_circuits_have_the_variant_of_least_cost_in_each_layer() -> None:
-    """Circuits e, x (two variants) and y; where a layer allows neither variant it gets the next stronger one."""
-    made = SearchSpace(
-        ("a", "b", "c"),
-        ("e", "x", "x.swap", "y"),
-        np.ones(3),
-        np.array([1.0, 0.5, 0.5, 0.1]),
-        circuits=np.array([0, 1, 1, 2]),
-        allowed=np.array([[1, 1, 1, 1], [1, 1, 0, 1], [1, 0, 0, 1]], dtype=bool),
-    )
-    cost = np.array([[0, 3, 2, 9], [0, 3, 2, 9], [0, 3, 2, 9]], dtype=np.float64)
-    assert made.uniform_circuits(cost).tolist() == [[0, 0, 0], [2, 1, 0], [3, 3, 3]]
-    assert space(3, 2).uniform_circuits(np.ones((3, 2))).tolist() == space(3, 2).uniform().tolist()
-
 
 def varied(layers: int, tiles: int | None, seed: int, *, forbid: bool = True) -> SearchSpace:
     """Return a space of an exact circuit and three others in 1, 3 and 2 variants, listed in no good order."""

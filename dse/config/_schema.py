@@ -92,7 +92,7 @@ class QuantisationConfig(Table):
 
 
 PACKAGED = ("builtin", "catalogue", "widths")  # libraries that are no files
-Clip = Annotated[int, Field(ge=1, le=99)]  # share of an operand's range, per cent
+Clip = Annotated[int, Field(ge=1, le=99, strict=True)]  # share of an operand's range, per cent
 
 
 class VariantsConfig(Table):

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.exceptions import InputError
+from dse.circuits.parts import check_integer
 from dse.multipliers._multiplier import Multiplier
 
 
@@ -15,12 +15,13 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
     """Return what a circuit computes where its operands are clipped at a part of their range and spread over all codes.
 
     Few activations come near the largest one. Clipping (Banner et al., NeurIPS 2019, choose where for low-bit quantisers)
-    trades the error of those few against larger codes of all others, relative to which most circuits err less. In hardware
-    it is another scale of quantisation: it folds into the factors of the requantisation.
+    trades the error of those few against larger codes of all others, relative to which most circuits err less.
 
     The table keeps the codes of the unclipped operands, so that choices of a layer compare: with the shares `s = clip / 100`
-    it holds `T'[x, w] = round(s_x s_w T[q(x / s_x), q(w / s_w)])`, where `q` rounds to the nearest code there is; halves go
-    up. The circuit multiplies the codes `q`. Rounding products to integers adds at most half a unit.
+    it holds `T'[x, w] = round(s_x s_w T[q(x / s_x), q(w / s_w)])`, where `q` rounds to the nearest code, halves up, and no
+    further than the largest one on either side. The circuit multiplies the codes `q`; products are rounded to integers.
+    Shares count from code 0: where a layer's zero point is 0 (rectified activations; weights of `sm8` and `s8`), clipping is
+    another scale of quantisation and folds into the factors of the requantisation. Elsewhere it clips one side alone.
 
     Args:
         multiplier: The circuit.
@@ -32,11 +33,11 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
         products of other codes; the multiplier itself where both shares are 100 %.
 
     Raises:
-        InputError: A share is out of bounds.
+        InputError: A share is no whole number from 1 to 100.
     """
     for key, share in (("x_clip", x_clip), ("w_clip", w_clip)):
-        if not 1 <= share <= 100:
-            raise InputError(f"multiplier '{multiplier.name}': {key}: expected 1 to 100 %, got {share}")
+        check_integer(f"multiplier '{multiplier.name}'", key, share, 1, 100)
+    x_clip, w_clip = int(x_clip), int(w_clip)
     if (x_clip, w_clip) == (100, 100):
         return multiplier
     rows, columns = _codes(multiplier.x_values, x_clip), _codes(multiplier.w_values, w_clip)
@@ -54,8 +55,11 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
 
 def _codes(values: NDArray[np.int64], clip: int) -> NDArray[np.int64]:
     """Return the code that stands for each code where these `values` of the codes cover `clip` per cent."""
-    spread = np.clip(_rounded(100 * values, clip), values.min(), values.max())
-    return spread % len(values)  # two's complement where values are signed
+    if clip == 100:
+        return np.arange(len(values))
+    most = values.max()  # of two's complement, too: quantisation leaves its one value beyond out
+    spread = np.clip(_rounded(100 * values, clip), -most if values.min() < 0 else 0, most)
+    return spread % len(values)
 
 
 def _rounded(numerators: NDArray[np.int64], denominator: int) -> NDArray[np.int64]:

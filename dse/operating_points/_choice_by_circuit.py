@@ -20,6 +20,8 @@ def by_circuit(choose: Choose) -> Choose:
 
     @wraps(choose)
     def chosen(space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Evaluate) -> OperatingPoints:
+        if space.circuits is None:
+            return choose(space, guidance, request, evaluate)
         view = ByCircuit.of(space, guidance)
         points = choose(view.space, view.guidance, request, lambda population: evaluate(view.designs(population)))
         simulated = replace(points.simulated, population=view.designs(points.simulated.population))

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.exceptions import InputError
 from dse.search._guidance import Guidance
 from dse.space import SearchSpace
 from dse.types import Objectives, Population, Search
@@ -29,7 +30,15 @@ class ByCircuit:
 
     @classmethod
     def of(cls, space: SearchSpace, guidance: Guidance) -> Self:
-        """Return the circuits of a space, and what a guidance for the space says of them."""
+        """Return the circuits of a space, and what a guidance for the space says of them.
+
+        Raises:
+            InputError: The guidance is for other layers or multipliers.
+        """
+        shape = (len(space.layers), len(space.multipliers))
+        for name, given in (("cost", guidance.cost), ("tolerance", guidance.tolerance)):
+            if given is not None and given.shape != shape:
+                raise InputError(f"guidance: {name}: expected {shape} for layers and multipliers, got {given.shape}")
         first = np.unique(space.circuit_of, return_index=True)[1]
         best = space.best_variants(guidance.cost)
         circuits = replace(
@@ -46,6 +55,10 @@ class ByCircuit:
             tolerance=None if guidance.tolerance is None else np.take_along_axis(guidance.tolerance, best, axis=1),
         )
         return cls(circuits, told, best, space.circuit_of)
+
+    def uniform(self) -> Population:
+        """Return C designs `(C, L)`: one circuit in all layers that allow it, otherwise as `SearchSpace.uniform`."""
+        return self.designs(self.space.uniform())
 
     def designs(self, population: Population) -> Population:
         """Return the designs of circuits `(P, L)` with each circuit in its layer's variant `(P, L)`."""

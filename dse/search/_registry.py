@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from dse.exceptions import InputError, one_line, unknown_name
 from dse.search._by_circuit import ByCircuit, CircuitSearch
+from dse.search._checked import Checked
 from dse.search._guidance import Guidance
 from dse.search._optuna import OptunaSearch
 from dse.space import SearchSpace
@@ -75,9 +76,10 @@ def make_search(
     seed: int,
     load: Callable[[str, str], Any] | None = None,
 ) -> Search:
-    """Return a fresh search; only methods that use the profile read `guidance`.
+    """Return a fresh search.
 
-    Where circuits have variants, the method is given a space of circuits (`ByCircuit`).
+    Only methods that use the profile read `guidance`; but where circuits have variants, all are given a space of circuits,
+    whose variants its cost has chosen (`ByCircuit`).
 
     Args:
         name: A name of `METHODS` or of the entry points `dse.methods`, `optuna:SAMPLER`, or an import path
@@ -91,9 +93,11 @@ def make_search(
     Raises:
         InputError: If no method has that name, or it refuses the space or the guidance.
     """
+    if space.circuits is None:
+        return _made(name, space, guidance, population, seed, load)
     view = ByCircuit.of(space, guidance)
     search = _made(name, view.space, view.guidance, population, seed, load)
-    return search if space.circuits is None else CircuitSearch(search, view)
+    return CircuitSearch(Checked(name, search, view.space), view)
 
 
 def _made(

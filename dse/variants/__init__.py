@@ -1,4 +1,4 @@
-"""What a layer may be given: circuits in either operand order, their weights stored as they are or tuned for the layer."""
+"""What a layer may be given: circuits in either operand order, with clipped operands and tuned weights or without."""
 
 from dse.variants._choices import Choice, Choices, Tuning, expand
 from dse.variants._described import described

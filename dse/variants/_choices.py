@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.circuits.parts import check_integer
 from dse.exceptions import InputError
 from dse.multipliers import Multiplier, MultiplierLibrary, clipped, is_symmetric, swapped, tuned
 
@@ -113,6 +114,9 @@ def expand(
     Raises:
         InputError: A variant has the name of another multiplier, or a share is none.
     """
+    for key, shares in (("x_clip", x_clip), ("w_clip", w_clip)):
+        for share in shares:
+            check_integer("variants", key, share, 1, 99)
     orders, clips = (False, True) if order else (False,), tuple(product((100, *x_clip), (100, *w_clip)))
     wired = chain.from_iterable(_wired(m, orders, clips[:1] if m.is_exact else clips) for m in library)
     return Choices(tuple(chain.from_iterable(_tuned(choice, tuning, weight_tuning) for choice in wired)))

@@ -20,8 +20,8 @@ StoredCodes = NDArray[np.int16]  # (2^Bw,) the code stored for every weight code
 class LayerTables:
     """What each of M choices computes in each of L layers.
 
-    A circuit has one table, whatever its variants. Tuned weights are other codes looked up in it, as in hardware: what a
-    pair of layer and choice adds is `2^Bw` codes, and no table of a pair is kept.
+    A circuit has one table for each operand order and clipping. Tuned weights are other codes looked up in it, as in
+    hardware: what a pair of layer and choice adds is `2^Bw` codes, and no table of a pair is kept.
 
     Args:
         tables: Circuits in the layers' operand format, `B` of `(256, 2^Bw)` int32; None: exact products.

@@ -115,7 +115,7 @@ def measure(
     halves = [measured(model, half) for half in parts.search.x[:images].split(images // 2)]
     tables["measured"] = pooled(*halves)
     display.finish()
-    plain = [m for m, choice in enumerate(choices) if choice.tuning is None and not choice.swapped]
+    plain = [m for m, choice in enumerate(choices) if choice.multiplier.name == choice.circuit]
     rows = []
     for library, which in ((CIRCUITS, np.array(plain)), (VARIANTS, np.arange(len(choices)))):
         pairs = {name: (table, tables["measured"]) for name, table in tables.items() if name != "measured"}
@@ -178,8 +178,8 @@ def page(found: Sequence[Row], missing: Sequence[str]) -> str:
         "Written by `python experiments/cifar10/error_model.py`. CIFAR-10 (JPEG). For every layer and every multiplier the",
         f"error of the layer's outputs, relative to the layer's output std: predicted from the first {TRACE_IMAGES}",
         f"calibration images, measured on {images} search images, none of which is among them. Cells without an error are",
-        f'left out. "{CIRCUITS}": every circuit of the library as it is; "{VARIANTS}": in both operand orders, and with',
-        "weights tuned for the layer.",
+        f'left out. "{CIRCUITS}": every circuit of the library as it is; "{VARIANTS}": in both operand orders, with',
+        "clipped operands, and with weights tuned for the layer.",
         "",
         f'What no prediction can better: "{WHOLE}" is the error over all outputs of the images that the predictions',
         f'are made from, hence the direct model with any number of patches. "{HALVES}" holds one half of the measured',

@@ -52,7 +52,7 @@ one network and one split, and later seeds take over what earlier ones had evalu
 Several seeds: the mean saving (least..most) and loss, and the mean of their standard errors. The ALWANN-style search in
 its own format has affine u8 on both sides, one scale per tensor, weights tuned uniformly, nothing compensated; as all
 others here it searches the linear layer as well, which its authors leave exact. AGN matching scales one learned
-profile, where its authors learn one for each strength of noise. But in that format every circuit, approximate or of
+profile, where its authors learn one for each strength of noise. In all other series a circuit, approximate or of
 reduced width, has in each layer the variant (operand order, clipped ranges, tuned weights) that the error model expects
 to lose least there: searches, matching and uniform designs choose circuits.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from tests.small import library
 
 
 def spread(value: int, clip: int, low: int, high: int) -> int:
-    """Return the code nearest to a value that stands for a part of the range."""
-    return min(max(floor(Fraction(100 * value, clip) + Fraction(1, 2)), low), high)
+    """Return the code nearest to a value that stands for a part of the range; none is below -high."""
+    spread = min(max(floor(Fraction(100 * value, clip) + Fraction(1, 2)), max(low, -high)), high)
+    return value if clip == 100 else spread
 
 
 @pytest.mark.parametrize(("x_clip", "w_clip"), [(50, 100), (100, 75), (35, 80), (1, 99)])
@@ -52,8 +54,23 @@ def test_small_codes_err_less_where_errors_are_of_one_size() -> None:
 
 @pytest.mark.parametrize(
     ("x_clip", "w_clip", "message"),
-    [(0, 75, "x_clip: expected 1 to 100 %, got 0"), (50, 101, "w_clip: expected 1 to 100 %, got 101")],
+    [(0, 75, "x_clip"), (50, 101, "w_clip"), (True, 50, "x_clip"), (50.0, 50, "x_clip"), (50, "50", "w_clip")],
 )
-def test_shares_out_of_bounds(x_clip: int, w_clip: int, message: str) -> None:
-    with pytest.raises(InputError, match=f"multiplier 'noisy': {message}"):
+def test_shares_that_are_none(x_clip: Any, w_clip: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"multiplier 'noisy': {message} must be an integer from 1 to 100, got"):
         clipped(library()["noisy"], x_clip, w_clip)
+
+
+def test_numpy_integers_are_shares() -> None:
+    noisy = library()["noisy"]
+    assert np.array_equal(clipped(noisy, np.int8(50), np.uint8(99)).table, clipped(noisy, 50, 99).table)
+
+
+def test_signed_codes_are_clipped_alike_on_both_sides() -> None:
+    """The value -128, which no quantisation produces, is no better answer to a clipped one than 127 is on the other side."""
+    exact = library(signed=True)[0]
+    table = exact.table.copy()
+    table[128] = 0  # a circuit that fails there
+    made = clipped(Multiplier("odd", table, x_signed=True, w_signed=True, power_mw=0.1), 50, 100)
+    assert np.array_equal(made.table[-100], clipped(exact, 50, 100).table[-100])
+    assert (made.table[-100, 4], made.table[100, 4]) == (-254, 254)

@@ -70,25 +70,26 @@ def test_what_points_share_is_kept_once(tmp_path: Path) -> None:
     assert set(described["arrays"]) == set(arrays)
 
 
+CLIPS = {"": (100, 100), ".w80": (100, 80), ".x50": (50, 100), ".x50w80": (50, 80)}
+
+
 def test_circuits_with_gates_come_as_verilog_that_computes_their_tables(tmp_path: Path) -> None:
     chosen = builtin(signed=False)
     circuit = next(m for m in chosen if not m.is_exact and not is_symmetric(m))
-    choices = expand(MultiplierLibrary([chosen[0], circuit]), order=True, x_clip=[50])
+    choices = expand(MultiplierLibrary([chosen[0], circuit]), order=True, x_clip=[50], w_clip=[80])
     seen = np.full((len(LAYERS), 256), 1 / 256)
     choices, tables = choice_tables(choices, operand_format("u8"), seen)
     names = choices.library.names
-    assert names == (chosen[0].name, *(f"{circuit.name}{use}" for use in ("", ".x50", ".swap", ".swap.x50")))
+    assert names == (chosen[0].name, *(f"{circuit.name}{turn}{clip}" for turn in ("", ".swap") for clip in CLIPS))
     points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
     model = OperatingPointModel(network("u8"), points, names, tables)
     path = write_handover(tmp_path / "bundle", model, images(1), library=chosen, choices=choices)
     check_handover(path)
     described, _ = bundle(path)
-    assert [(choice["instance"], choice["first_operand"], choice["x_clip"]) for choice in described["choices"]] == [
-        (chosen[0].name, "activation", 100),
-        (circuit.name, "activation", 100),
-        (circuit.name, "activation", 50),
-        (circuit.name, "weight", 100),
-        (circuit.name, "weight", 50),
+    keys = ("instance", "first_operand", "x_clip", "w_clip")
+    assert [tuple(choice[key] for key in keys) for choice in described["choices"]] == [
+        (chosen[0].name, "activation", 100, 100),
+        *((circuit.name, first, *clip) for first in ("activation", "weight") for clip in CLIPS.values()),
     ]
     assert len(described["instances"]) == 2
     for instance in described["instances"]:

@@ -60,6 +60,12 @@ def test_clipped_operands_are_not_tuned_for_all_activations_alike() -> None:
     assert np.array_equal(once.library["noisy.x50"].table, clipped(made["noisy"], 50).table)
 
 
+@pytest.mark.parametrize("share", [0, 100, True, 50.0])
+def test_shares_that_are_none(share: int) -> None:
+    with pytest.raises(InputError, match="variants: w_clip must be an integer from 1 to 99, got"):
+        expand(library(), w_clip=[share])
+
+
 def test_a_circuit_that_is_tuned_once_for_all_is_tuned_in_its_own_order() -> None:
     made = library()
     expanded = expand(made, order=True, tuning=["histogram"], weight_tuning=True)

@@ -236,6 +236,13 @@ def test_what_a_layer_is_built_of() -> None:
     assert exact["stored_weights"] == {} and exact["first_operand"] == "activation" and exact["tuning"] == "none"
 
 
+def test_what_a_clipped_choice_is_built_of() -> None:
+    choices, tables = choice_tables(expand(library(), x_clip=[50], w_clip=[80]), FORMATS["u8"], np.full((1, 256), 1 / 256))
+    m = choices.library.index("noisy.x50w80")
+    found = described(choices.items[m], tables, FORMATS["u8"], layer=0, choice=m)
+    assert (found["circuit"], found["x_clip"], found["w_clip"]) == ("noisy", 50, 80)
+
+
 @needs_evoapprox
 def test_the_order_of_operands_matters_as_is_known() -> None:
     """Swapped operands change JQQ's std far more than 1AGV's (in a trained ResNet-20, up to 33 times)."""
