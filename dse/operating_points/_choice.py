@@ -92,7 +92,7 @@ class _SetSearch:
         self._rng = np.random.default_rng(goal.request.seed)
         self._size = goal.request.instances
         self._fronts = SetFronts(space, guidance)
-        self._start: Circuits = tuple(np.unique(space.circuit_of[published]).tolist())
+        self._start: Circuits = tuple(np.unique(published).tolist())
 
     def propose(self) -> Population:
         """Return designs that have not been simulated `(P, L)`; no rows when the sets in reach have no more."""
@@ -155,7 +155,7 @@ class _SetSearch:
 
     def _changed(self, incumbent: Population) -> Population:
         """Return the incumbent points with one layer changed to a circuit that they hold, in random order: `(P, L)`."""
-        held = np.flatnonzero(np.isin(self._space.circuit_of, self._space.circuit_of[incumbent]))
+        held = np.unique(incumbent)
         layers = len(self._space.layers)
         changes = np.repeat(incumbent[:, None, None], layers, axis=1).repeat(len(held), axis=2)  # (O, L, H, L)
         changes[:, np.arange(layers), :, np.arange(layers)] = held

@@ -71,15 +71,14 @@ class Greedy:
         return changes[by_trade(saved, cost)]
 
     def _neighbours(self) -> Population:
-        """Return designs that differ in one layer, and under a tile limit also in all layers of one circuit."""
+        """Return designs that differ in one layer, and under a tile limit also in all layers of one multiplier."""
         n_layers, n_multipliers = len(self._space.layers), len(self._space.multipliers)
         layer, multiplier = np.nonzero(self._space.choices)
         single = np.repeat(self._design[None], len(layer), axis=0)
         single[np.arange(len(layer)), layer] = multiplier
-        if self._space.tile_limit >= min(n_layers, self._space.n_circuits):
+        if self._space.tile_limit >= min(n_layers, n_multipliers):
             return single
-        circuits = self._space.circuit_of[self._design]
-        of_used = (circuits == np.unique(circuits)[:, None])[:, None, :]  # (U, 1, L)
+        of_used = (self._design == np.unique(self._design)[:, None])[:, None, :]  # (U, 1, L)
         joint = np.where(of_used, np.arange(n_multipliers)[None, :, None], self._design)
         return distinct(np.vstack([single, joint.reshape(-1, n_layers)]))
 
