@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -139,8 +139,11 @@ def _check_out(out: Path, overwrite: bool) -> None:
 def _read_all(sources: Sources, options: ReadOptions) -> tuple[list[tuple[Path, Candidate]], list[str]]:
     """Read all files, several at a time because C models spend their time in other processes; keep their order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(_attempt, path, options) for path in sources.files]
+        futures: list[Future[list[Candidate] | InputError]] = []
         try:
+            futures += (pool.submit(_attempt, path, options) for path in sources.files)
+            while wait(futures, timeout=0.1).not_done:  # a signal that meets another thread wakes nobody here
+                pass
             results = [future.result() for future in futures]
         except BaseException:  # interrupted: what has not begun need not begin, what runs need not end by itself
             pool.shutdown(wait=False, cancel_futures=True)
