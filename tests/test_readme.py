@@ -1,4 +1,4 @@
-"""The README's example runs, is short, and gives the front of the command line's demo."""
+"""The examples of README and docs run; the first is short, and gives the front of the command line's demo."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 import dse
 
 ROOT = Path(__file__).resolve().parents[1]
+README, *DOCS = (page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
 
 
 def example(contains: str = "import dse") -> str:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"<!-- example: .*? runs it -->\n```python\n(.*?)```", "".join((README, *DOCS)), re.DOTALL)
     return next(block for block in blocks if contains in block)
 
 
@@ -48,15 +49,21 @@ def test_the_example_gives_the_front_of_the_demo(
     assert len(capsys.readouterr().out.splitlines()) == len(front.population)
 
 
+def test_the_whole_configuration_is_one(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(re.findall(r"```toml\n(fixed_seed.*?)```", README, re.DOTALL)[0])
+    config = dse.load_config(tmp_path / "my.toml")
+    assert config.search.methods == ["nsga2", "alwann", "matching"] and config.space.constraints.exact_first
+
+
 def test_the_example_of_circuits() -> None:
     namespace: dict[str, object] = {}
-    exec(compile(example("column_truncated"), "README.md", "exec"), namespace)
+    exec(compile(example("column_truncated"), "docs/multipliers.md", "exec"), namespace)
     assert namespace["multiplier"].name == "mine"  # type: ignore[attr-defined]
 
 
 def test_the_examples_of_products_and_networks() -> None:
     namespace: dict = {}
-    exec(compile(example("lut_matmul") + example("simulate_trainable"), "README.md", "exec"), namespace)
+    exec(compile(example("lut_matmul") + example("simulate_trainable"), "docs/simulation.md", "exec"), namespace)
     assert all(parameter.grad is not None for parameter in namespace["quantised"].parameters())
     x, w, sums = (namespace[name].numpy().astype(np.int64) for name in ("x", "w", "sums"))
     assert namespace["sums"].dtype == torch.int32 and np.array_equal(sums, x @ w)  # its table is that of exact products
