@@ -236,6 +236,11 @@ def open_choices(config: MultipliersConfig, format_name: str) -> Choices:
     for multiplier in library:
         operands.table(multiplier)
     variants = config.variants if config.variants is not None else VariantsConfig()
+    if (variants.x_clip or variants.w_clip) and format_name == "s8" and not all(m.x_signed for m in library):
+        raise InputError(
+            "space.multipliers.variants: expected no x_clip and w_clip of unsigned circuits in the format 's8', whose "
+            "magnitudes fill half of their range; set space.quantisation.format = 'sm8', or take signed circuits"
+        )
     return expand(
         library,
         order=variants.order,

@@ -449,6 +449,13 @@ def test_variants_are_choices_like_any_other_and_can_be_built_from_what_is_expor
     assert [v.verdict for v in checked.designs] == ["identical"] * len(checked.designs)
 
 
+def test_clipping_needs_a_format_whose_magnitudes_fill_the_circuits_range() -> None:
+    """In s8, magnitudes end at 127: unsigned circuits would get twice the codes for nothing, and clip nothing."""
+    space = {"space__multipliers": {**VARIED, "signed": False}, "space__quantisation": {"format": "s8"}}
+    with pytest.raises(InputError, match="space.multipliers.variants: expected no x_clip and w_clip of unsigned .*; set"):
+        dse.run(smoke(**space))
+
+
 def test_exact_multipliers_of_reduced_width_are_per_layer_mixed_precision(tmp_path: Path) -> None:
     variants = {"order": True, "x_clip": [50], "w_clip": [80], "tuning": ["histogram"]}
     library = {"library": "widths", "include": ["exact[34]x3", "exact5x4"], "weight_tuning": False, "variants": variants}

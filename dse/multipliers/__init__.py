@@ -3,7 +3,7 @@
 from dse.multipliers._builtin import PACKAGED, builtin, catalogue, generate
 from dse.multipliers._catalogue import Entry, catalogue_entries, measured_entries, with_fronts, write_catalogue
 from dse.multipliers._circuit import ESTIMATED, from_netlist
-from dse.multipliers._clip import clipped
+from dse.multipliers._clip import clipped, spread_codes
 from dse.multipliers._evolved import evolved, evolved_source, figure_comments
 from dse.multipliers._import import ImportReport, import_library
 from dse.multipliers._library import MultiplierLibrary, MultiplierSource
@@ -48,6 +48,7 @@ __all__ = [
     "load_library",
     "measured_entries",
     "operand_values",
+    "spread_codes",
     "swapped",
     "tune_weights",
     "tuned",

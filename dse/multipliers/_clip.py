@@ -18,8 +18,8 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
     trades the error of those few against larger codes of all others, relative to which most circuits err less.
 
     The table keeps the codes of the unclipped operands, so that choices of a layer compare: with the shares `s = clip / 100`
-    it holds `T'[x, w] = round(s_x s_w T[q(x / s_x), q(w / s_w)])`, where `q` rounds to the nearest code, halves up, and no
-    further than the largest one on either side. The circuit multiplies the codes `q`; products are rounded to integers.
+    it holds `T'[x, w] = round(s_x s_w T[q(x / s_x), q(w / s_w)])`, where `q` rounds to the nearest code, halves away from 0,
+    and no further than the largest one on either side. The circuit multiplies the codes `q`; products are rounded likewise.
     Shares count from code 0: where a layer's zero point is 0 (rectified activations; weights of `sm8` and `s8`), clipping is
     another scale of quantisation and folds into the factors of the requantisation. Elsewhere it clips one side alone.
 
@@ -40,7 +40,7 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
     x_clip, w_clip = int(x_clip), int(w_clip)
     if (x_clip, w_clip) == (100, 100):
         return multiplier
-    rows, columns = _codes(multiplier.x_values, x_clip), _codes(multiplier.w_values, w_clip)
+    rows, columns = spread_codes(multiplier.x_values, x_clip), spread_codes(multiplier.w_values, w_clip)
     products = multiplier.table.astype(np.int64)[np.ix_(rows, columns)]
     shares = "".join(f"{key}{share}" for key, share in (("x", x_clip), ("w", w_clip)) if share < 100)
     covered = f"activations over {x_clip} %, weights over {w_clip} % of their range"
@@ -53,15 +53,22 @@ def clipped(multiplier: Multiplier, x_clip: int = 100, w_clip: int = 100) -> Mul
     )
 
 
-def _codes(values: NDArray[np.int64], clip: int) -> NDArray[np.int64]:
-    """Return the code that stands for each code where these `values` of the codes cover `clip` per cent."""
+def spread_codes(values: NDArray[np.int64], clip: int) -> NDArray[np.int64]:
+    """Return the code that stands for each code where all of them cover a part of the range.
+
+    Args:
+        values: The value of each code `(N,)` int64.
+        clip: The part, per cent.
+
+    Returns:
+        Codes `(N,)` int64.
+    """
     if clip == 100:
         return np.arange(len(values))
     most = values.max()  # of two's complement, too: quantisation leaves its one value beyond out
-    spread = np.clip(_rounded(100 * values, clip), -most if values.min() < 0 else 0, most)
-    return spread % len(values)
+    return np.clip(_rounded(100 * values, clip), -most, most) % len(values)
 
 
 def _rounded(numerators: NDArray[np.int64], denominator: int) -> NDArray[np.int64]:
-    """Divide and round to the nearest integer, halves up."""
-    return (2 * numerators + denominator) // (2 * denominator)
+    """Divide and round to the nearest integer, halves away from 0."""
+    return np.sign(numerators) * ((2 * np.abs(numerators) + denominator) // (2 * denominator))

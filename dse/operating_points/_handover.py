@@ -19,7 +19,7 @@ from dse.nn.convert import quantized_layers
 from dse.operands import OperandFormat
 from dse.operating_points._handover_arrays import Arrays
 from dse.operating_points._handover_check import ARRAYS, DESCRIPTION, FORMAT, VERILOG, VERSION, seal
-from dse.operating_points._handover_choices import instances_and_choices
+from dse.operating_points._handover_choices import hardware
 from dse.operating_points._handover_layers import norms, points_and_layers
 from dse.operating_points._model import OperatingPointModel
 from dse.places import check_place
@@ -42,8 +42,8 @@ def write_handover(
         folder: Where to; it is there whole or not at all.
         model: The network.
         images: Inputs `(N, ...)` float32 of the golden vectors; a few, since every layer keeps its accumulators.
-        library: Circuits beside those of `choices`. Those whose gates are known and compute what the network multiplies with
-            come as Verilog.
+        library: Circuits beside those of `choices`. What computes all that the network multiplies with under its name comes
+            as a table, and as Verilog where its gates are known.
         choices: What the choices of a run are in circuits (`Prepared.inputs.choices`); a choice that is not among them is a
             circuit of its own name, and its weights are taken for those that are stored unless the gates of that name in
             `library` tell otherwise.
@@ -53,27 +53,28 @@ def write_handover(
         The folder.
 
     Raises:
-        InputError: There is no image or one of another kind, a layer is not reached or in training, or the folder exists or
-            cannot be written.
+        InputError: There is no image or one of another kind, a layer is not reached or in training, operands are clipped of
+            a circuit whose table is not known, or the folder exists or cannot be written.
     """
     folder = Path(folder).resolve()
     check_bundle_place(folder, overwrite=overwrite)
     _require_images(images)
     operands = next(iter(quantized_layers(model.network).values())).operands
     arrays = Arrays()
-    instances, described, wirings, verilog = instances_and_choices(model, operands, library, choices, arrays)
+    described = _operands(operands)
+    found = hardware(model, operands, described, library, choices, arrays)
     bundle = {
         "format": FORMAT,
         "version": VERSION,
-        "operands": _operands(operands),
-        "instances": instances,
-        "choices": described,
+        "operands": described,
+        "instances": found.instances,
+        "choices": found.choices,
         "images": arrays.keep("images", images),
-        **points_and_layers(model, wirings, images, arrays),
+        **points_and_layers(model, found, images, arrays),
         "norms": norms(model, arrays),
     }
     bundle["arrays"] = arrays.described
-    _write(folder, {**bundle, "sha256": seal(bundle)}, arrays, verilog)
+    _write(folder, {**bundle, "sha256": seal(bundle)}, arrays, found.verilog)
     return folder
 
 

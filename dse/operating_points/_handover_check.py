@@ -1,7 +1,7 @@
-"""Replay a hand-over bundle: plain numpy, from codes and tables to accumulators, compared exactly.
+"""Replay a hand-over bundle: plain numpy, from circuits to tables, from codes and tables to accumulators, compared exactly.
 
-This module, `_handover_form` (what a description must hold) and `_handover_replay` (what layers compute) need numpy and
-nothing else that computes. The format is in docs/handover.md.
+This module, `_handover_form` (what a description must hold), `_handover_circuits` (what circuits compute for layers) and
+`_handover_replay` (what layers compute) need numpy and nothing else that computes. The format is in docs/handover.md.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from dse.exceptions import InputError, under
+from dse.operating_points._handover_circuits import is_clipped, products, raw_products
 from dse.operating_points._handover_form import ARRAYS_FORM, OPERANDS_FORM, Form
-from dse.operating_points._handover_replay import Array, Ints, Operands, accumulators, require_shapes
+from dse.operating_points._handover_replay import Array, Ints, Operands, accumulators, circuit_sums, require_shapes
 
-FORMAT, VERSION = "dse-handover", 3
+FORMAT, VERSION = "dse-handover", 4
 DESCRIPTION, ARRAYS, VERILOG = "handover.json", "handover.npz", "verilog"
 EXACT = "exact"  # what layers that are not approximable multiply with
 
@@ -38,7 +39,7 @@ class HandoverCheck:
 
 
 def check_handover(path: str | Path) -> HandoverCheck:
-    """Check a bundle: its form, every file and array against its SHA-256, every accumulator against codes and tables.
+    """Check a bundle: form, files and arrays against their SHA-256, tables against circuits, accumulators against both.
 
     Args:
         path: Folder of the bundle.
@@ -47,7 +48,7 @@ def check_handover(path: str | Path) -> HandoverCheck:
         What has been checked.
 
     Raises:
-        InputError: The bundle cannot be read, is damaged, or an accumulator differs; names the first difference.
+        InputError: The bundle cannot be read, is damaged, or a table or an accumulator differs; names the first difference.
     """
     path = Path(path)
     with under(f"{path}: "):
@@ -69,6 +70,7 @@ def _checked(path: Path) -> HandoverCheck:
         _check_names(bundle)
         _check_pairs(bundle)
         _check_choices(bundle, arrays)
+        _check_circuits(bundle, arrays)
         if unused := sorted(arrays.keys() - form.used):
             raise InputError(f"array '{unused[0]}' is referred to by nothing, something is missing; write the bundle anew")
     _check_verilog(path / VERILOG, bundle["instances"])
@@ -152,7 +154,8 @@ def _check_pairs(bundle: Mapping[str, Any]) -> None:
     """Raise InputError unless what belongs together is there, or null, together."""
     holders = [(instance["name"], instance) for instance in bundle["instances"]]
     holders += [(item["name"], at) for item in (*bundle["layers"], *bundle["norms"]) for at in item["points"]]
-    for pair in (("verilog", "verilog_sha256"), ("scale", "offset"), ("gamma", "beta"), ("mean", "variance")):
+    circuit = (("verilog", "verilog_sha256"), ("table", "table_sha256"), ("signed", "table"))
+    for pair in (*circuit, ("scale", "offset"), ("gamma", "beta"), ("mean", "variance")):
         for name, holder in holders:
             if pair[0] in holder and (holder[pair[0]] is None) != (holder[pair[1]] is None):
                 raise InputError(f"'{name}': expected {pair[0]} and {pair[1]}, or null for both")
@@ -183,6 +186,29 @@ def _check_choices(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> No
             raise InputError(f"operating point '{point['name']}', layer '{name}': {both}")
 
 
+def _check_circuits(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Raise InputError unless circuits compute the tables of the choices, and modules have a circuit each."""
+    operands, instances = Operands.of(bundle["operands"]), {i["name"]: i for i in bundle["instances"]}
+    for name, instance in instances.items():
+        if instance["table"] is not None and bundle["arrays"][instance["table"]]["sha256"] != instance["table_sha256"]:
+            raise InputError(f"circuit '{name}' has another table than its table_sha256 says")
+    for choice in bundle["choices"]:
+        instance = instances[choice["instance"]]
+        if instance["table"] is None:
+            if is_clipped(choice):
+                raise InputError(f"choice '{choice['name']}' clips operands of '{choice['instance']}', which has no table")
+            continue
+        words = None if choice["words"] is None else arrays[choice["words"]]
+        if words is not None and not 0 <= words[:, 1].min() <= words[:, 1].max() <= 255:
+            raise InputError(f"choice '{choice['name']}': expected operands 0..255 in its words")
+        circuit = arrays[instance["table"]]
+        if not np.array_equal(products(circuit, instance["signed"], choice, operands, words), arrays[choice["table"]]):
+            raise InputError(f"choice '{choice['name']}' has a table that the circuit '{choice['instance']}' does not give")
+    modules = [str(i["verilog"]).casefold() for i in bundle["instances"] if i["verilog"] is not None]
+    if len(set(modules)) < len(modules):
+        raise InputError(f"instances: expected Verilog modules that differ by more than case, got {', '.join(modules)}")
+
+
 def _check_verilog(folder: Path, instances: Iterable[Mapping[str, Any]]) -> None:
     """Raise InputError unless the Verilog of all circuits is there as it was written."""
     for instance in instances:
@@ -202,6 +228,7 @@ def _check_layers(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> int
     """Compare the accumulators of every layer and point, and return how many."""
     operands = Operands.of(bundle["operands"])
     tables = {choice["name"]: arrays[choice["table"]] for choice in bundle["choices"]}
+    raw = _raw_tables(bundle, arrays, operands)
     compared = 0
     for described in bundle["layers"]:
         layer = {**described, "w_zero_point": arrays[described["w_zero_point"]]}
@@ -212,17 +239,32 @@ def _check_layers(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> int
             where = f"layer '{described['name']}', operating point '{point['name']}'"
             channels = [described[key] for key in ("w_scale", "w_zero_point", "bias")] + [at["scale"], at["offset"]]
             require_shapes(x_codes, w_codes, expected, [arrays[c] for c in channels if c is not None], described, where)
-            key = at["choice"], at["stored"], at["x_codes"], at["sums"]
+            if (at["circuit_sums"] is None) != (at["choice"] not in raw):
+                raise InputError(f"{where}: expected circuit_sums where operands are clipped, and null elsewhere")
+            key = at["choice"], at["stored"], at["x_codes"], at["sums"], at["circuit_sums"]
             if key in seen:  # another point computes the same
                 continue
             seen.add(key)
             found = accumulators(x_codes, w_codes, tables[at["choice"]], stored, layer, operands)
             _compare(found, expected, where)
             compared += found.size
+            if at["circuit_sums"] is not None:
+                found = circuit_sums(x_codes, w_codes, raw[at["choice"]], stored, layer)
+                _compare(found, arrays[at["circuit_sums"]], f"{where}, circuit_sums")
+                compared += found.size
     return compared
 
 
+def _raw_tables(bundle: Mapping[str, Any], arrays: Mapping[str, Array], operands: Operands) -> dict[str, Ints]:
+    """Return what the circuits of clipped choices compute, by choice."""
+    circuits = {i["name"]: (arrays[i["table"]], i["signed"]) for i in bundle["instances"] if i["table"] is not None}
+    clipped = [choice for choice in bundle["choices"] if is_clipped(choice)]
+    return {choice["name"]: raw_products(*circuits[choice["instance"]], choice, operands) for choice in clipped}
+
+
 def _compare(found: Ints, expected: Array, where: str) -> None:
+    if found.shape != expected.shape:
+        raise InputError(f"{where}: expected {found.shape} accumulators, got {expected.shape}")
     differing = np.argwhere(found != expected)
     if len(differing):
         first = tuple(differing[0].tolist())

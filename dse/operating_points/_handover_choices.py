@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from dse.nn.convert import quantized_layers
 from dse.operands import OperandFormat
 from dse.operating_points._handover_arrays import Arrays
 from dse.operating_points._handover_check import EXACT
-from dse.operating_points._handover_verilog import gates, modules, named
+from dse.operating_points._handover_circuits import is_clipped, raw_products
+from dse.operating_points._handover_replay import Ints, Operands
+from dse.operating_points._handover_verilog import circuits_named, modules, named
 from dse.operating_points._model import OperatingPointModel
 from dse.operating_points._tables import table_hash
 from dse.operating_points._wiring import Wiring
@@ -23,43 +26,67 @@ from dse.variants import Choice
 Described = list[dict[str, Any]]
 
 
-def instances_and_choices(
+@dataclass(frozen=True)
+class Hardware:
+    """What a network multiplies with."""
+
+    instances: Described  # entries of the bundle
+    choices: Described
+    wirings: dict[str, Wiring]  # of the choices, by name
+    raw: dict[str, Ints]  # what the circuits of clipped choices compute before it is scaled, by choice `(256, 2^Bw)`
+    verilog: dict[str, str]  # by module
+
+
+def hardware(
     model: OperatingPointModel,
     operands: OperandFormat,
+    described: Mapping[str, Any],
     library: Iterable[Multiplier],
     choices: Iterable[Choice],
     arrays: Arrays,
-) -> tuple[Described, Described, list[Wiring], dict[str, str]]:
-    """Return the entries `instances` and `choices` of a bundle, the model's choices in hardware, and Verilog by module.
+) -> Hardware:
+    """Return the circuits and choices of a bundle, and keep their arrays.
 
     Args:
         model: The network.
         operands: The layers' format.
+        described: The bundle's entry `operands`.
         library: Circuits.
         choices: What the model's choices are, as far as it is known.
         arrays: Where arrays are kept.
+
+    Raises:
+        InputError: A choice clips operands, and the table of its circuit is not known or is another.
     """
     library, choices = tuple(library), tuple(choices)
     known = named((circuit for circuit in library if circuit.name in model.tables.choices), choices)
-    wirings = model.tables.wirings(known.values(), operands)
-    used = [*zip(model.tables.choices, wirings, strict=True), *_exact(model, operands)]
-    described = [_choice(name, wiring, known.get(name), arrays) for name, wiring in used]
-    instances = dict.fromkeys(choice["instance"] for choice in described)
-    circuits = gates(instances, library, choices)
-    computed = [_computed(known.get(name), wiring, circuits, operands) for name, wiring in used]
-    verilog = modules({circuit.name: circuit for circuit in computed if circuit is not None})
-    return [_instance(name, verilog.get(name)) for name in instances], described, wirings, dict(verilog.values())
+    wirings = dict(zip(model.tables.choices, model.tables.wirings(known.values(), operands), strict=True))
+    wirings |= _exact(model, operands)
+    entries = [_choice(name, wiring, known.get(name), arrays) for name, wiring in wirings.items()]
+    circuits = {}
+    for instance in dict.fromkeys(entry["instance"] for entry in entries):
+        uses = [(known.get(e["name"]), wirings[e["name"]]) for e in entries if e["instance"] == instance]
+        candidates = circuits_named(instance, library, choices)
+        circuits[instance] = next((c for c in candidates if _computes(c, uses, operands)), None)
+    verilog = modules({name: c for name, c in circuits.items() if c is not None and c.netlist is not None})
+    return Hardware(
+        [_instance(name, circuit, verilog.get(name), arrays) for name, circuit in circuits.items()],
+        entries,
+        wirings,
+        {e["name"]: _raw(e, circuits[e["instance"]], Operands.of(described)) for e in entries if is_clipped(e)},
+        dict(verilog.values()),
+    )
 
 
-def _exact(model: OperatingPointModel, operands: OperandFormat) -> list[tuple[str, Wiring]]:
+def _exact(model: OperatingPointModel, operands: OperandFormat) -> dict[str, Wiring]:
     """Return the choice of layers that are not approximable, unless there are none or the points have it as well."""
     if all(layer.approximable for layer in quantized_layers(model.network).values()):
-        return []
+        return {}
     if EXACT not in model.tables.choices:
-        return [(EXACT, Wiring(operands.exact))]
+        return {EXACT: Wiring(operands.exact)}
     if not np.array_equal(model.tables.looked_up(model.tables.choices.index(EXACT)), operands.exact):
         raise InputError(f"handover: choice '{EXACT}' is not exact, as layers that are not approximable are; rename it")
-    return []
+    return {}
 
 
 def _choice(name: str, wiring: Wiring, known: Choice | None, arrays: Arrays) -> dict[str, Any]:
@@ -77,17 +104,33 @@ def _choice(name: str, wiring: Wiring, known: Choice | None, arrays: Arrays) -> 
     }
 
 
-def _computed(
-    choice: Choice | None, wiring: Wiring, circuits: Mapping[str, Multiplier], operands: OperandFormat
-) -> Multiplier | None:
-    """Return the circuit of a choice if its gates compute what the choice multiplies with."""
-    if choice is None or (circuit := circuits.get(choice.circuit)) is None:
-        return None
-    table = operands.table(choice.use(circuit))
-    return circuit if np.array_equal(table, wiring.table[:, : 2**operands.w_bits]) else None
+def _computes(circuit: Multiplier, uses: Sequence[tuple[Choice | None, Wiring]], operands: OperandFormat) -> bool:
+    """Return whether a circuit computes what all its choices multiply with."""
+    return all(
+        choice is not None
+        and np.array_equal(operands.table(choice.use(circuit)), wiring.table[:, : 2**operands.w_bits])
+        for choice, wiring in uses
+    )
 
 
-def _instance(name: str, verilog: tuple[str, str] | None) -> dict[str, Any]:
+def _raw(choice: Mapping[str, Any], circuit: Multiplier | None, operands: Operands) -> Ints:
+    if circuit is None:
+        raise InputError(
+            f"handover: choice '{choice['name']}' clips operands of the circuit '{choice['instance']}', whose table is not "
+            "known or another; hand in the circuit as library, or all choices of the run"
+        )
+    return raw_products(circuit.table, circuit.x_signed, choice, operands)
+
+
+def _instance(
+    name: str, circuit: Multiplier | None, verilog: tuple[str, str] | None, arrays: Arrays
+) -> dict[str, Any]:
     module, text = (None, None) if verilog is None else verilog
-    digest = None if text is None else hashlib.sha256(text.encode("ascii")).hexdigest()
-    return {"name": name, "verilog": module, "verilog_sha256": digest}
+    return {
+        "name": name,
+        "signed": None if circuit is None else circuit.x_signed,
+        "table": None if circuit is None else arrays.keep(f"circuits.{name}", circuit.table),
+        "table_sha256": None if circuit is None else table_hash(circuit.table),
+        "verilog": module,
+        "verilog_sha256": None if text is None else hashlib.sha256(text.encode("ascii")).hexdigest(),
+    }

@@ -33,6 +33,7 @@ class Form:
     def description(self, operands: Mapping[str, Any]) -> Check:
         """Return the form of a whole description with these operands, whose own form is `OPERANDS_FORM`."""
         levels, (x_low, x_high) = 2 ** operands["w_bits"], operands["x_range"]
+        digest = text("[0-9a-f]{64}")
         choice = {
             "name": text(),
             "instance": text(),
@@ -41,7 +42,7 @@ class Form:
             "w_clip": integer(1, 100),
             "tuning": one_of("none", "uniform", "histogram"),
             "table": self.array("int32", 256, None),
-            "table_sha256": text("[0-9a-f]{64}"),
+            "table_sha256": digest,
             "words": optional(self.array("int16", None, 2)),
         }
         at_point = {
@@ -51,6 +52,7 @@ class Form:
             "offset": optional(self.array("floats", None)),
             "x_codes": self.array("uint8"),
             "sums": self.array("int64"),
+            "circuit_sums": optional(self.array("int64")),
         }
         layer = {
             "name": text(),
@@ -76,13 +78,20 @@ class Form:
             "assignment": named(text()),
             "outputs": self.array("floats"),
         }
-        instance = {"name": text(), "verilog": optional(text("[A-Za-z_][A-Za-z_0-9]*"))}
+        instance = {
+            "name": text(),
+            "signed": optional(truth),
+            "table": optional(self.array("int32", 256, 256)),
+            "table_sha256": optional(digest),
+            "verilog": optional(text("[A-Za-z_][A-Za-z_0-9]*")),
+            "verilog_sha256": optional(digest),
+        }
         return keys(
             {
                 "format": text(),
                 "version": integer(),
                 "operands": anything,
-                "instances": listed(keys({**instance, "verilog_sha256": optional(text("[0-9a-f]{64}"))})),
+                "instances": listed(keys(instance)),
                 "choices": listed(keys(choice)),
                 "points": listed(keys(point)),
                 "images": self.array("floats"),

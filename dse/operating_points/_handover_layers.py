@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -16,20 +16,20 @@ from dse.nn.layers import ApproxConv2d, ApproxLayer
 from dse.nn.training import device_of, evaluating
 from dse.operating_points._handover_arrays import Arrays
 from dse.operating_points._handover_check import EXACT
+from dse.operating_points._handover_choices import Hardware
+from dse.operating_points._handover_replay import circuit_sums
 from dse.operating_points._model import OperatingPointModel
 from dse.operating_points._switched import SwitchedArithmetic
 from dse.operating_points._wiring import Wiring
 from dse.variants import StoredCodes
 
 
-def points_and_layers(
-    model: OperatingPointModel, wirings: Sequence[Wiring], images: Tensor, arrays: Arrays
-) -> dict[str, Any]:
+def points_and_layers(model: OperatingPointModel, found: Hardware, images: Tensor, arrays: Arrays) -> dict[str, Any]:
     """Return the entries `points` and `layers` of a bundle, and keep their arrays.
 
     Args:
         model: The network.
-        wirings: What its choices are in hardware.
+        found: What it multiplies with.
         images: `(N, ...)`; they pass at every point, in one batch.
         arrays: Where arrays are kept.
     """
@@ -41,7 +41,7 @@ def points_and_layers(
             outputs, inputs = _passed(model, layers, images)
         for entry, (name, layer) in zip(described, layers.items(), strict=True):
             choice = point.assignment.get(name, EXACT)
-            entry["points"].append(_at(model, wirings, number, choice, name, layer, inputs[name], arrays))
+            entry["points"].append(_at(model, found, number, choice, name, entry, layer, inputs[name], arrays))
         plain = {"name": point.name, "rel_energy": point.rel_energy, "assignment": dict(point.assignment)}
         points.append({**plain, "outputs": arrays.keep(f"points.{number}.outputs", outputs)})
     return {"points": points, "layers": described}
@@ -90,10 +90,11 @@ def _geometry(layer: ApproxLayer) -> dict[str, Any]:
 
 def _at(
     model: OperatingPointModel,
-    wirings: Sequence[Wiring],
+    found: Hardware,
     point: int,
     choice: str,
     name: str,
+    entry: Mapping[str, Any],
     layer: ApproxLayer,
     x: Tensor,
     arrays: Arrays,
@@ -109,9 +110,13 @@ def _at(
     x = layer.prepare(x)
     codes = layer.x_quantizer.codes(x)
     sums = layer.fold(arithmetic.sums(layer, codes), x)
-    stored = _stored(model, wirings, name, choice) if layer.approximable else None
+    stored = _stored(model, found.wirings[choice], name, choice) if layer.approximable else None
     correction = switched.correction(point)
     place = f"{name}.{point}"
+    raw = found.raw.get(choice)
+    if raw is not None:
+        w_codes, zeros = arrays.held[entry["w_codes"]], {"w_zero_point": arrays.held[entry["w_zero_point"]]}
+        raw = circuit_sums(codes.cpu().numpy(), w_codes, raw, stored, {**entry, **zeros})
     return {
         "choice": choice,
         "stored": None if stored is None else arrays.keep(f"{place}.stored", stored),
@@ -119,12 +124,12 @@ def _at(
         "offset": None if correction is None else arrays.keep(f"{place}.offset", correction.offset),
         "x_codes": arrays.keep(f"{place}.x_codes", codes),
         "sums": arrays.keep(f"{place}.sums", sums),
+        "circuit_sums": None if raw is None else arrays.keep(f"{place}.circuit_sums", raw),
     }
 
 
-def _stored(model: OperatingPointModel, wirings: Sequence[Wiring], name: str, choice: str) -> StoredCodes | None:
-    place = model.tables.choices.index(choice)
-    return wirings[place].stored_in(model.tables.stored(name, place))
+def _stored(model: OperatingPointModel, wiring: Wiring, name: str, choice: str) -> StoredCodes | None:
+    return wiring.stored_in(model.tables.stored(name, model.tables.choices.index(choice)))
 
 
 def _passed(

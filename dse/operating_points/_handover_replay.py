@@ -25,11 +25,13 @@ class Operands:
 
     x_values: Ints  # (256,) value of each activation code
     w_values: Ints  # (2^Bw,) value of each weight code
+    w_low: int  # smallest value that quantisation produces
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """Return the operands that a bundle describes by width and sign."""
-        return cls(_values(8, described["x_signed"]), _values(described["w_bits"], described["w_signed"]))
+        """Return the operands that a bundle describes by width, sign and range."""
+        w_values = _values(described["w_bits"], described["w_signed"])
+        return cls(_values(8, described["x_signed"]), w_values, described["w_range"][0])
 
 
 def require_shapes(
@@ -71,27 +73,37 @@ def accumulators(
     Returns:
         `(B, C', H', W')` or `(..., C')`.
     """
-    if layer["kind"] == "linear":
-        return _sums(x_codes, w_codes, layer["w_zero_point"], table, stored, layer["x_zero_point"], operands)
-    windows, groups = _windows(x_codes, layer), layer["groups"]
-    by_group = [
-        _sums(
-            part.reshape(*part.shape[:3], -1),
-            w.reshape(len(w), -1),
-            zero,
-            table,
-            stored,
-            layer["x_zero_point"],
-            operands,
-        )
-        for part, w, zero in zip(
-            np.split(windows, groups, axis=3),
-            np.split(w_codes, groups),
-            np.split(layer["w_zero_point"], groups),
-            strict=True,
-        )
+    x_zero = layer["x_zero_point"]
+    parts = [
+        _sums(x, w, table, stored) - _zeros(operands.x_values[x], operands.w_values[w], x_zero, w_zero)
+        for x, w, w_zero in _parts(x_codes, w_codes, layer)
     ]
-    return np.moveaxis(np.concatenate(by_group, axis=-1), -1, 1)
+    return _whole(parts, layer)
+
+
+def circuit_sums(x_codes: Array, w_codes: Array, table: Array, stored: Array | None, layer: Mapping[str, Any]) -> Ints:
+    """Return the plain sum over the fan-in of `T[x, s(w)]`, nothing taken out; arguments as for `accumulators`."""
+    return _whole([_sums(x, w, table, stored) for x, w, _ in _parts(x_codes, w_codes, layer)], layer)
+
+
+def _parts(x_codes: Array, w_codes: Array, layer: Mapping[str, Any]) -> list[tuple[Array, Array, Ints]]:
+    """Return the operands that meet, by group: codes x `(..., K)` and w `(N, K)`, and zero points of the weights `(N,)`."""
+    w_zero = layer["w_zero_point"].astype(np.int64)
+    if layer["kind"] == "linear":
+        return [(x_codes, w_codes, w_zero)]
+    groups = layer["groups"]
+    by_group = zip(
+        np.split(_windows(x_codes, layer), groups, axis=3),
+        np.split(w_codes, groups),
+        np.split(w_zero, groups),
+        strict=True,
+    )
+    return [(x.reshape(*x.shape[:3], -1), w.reshape(len(w), -1), zero) for x, w, zero in by_group]
+
+
+def _whole(parts: list[Ints], layer: Mapping[str, Any]) -> Ints:
+    """Put the groups' outputs together, channels where they belong."""
+    return parts[0] if layer["kind"] == "linear" else np.moveaxis(np.concatenate(parts, axis=-1), -1, 1)
 
 
 def _windows(x_codes: Array, layer: Mapping[str, Any]) -> Array:
@@ -110,17 +122,19 @@ def _windows(x_codes: Array, layer: Mapping[str, Any]) -> Array:
     return windows
 
 
-def _sums(
-    x: Array, w: Array, w_zero: Array, table: Array, stored: Array | None, x_zero: int, operands: Operands
-) -> Ints:
-    """Return the sums of products of codes x (..., K) and w (N, K), zero points taken out: `(..., N)`."""
+def _sums(x: Array, w: Array, table: Array, stored: Array | None) -> Ints:
+    """Return the sums of products of codes x `(..., K)` and w `(N, K)`: `(..., N)`."""
     total = np.zeros((*x.shape[:-1], len(w)), dtype=np.int64)
-    table, w_zero = table.astype(np.int64), w_zero.astype(np.int64)
+    table = table.astype(np.int64)
     for k in range(x.shape[-1]):
-        x_code, w_code = x[..., k, None], w[:, k]
-        total += table[x_code, w_code if stored is None else stored[w_code]]
-        total -= w_zero * operands.x_values[x_code] + x_zero * operands.w_values[w_code] - x_zero * w_zero
+        w_code = w[:, k]
+        total += table[x[..., k, None], w_code if stored is None else stored[w_code]]
     return total
+
+
+def _zeros(x: Ints, w: Ints, x_zero: int, w_zero: Ints) -> Ints:
+    """Return what zero points add to the sums of products of values x `(..., K)` and w `(N, K)`: `(..., N)`."""
+    return x.sum(axis=-1, keepdims=True) * w_zero + x_zero * (w.sum(axis=1) - w.shape[1] * w_zero)
 
 
 def _values(bits: int, signed: bool) -> Ints:

@@ -1,9 +1,9 @@
-"""The circuits of a hand-over bundle as Verilog, where their gates are known."""
+"""The circuits of a hand-over bundle, as tables and, where their gates are known, as Verilog."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -34,11 +34,12 @@ def named(library: Iterable[Multiplier], choices: Iterable[Choice]) -> dict[str,
     return circuits | {choice.multiplier.name: choice for choice in choices}
 
 
-def gates(names: Container[str], library: Iterable[Multiplier], choices: Iterable[Choice]) -> Mapping[str, Multiplier]:
-    """Return the circuits of these names whose gates are known, as these compute them, by name."""
-    circuits = [multiplier for c in choices if (multiplier := c.untuned or c.multiplier).name == c.circuit]
-    found = (by_gates(circuit) for circuit in (*circuits, *library) if circuit.name in names)
-    return {circuit.name: circuit for circuit in found if circuit is not None}
+def circuits_named(name: str, library: Iterable[Multiplier], choices: Iterable[Choice]) -> Iterator[Multiplier]:
+    """Yield what a circuit of this name may be: as its gates compute it, where they are known, and as tables have it."""
+    known = [multiplier for c in choices if (multiplier := c.untuned or c.multiplier).name == c.circuit == name]
+    known += [circuit for circuit in library if circuit.name == name]
+    yield from (circuit for circuit in map(by_gates, known) if circuit is not None)
+    yield from (replace(circuit, netlist=None) for circuit in known)
 
 
 def modules(circuits: Mapping[str, Multiplier]) -> dict[str, tuple[str, str]]:

@@ -162,21 +162,26 @@ class OperatingPointModel(nn.Module):
 
         Args:
             choices: What the names of choices stand for (`Prepared.inputs.choices`). Without them, weights that were tuned
-                once for all layers are taken for those that are stored.
+                once for all layers are taken for those that are stored, and operands for unclipped.
         """
         norms = sum(norm.extra_parameters() for norm in self._norms)
         operands = next(iter(self._layers.values())).operands
         wirings = self.tables.wirings(choices, operands)
-        stored = [
-            (self._layers[name].weight.numel(), [wirings[c].stored_in(self.tables.stored(name, c)) for c in column])
-            for name, column in ((name, self.tables.column(name)) for name in self.tables.layers)
+        columns = {name: self.tables.column(name) for name in self.tables.layers}
+        held = [
+            (
+                self._layers[name].weight.numel(),
+                [wirings[c].held_in(self.tables.stored(name, c), operands) for c in column],
+            )
+            for name, column in columns.items()
         ]
         return Overhead(
             base_parameters=sum(parameter.numel() for parameter in self.parameters()) - norms,
             corrections=sum(switched.extra_parameters() for switched in self._arithmetics),
             norms=norms,
+            ranges=sum(2 * (len({wirings[c].clips for c in column}) - 1) for column in columns.values()),
             statistics=sum(norm.extra_statistics() for norm in self._norms),
-            stored_bytes=stored_bytes(stored, 2**operands.w_bits),
+            stored_bytes=stored_bytes(held, 2**operands.w_bits),
         )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

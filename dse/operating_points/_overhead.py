@@ -20,22 +20,23 @@ class Overhead:
     three points of MobileNetV2 with 200 classes, 2 x 34,112 of 2,480,072. In hardware statistics become part of scale and
     offset; here they stand by themselves.
 
-    Where multipliers have their weights tuned, points may want other weights stored in a layer: no parameters, but memory
-    that hardware must have. `stored_bytes` is the smaller of two ways to hold them, both in packed codes: the weights of
-    such layers again for each different map, or the weights that are meant and the maps, one code for each weight code and
-    equal ones of the network once. A layer that stores the same at all points adds nothing.
+    Where multipliers have their weights tuned or clipped, points may want other weights stored in a layer: no parameters,
+    but memory that hardware must have. `stored_bytes` is the smaller of two ways to hold them, both in packed codes: the
+    weights of such layers again for each different map, or the weights that are meant and the maps, one code for each weight
+    code and equal ones of the network once. A layer that stores the same at all points adds nothing.
     """
 
     base_parameters: int  # of the network with one point
     corrections: int  # offsets, and scales of channels in rows where one is not 1; equal rows of a layer count once
     norms: int  # gamma and beta
+    ranges: int  # factors of clipped operands: two for each other pair of shares than the first that a layer has
     statistics: int  # running means and variances that differ from the first point's
     stored_bytes: int  # of weight codes
 
     @property
     def parameters(self) -> int:
         """Parameters added, running statistics not counted."""
-        return self.corrections + self.norms
+        return self.corrections + self.norms + self.ranges
 
     @property
     def rel_parameters(self) -> float:

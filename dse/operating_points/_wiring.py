@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.multipliers import tune_weights
+from dse.multipliers import spread_codes, tune_weights
 from dse.operands import OperandFormat
 from dse.types import Table
 from dse.variants import Choice, StoredCodes
@@ -25,6 +25,7 @@ class Wiring:
     table: Table  # (256, S) int32, S = 2^Bw and the number of words
     stored: StoredCodes | None = None  # (2^Bw,) int16, the column for each weight code, in all layers; None: its own
     words: NDArray[np.int16] | None = None  # (S - 2^Bw, 2): the sign of the weight, and what the circuit multiplies by
+    clips: tuple[int, int] = (100, 100)  # shares of the ranges of activations and weights, per cent
 
     @classmethod
     def of(cls, table: Table, choice: Choice | None, operands: OperandFormat) -> Self:
@@ -36,7 +37,10 @@ class Wiring:
                 and the circuit with them tuned computes the table; elsewhere the table is taken for the circuit's.
             operands: The layers' format.
         """
+        clips = (100, 100) if choice is None else (choice.x_clip, choice.w_clip)
         circuit = None if choice is None else choice.untuned
+        if clips != (100, 100):  # never tuned once for all layers
+            return cls(table, clips=clips)
         if circuit is None or np.array_equal(own := operands.table(circuit), table):
             return cls(table)
         codes = tune_weights(circuit.table, circuit.exact)
@@ -58,3 +62,11 @@ class Wiring:
         if codes is None or self.stored is None:
             return self.stored if codes is None else codes
         return self.stored[codes]
+
+    def held_in(self, codes: StoredCodes | None, operands: OperandFormat) -> StoredCodes | None:
+        """Return what memory holds for each weight code: what the circuit multiplies by, with clipped weights spread."""
+        stored, clip = self.stored_in(codes), self.clips[1]
+        if clip == 100:
+            return stored
+        spread = spread_codes(operands.w_values, clip).astype(np.int16)
+        return spread if stored is None else spread[stored]

@@ -16,8 +16,12 @@ from tests.small import library
 
 def spread(value: int, clip: int, low: int, high: int) -> int:
     """Return the code nearest to a value that stands for a part of the range; none is below -high."""
-    spread = min(max(floor(Fraction(100 * value, clip) + Fraction(1, 2)), max(low, -high)), high)
-    return value if clip == 100 else spread
+    return value if clip == 100 else min(max(nearest(Fraction(100 * value, clip)), max(low, -high)), high)
+
+
+def nearest(value: Fraction) -> int:
+    """Round to the nearest integer, halves away from 0."""
+    return floor(value + Fraction(1, 2)) if value >= 0 else -nearest(-value)
 
 
 @pytest.mark.parametrize(("x_clip", "w_clip"), [(50, 100), (100, 75), (35, 80), (1, 99)])
@@ -30,7 +34,7 @@ def test_every_product_is_that_of_spread_codes(signed: bool, x_clip: int, w_clip
     for x in range(low, high + 1):
         for w in range(low, high + 1):
             product = int(table[spread(x, x_clip, low, high), spread(w, w_clip, low, high)])  # a negative index is its code
-            assert made.table[x, w] == floor(Fraction(product * x_clip * w_clip, 10_000) + Fraction(1, 2))
+            assert made.table[x, w] == nearest(Fraction(product * x_clip * w_clip, 10_000))
     assert made.power_mw == 0.1
     assert made.origin == f"drawn; activations over {x_clip} %, weights over {w_clip} % of their range"
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from dse.compensation import Compensation
 from dse.error_model import predict_errors
 from dse.evaluator import EvaluatorFactory
+from dse.multipliers import MultiplierLibrary, builtin, is_symmetric
 from dse.nn.datasets import Part
 from dse.nn.tracing import trace
 from dse.operands import operand_format
 from dse.operating_points import OperatingPoint, OperatingPointModel
 from dse.types import Population
-from dse.variants import LayerTables, plain_tables
+from dse.variants import Choices, LayerTables, choice_tables, expand, plain_tables
 from tests.compensation.small import LAYERS, images, network
 from tests.small import library
 
@@ -57,6 +58,15 @@ def made(**kwargs: object) -> OperatingPointModel:
 def alone(point: int, **kwargs: object) -> nn.Module:
     """Return the network of a point by itself, as everything else in the package makes it."""
     return factory(**kwargs).network(DESIGNS[point])  # type: ignore[arg-type]
+
+
+def clipped_choices(format: str) -> tuple[Choices, LayerTables]:
+    """Return the exact circuit and an asymmetric one in both orders, with clipped operands or not, tuned or not."""
+    chosen = builtin(signed=False)
+    circuit = next(m for m in chosen if not m.is_exact and not is_symmetric(m))
+    library = MultiplierLibrary([chosen[0], circuit])
+    choices = expand(library, order=True, x_clip=[50], w_clip=[80], tuning=["histogram"])
+    return choice_tables(choices, operand_format(format), np.full((len(LAYERS), 256), 1 / 256))
 
 
 def outputs(model: nn.Module, x: Tensor | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor, nn
 
 from dse.circuits import from_verilog, product_table
 from dse.exceptions import InputError
-from dse.multipliers import MultiplierLibrary, builtin, is_symmetric, swapped
+from dse.multipliers import MultiplierLibrary, builtin, swapped
 from dse.nn.convert import quantize, quantized_layers
 from dse.operands import operand_format
 from dse.operating_points import OperatingPoint, OperatingPointModel, check_handover, write_handover
 from dse.operating_points._tables import trainable
 from dse.variants import Choices, choice_tables, expand, plain_tables
-from tests.operating_points.small import LAYERS, all_outputs, images, library, made, network
+from tests.multipliers.test_clip import nearest
+from tests.operating_points.small import LAYERS, all_outputs, clipped_choices, images, library, made, network
 
 
 def bundle(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -70,31 +72,66 @@ def test_what_points_share_is_kept_once(tmp_path: Path) -> None:
     assert set(described["arrays"]) == set(arrays)
 
 
-CLIPS = {"": (100, 100), ".w80": (100, 80), ".x50": (50, 100), ".x50w80": (50, 80)}
-
-
-def test_circuits_with_gates_come_as_verilog_that_computes_their_tables(tmp_path: Path) -> None:
-    chosen = builtin(signed=False)
-    circuit = next(m for m in chosen if not m.is_exact and not is_symmetric(m))
-    choices = expand(MultiplierLibrary([chosen[0], circuit]), order=True, x_clip=[50], w_clip=[80])
-    seen = np.full((len(LAYERS), 256), 1 / 256)
-    choices, tables = choice_tables(choices, operand_format("u8"), seen)
-    names = choices.library.names
-    assert names == (chosen[0].name, *(f"{circuit.name}{turn}{clip}" for turn in ("", ".swap") for clip in CLIPS))
-    points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
-    model = OperatingPointModel(network("u8"), points, names, tables)
-    path = write_handover(tmp_path / "bundle", model, images(1), library=chosen, choices=choices)
-    check_handover(path)
-    described, _ = bundle(path)
-    keys = ("instance", "first_operand", "x_clip", "w_clip")
-    assert [tuple(choice[key] for key in keys) for choice in described["choices"]] == [
-        (chosen[0].name, "activation", 100, 100),
-        *((circuit.name, first, *clip) for first in ("activation", "weight") for clip in CLIPS.values()),
-    ]
-    assert len(described["instances"]) == 2
-    for instance in described["instances"]:
+@pytest.mark.parametrize("format", ["sm8", "u8"])
+def test_a_choice_comes_with_its_circuit_as_table_and_verilog(format: str, tmp_path: Path) -> None:
+    """Each choice in a bundle of its own: none leans on what another one says of the circuit."""
+    choices, tables = clipped_choices(format)
+    chosen, names = builtin(signed=False), choices.library.names
+    assert len(names) > 8
+    for number, known in enumerate(choices):
+        point = OperatingPoint("one", dict.fromkeys(LAYERS, names[number]), 1.0)
+        model = OperatingPointModel(network(format), [point], names, tables)
+        path = write_handover(tmp_path / str(number), model, images(1), choices=choices)
+        check_handover(path)
+        described, arrays = bundle(path)
+        (instance,), (choice,) = described["instances"], described["choices"]
+        said = [choice[key] for key in ("instance", "first_operand", "x_clip", "w_clip")]
+        assert said == [known.circuit, "weight" if known.swapped else "activation", known.x_clip, known.w_clip]
+        assert np.array_equal(arrays[instance["table"]], chosen[known.circuit].table) and not instance["signed"]
         netlist = from_verilog(path / "verilog" / f"{instance['verilog']}.v")
-        assert np.array_equal(product_table(netlist), chosen[instance["name"]].table)
+        assert np.array_equal(product_table(netlist), chosen[known.circuit].table)
+
+
+@pytest.mark.parametrize("format", ["sm8", "u8"])
+def test_circuit_sums_are_what_the_circuit_accumulates(format: str, tmp_path: Path) -> None:
+    """Of the last layer, product by product, from the words of docs/handover.md; scaled they are the network's sums."""
+    choices, tables = clipped_choices(format)
+    names, operands = choices.library.names, operand_format(format)
+    wanted = [c for c in choices if (c.x_clip, c.w_clip) != (100, 100)]
+    points = [OperatingPoint(c.multiplier.name, dict.fromkeys(LAYERS, c.multiplier.name), 1.0) for c in wanted]
+    model = OperatingPointModel(network(format), points, names, tables)
+    described, arrays = bundle(write_handover(tmp_path / "bundle", model, images(2), choices=choices))
+    layer, circuit = described["layers"][-1], arrays[described["instances"][0]["table"]]
+
+    def q(value: int, clip: int) -> int:
+        return min(max(nearest(Fraction(100 * value, clip)), -255), 255)
+
+    for choice, at in zip(wanted, layer["points"], strict=True):
+        x_codes, sums, raw = (arrays[at[key]] for key in ("x_codes", "sums", "circuit_sums"))
+        weights = arrays[layer["w_codes"]] if at["stored"] is None else arrays[at["stored"]][arrays[layer["w_codes"]]]
+        w_values = operands.w_values[arrays[layer["w_codes"]]]
+        zero_x, zero_w = layer["x_zero_point"], arrays[layer["w_zero_point"]].astype(np.int64)
+        for image, channel in np.ndindex(*raw.shape):
+            total = 0
+            for x, code in zip(x_codes[image].tolist(), weights[channel].tolist(), strict=True):
+                w = int(operands.w_values[code])
+                pair = q(x, choice.x_clip), abs(q(w, choice.w_clip))
+                total += int(circuit[pair[::-1] if choice.swapped else pair]) * (int(np.sign(w)) if format == "sm8" else 1)
+            assert raw[image, channel] == total
+        x = x_codes.astype(np.int64)
+        zeros = x.sum(axis=1, keepdims=True) * zero_w + zero_x * (w_values.sum(axis=1) - x.shape[1] * zero_w)
+        shares = choice.x_clip * choice.w_clip / 10_000
+        assert (np.abs(sums + zeros - shares * raw) <= x.shape[1] / 2).all()
+
+
+def test_clipped_operands_of_a_circuit_that_is_not_known_are_refused(tmp_path: Path) -> None:
+    choices, tables = clipped_choices("sm8")
+    alone = next(c for c in choices if c.x_clip == 50)
+    point = OperatingPoint("one", dict.fromkeys(LAYERS, alone.multiplier.name), 1.0)
+    model = OperatingPointModel(network("sm8"), [point], choices.library.names, tables)
+    with pytest.raises(InputError, match=f"choice '{alone.multiplier.name}' clips operands of the circuit .*; hand in"):
+        write_handover(tmp_path / "bundle", model, images(1), choices=[alone])
+    write_handover(tmp_path / "bundle", model, images(1), choices=[alone], library=builtin(signed=False))
 
 
 def tuned_once(format: str) -> tuple[OperatingPointModel, MultiplierLibrary, Choices]:

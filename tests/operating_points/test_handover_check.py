@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +24,7 @@ from dse.operating_points._handover_check import seal, sha256
 from dse.operating_points._handover_replay import Operands, accumulators
 from dse.variants import plain_tables
 from tests.nn import naive
-from tests.operating_points.small import LAYERS, NAMES, images, made, network
+from tests.operating_points.small import LAYERS, NAMES, clipped_choices, images, made, network
 
 Description, Arrays = dict[str, Any], dict[str, Any]
 
@@ -31,6 +32,17 @@ Description, Arrays = dict[str, Any], dict[str, Any]
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_handover(tmp_path_factory.mktemp("handover") / "bundle", made(tuned=True), images(2))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle of the exact circuit and another in two clipped variants, one point each."""
+    choices, tables = clipped_choices("sm8")
+    kept = [c for c in choices if c.multiplier.name.endswith(("x50w80", ".x50w80.histogram")) and not c.swapped]
+    names = (choices.library.names[0], *(choice.multiplier.name for choice in kept))
+    points = [OperatingPoint(name, dict.fromkeys(LAYERS, name), 1.0) for name in names]
+    model = OperatingPointModel(network("sm8"), points, choices.library.names, tables)
+    return write_handover(tmp_path_factory.mktemp("clips") / "bundle", model, images(2), choices=choices)
 
 
 def changed(source: Path, target: Path, change: Callable[[Description, Arrays], None], *, sealed: bool = True) -> Path:
@@ -43,7 +55,7 @@ def changed(source: Path, target: Path, change: Callable[[Description, Arrays], 
         shown = {n: {"dtype": a.dtype.name, "shape": list(a.shape), "sha256": sha256(a)} for n, a in arrays.items()}
         described["arrays"] = shown
         described["sha256"] = seal(described)
-    target.mkdir()
+    shutil.copytree(source, target)
     (target / "handover.json").write_text(json.dumps(described))
     np.savez_compressed(target / "handover.npz", **arrays)
     return target
@@ -84,7 +96,8 @@ def test_accumulators_are_those_of_the_definition(conv: nn.Conv2d, format: str) 
         "x_zero_point": int(x.zero_point),
         "w_zero_point": np.asarray(w.zero_point).reshape(-1),
     }
-    meant = Operands.of({"x_signed": operands.x_low < 0, "w_signed": operands.w_low < 0, "w_bits": operands.w_bits})
+    signs = {"x_signed": operands.x_low < 0, "w_signed": operands.w_low < 0}
+    meant = Operands.of({**signs, "w_bits": operands.w_bits, "w_range": [operands.w_low, operands.w_high]})
     codes = x.codes.astype(np.uint8), w.codes.astype(np.int16)
     assert np.array_equal(accumulators(*codes, table, None, layer, meant), wanted)
     linear = {"kind": "linear", "x_zero_point": layer["x_zero_point"], "w_zero_point": layer["w_zero_point"][:3]}
@@ -116,8 +129,8 @@ def test_accumulators_are_those_of_the_definition(conv: nn.Conv2d, format: str) 
         (lambda d, a: d["layers"][1].update(kernel=3), "not of the documented form"),
         (lambda d, a: d.update(points=None), "not of the documented form"),
         (lambda d, a: a.pop("linear.bias") is None or a.pop("plain.1.sums"), r"points\[1\].sums: .*plain.1.sums"),
-        (lambda d, a: d.update(version=1), "expected version 3, got 1"),
-        (lambda d, a: d.update(version="a\nb"), r"expected version 3, got 'a\\nb'"),
+        (lambda d, a: d.update(version=1), "expected version 4, got 1"),
+        (lambda d, a: d.update(version="a\nb"), r"expected version 4, got 'a\\nb'"),
         (lambda d, a: d["layers"][0].update(stride=[0, 0]), r"layers\[0\].stride\[0\]: expected an integer 1\.\."),
         (lambda d, a: d["layers"][0].update(groups=0), r"layers\[0\].groups: expected an integer 1\.\..*, got 0"),
         (lambda d, a: d["layers"][0].update(groups=3), "are not those of a convolution"),
@@ -163,6 +176,35 @@ def test_changes_are_found_and_named(change: Any, message: str, written: Path, t
     with pytest.raises(InputError, match=message) as caught:
         check_handover(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d, a: d["choices"][1].update(x_clip=37), "choice '.*x50w80' has a table that the circuit .* does not give"),
+        (lambda d, a: d["choices"][2].update(w_clip=81), "choice '.*x50w80.histogram' has a table that the circuit"),
+        (lambda d, a: d["choices"][1].update(first_operand="weight"), "has a table that the circuit"),
+        (lambda d, a: d["instances"][1].update(signed=True), "choice '.*' has a table that the circuit"),
+        (lambda d, a: d["instances"][1].update(signed=None), "expected signed and table, or null for both"),
+        (lambda d, a: d["instances"][1].update(signed=None, table=None, table_sha256=None), "which has no table"),
+        (lambda d, a: d["instances"][1].update(table_sha256="0" * 64), "circuit '.*' has another table"),
+        (lambda d, a: d["instances"][1].update(verilog=d["instances"][0]["verilog"].upper()), "differ by more than case"),
+        (lambda d, a: a[d["layers"][3]["points"][1]["circuit_sums"]].__iadd__(1),
+         "layer 'linear', operating point '.*x50w80', circuit_sums: 10 of 10 accumulators differ"),
+        (lambda d, a: d["layers"][3]["points"][1].update(circuit_sums=None) or a.pop("linear.1.circuit_sums"),
+         "expected circuit_sums where operands are"),
+        (lambda d, a: d["layers"][3]["points"][0].update(circuit_sums=d["layers"][3]["points"][0]["sums"]),
+         "expected circuit_sums where operands are clipped, and null elsewhere"),
+        (lambda d, a: a.update({n: a[n][:1] for n in [d["layers"][3]["points"][1]["circuit_sums"]]}),
+         r"expected \(2, 5\) accumulators, got \(1, 5\)"),
+    ],
+)  # fmt: skip
+def test_tables_and_sums_of_clipped_choices_are_those_of_the_circuit(
+    change: Any, message: str, clips: Path, tmp_path: Path
+) -> None:
+    path = changed(clips, tmp_path / "bundle", change)
+    with pytest.raises(InputError, match=message):
+        check_handover(path)
 
 
 @pytest.mark.parametrize(
@@ -225,12 +267,12 @@ def test_verilog_is_held_by_hashes_and_has_names_that_stay_apart(tmp_path: Path)
         check_handover(path)
 
 
-@pytest.mark.parametrize("part", ["check", "form", "replay"])
+@pytest.mark.parametrize("part", ["check", "form", "circuits", "replay"])
 def test_the_checker_needs_numpy_and_no_other_library(part: str) -> None:
     tree = ast.parse((Path(module.__file__).parent / f"_handover_{part}.py").read_text())
     roots = {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     roots |= {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     assert roots - sys.stdlib_module_names == {"numpy", "dse"}
     used = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    checker = {f"dse.operating_points._handover_{part}" for part in ("form", "replay")}
+    checker = {f"dse.operating_points._handover_{part}" for part in ("form", "circuits", "replay")}
     assert {name for name in used if name.startswith("dse")} <= {"dse.exceptions", *checker}

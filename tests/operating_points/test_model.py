@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from dse.compensation import Folded
 from dse.exceptions import InputError
+from dse.multipliers import spread_codes
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import approximable_layers, quantize, simulate
 from dse.nn.layers import Correction
 from dse.operands import operand_format
-from dse.operating_points import OperatingPointModel
+from dse.operating_points import OperatingPoint, OperatingPointModel
 from dse.operating_points._overhead import stored_bytes
 from dse.operating_points._tables import integer, trainable
 from dse.variants import expand, plain_tables
@@ -29,6 +30,7 @@ from tests.operating_points.small import (
     LAYERS,
     all_outputs,
     alone,
+    clipped_choices,
     factory,
     images,
     library,
@@ -356,6 +358,33 @@ def test_overhead_knows_weights_tuned_once_for_all_layers_by_the_choices() -> No
     assert model.overhead().stored_bytes == 0
     assert model.overhead(choices).stored_bytes > 0
     assert model.overhead(choices).parameters == model.overhead().parameters
+
+
+def test_overhead_counts_other_weights_and_factors_where_operands_are_clipped() -> None:
+    choices, tables = clipped_choices("sm8")
+    circuit = choices.items[-1].circuit
+    names = [circuit, f"{circuit}.w80", f"{circuit}.x50", f"{circuit}.x50"]
+    at = [OperatingPoint(str(n), dict.fromkeys(LAYERS, name), 1.0) for n, name in enumerate(names)]
+    model = OperatingPointModel(network(), at, choices.library.names, tables)
+    assert model.overhead().stored_bytes == 0 and model.overhead().ranges == 0  # as far as is known without choices
+    found = model.overhead(choices)
+    # one map for all layers, of weights spread over 100/80 of their codes: fewer codes than the weights again
+    weights = sum(approximable_layers(network())[name].weight.numel() for name in LAYERS)
+    assert found.stored_bytes == -(-min(weights, 512) * 9 // 8)
+    assert found.ranges == found.parameters == 2 * 2 * len(LAYERS)
+
+
+def test_memory_holds_what_the_circuit_multiplies_by() -> None:
+    choices, tables = clipped_choices("sm8")
+    name, operands = f"{choices.items[-1].circuit}.x50w80.histogram", operand_format("sm8")
+    model = OperatingPointModel(
+        network(), [OperatingPoint("one", dict.fromkeys(LAYERS, name), 1.0)], choices.library.names, tables
+    )
+    (wiring,), tuned = model.tables.wirings(choices, operands), model.tables.stored("plain", 0)
+    spread = spread_codes(operands.w_values, 80)
+    assert tuned is not None and np.array_equal(wiring.held_in(tuned, operands), spread[tuned])
+    assert np.array_equal(wiring.held_in(None, operands), spread)
+    assert operands.w_values[spread[operands.w_values == -202]] == -253  # -252.5: halves go away from 0
 
 
 def test_norms_of_their_own_start_as_what_they_were() -> None:
