@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal, get_args
 
+import torch
 from torch import nn
 
 from dse.exceptions import InputError, under, unknown_name
@@ -44,6 +45,7 @@ class FineTuned:
     best: Epoch  # whose state the model has, by validation images; may be epoch 0
 
 
+@torch.inference_mode(False)  # gradients are needed, wherever this is called
 def fine_tune(
     model: OperatingPointModel,
     train: Part,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,8 +209,11 @@ def _check_circuits(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> N
         raise InputError(f"instances: expected Verilog modules that differ by more than case, got {', '.join(modules)}")
 
 
-def _check_verilog(folder: Path, instances: Iterable[Mapping[str, Any]]) -> None:
-    """Raise InputError unless the Verilog of all circuits is there as it was written."""
+def _check_verilog(folder: Path, instances: Collection[Mapping[str, Any]]) -> None:
+    """Raise InputError unless the Verilog of all circuits is there as it was written, and nothing else."""
+    wanted = {f"{instance['verilog']}.v" for instance in instances if instance["verilog"] is not None}
+    for stray in sorted({path.name for path in folder.glob("*")} - wanted):
+        raise InputError(f"{VERILOG}/{stray!r} is of no circuit of {DESCRIPTION}; remove it, or write the bundle anew")
     for instance in instances:
         if instance["verilog"] is None:
             continue

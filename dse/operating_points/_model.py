@@ -101,6 +101,13 @@ class OperatingPointModel(nn.Module):
         y: Tensor = self.network(x)
         return y
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        with torch.inference_mode(False):  # a copy may be trained later, wherever it is made
+            made = self.__class__.__new__(self.__class__)
+            memo[id(self)] = made
+            made.__setstate__(copy.deepcopy(self.__dict__, memo))
+        return made
+
     @property
     def operating_point(self) -> int:
         """Index of the point in use; set it to an index or a name (InputError where there is no such point)."""

@@ -146,7 +146,12 @@ def _texts(file: JsonFile, key: str) -> tuple[str, ...]:
 
 
 def _variants(file: JsonFile) -> dict[str, str]:
-    return {choice: file.text("variants", choice) for choice in (file.table("variants") if "variants" in file.data else ())}
+    """Return which circuit each variant is of. Raises InputError where a name says another one."""
+    found = {choice: file.text("variants", choice) for choice in (file.table("variants") if "variants" in file.data else ())}
+    for choice, circuit in found.items():
+        if not choice.startswith(f"{circuit}."):
+            raise InputError(f"{file.path}: key 'variants.{choice}': expected its circuit, got '{circuit}'")
+    return found
 
 
 def _rows(file: JsonFile, key: str) -> list[JsonFile]:

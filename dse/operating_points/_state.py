@@ -17,8 +17,8 @@ _GROWING = (_SCALE, _OFFSET)  # as many rows as there are different corrections
 _NUMBERS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     (".running_var", "numbers of 0 or more", lambda values: values >= 0),
     (".x_quantizer.scale", "numbers above 0", lambda values: values > 0),
-    (_SCALE, "finite numbers", torch.isfinite),
-    (_OFFSET, "finite numbers", torch.isfinite),
+    (".x_quantizer.zero_point", "codes, -128 to 255", lambda values: (values >= -128) & (values <= 255)),
+    ("", "finite numbers", torch.isfinite),
 )
 
 

@@ -12,7 +12,7 @@ from dse.report._draw import canvas, legend_beside, looks
 from dse.report._text import drawn
 from dse.types import Floats
 
-MOST_LOSS_PP = 5.0  # what lies beyond is not shown: nobody would build it
+MOST_LOSS_PP = 5.0  # what lies beyond is counted in the legend and not shown: nobody would build it
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None
     for one in series:
         look, points = styles[one.like or one.label], one.points[np.argsort(one.points[:, 0])]
         shown = points[points[:, 1] <= MOST_LOSS_PP]
+        beyond = f" ({len(points) - len(shown)} beyond {MOST_LOSS_PP:g} pp)" if len(shown) < len(points) else ""
         size, fill = (6, "none") if one.like else (4, look.colour)
         line = look.line if one.line else "none"
         axes.plot(
@@ -43,7 +44,7 @@ def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None
             markersize=size,
             linestyle=line,
             linewidth=0.9,
-            label=drawn(one.label),
+            label=drawn(one.label + beyond),
         )
     axes.axhline(0, color="black", linewidth=0.6)
     if floor is not None:

@@ -62,6 +62,6 @@ METHODS.update(
         "greedy": Method("greedy descent from the exact design", _greedy, _PROXY),
         "additive": Method("the exact front of energy and the profile's additive proxy", additive_search, _PROXY),
         "random": Method("uniformly random designs", _random),
-        "exhaustive": Method("every design of a small space", _exhaustive),
+        "exhaustive": Method("every design of a small space; of variants, those that all methods choose from", _exhaustive),
     }
 )

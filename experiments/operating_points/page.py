@@ -93,21 +93,23 @@ def duels(rows: Rows) -> Iterator[str]:
 
 
 def costs(rows: Rows) -> Iterator[str]:
-    """Say how much less points save with fewer instances, all else being equal: means over the seeds, in per cent points."""
+    """Say how much less points save with fewer instances, and what they lose: means over the seeds, in per cent points."""
     found = by_key(rows)
     for (choice, method, instances, scheme), few in found.items():
         most = max(int(key[2]) for key in found if (key[0], key[1], key[3]) == (choice, method, scheme))
         if int(instances) < most:
             many = found[choice, method, str(most), scheme]
-            less = np.mean([np.subtract(*map(_saved, (many[seed], few[seed]))) for seed in few.keys() & many.keys()], axis=0)
+            both = [np.subtract(_all_figures(many[seed]), _all_figures(few[seed])) for seed in few.keys() & many.keys()]
+            saving, loss, _ = np.mean(both, axis=0).T
             yield (
                 f"Chosen by {method}, fine-tuned `{scheme}`: with {instances} instances instead of {most} the points save "
-                f"{', '.join(f'{value:.1f}' for value in less)} per cent points less."
+                f"{', '.join(f'{value:.1f}' for value in saving)} per cent points less, and lose "
+                f"{', '.join(f'{-value:+.2f}' for value in loss)} pp on the test images; budgets are equal in expected loss."
             )
 
 
-def _saved(points: Rows) -> Floats:
-    return np.array([_figures(point)[0] for point in points])
+def _all_figures(points: Rows) -> Floats:
+    return np.array([_figures(point) for point in points])
 
 
 def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
@@ -127,7 +129,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
         "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
         "most distinct circuits in all points together. Added is what points beyond the first take: corrections, gamma and",
-        "beta relative to the network's parameters, and weight codes where tuned multipliers store others.",
+        "beta, and factors of clipped operands, relative to the network's parameters; and codes of weights that points store",
+        "besides.",
     ]
     if config.retrain is not None:
         all_of_them = "all" if validated else "all other"

@@ -61,6 +61,13 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_it_trains_wherever_it_is_called() -> None:
+    made = tuned("shared")
+    with torch.inference_mode():
+        there = tuned("shared")
+    assert equal(dict(there.model.state_dict()), dict(made.model.state_dict()))
+
+
 def test_no_training_leaves_everything_as_it_was() -> None:
     made = finished("none")
     assert equal(dict(made.model.state_dict()), dict(digits().state_dict())) and not made.model.owns_norms

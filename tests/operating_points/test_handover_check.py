@@ -262,6 +262,11 @@ def test_verilog_is_held_by_hashes_and_has_names_that_stay_apart(tmp_path: Path)
     files[0].write_bytes(text + b"\n")
     with pytest.raises(InputError, match=f"verilog/{files[0].name}: not what was written"):
         check_handover(path)
+    files[0].write_bytes(text)
+    (path / "verilog" / "other.v").touch()
+    with pytest.raises(InputError, match="verilog/'other.v' is of no circuit of handover.json; remove it"):
+        check_handover(path)
+    (path / "verilog" / "other.v").unlink()
     files[0].unlink()
     with pytest.raises(InputError, match=f"verilog/{files[0].name}: cannot be read"):
         check_handover(path)

@@ -184,6 +184,10 @@ PLAIN, NORM = "network.plain.arithmetic.correction", "network.bn1.norms.1.runnin
         ("network.plain.weight", lambda t: None, "expected a tensor, got NoneType"),
         (NORM, lambda t: -t, "expected numbers of 0 or more"),
         ("network.linear.x_quantizer.scale", torch.zeros_like, "expected numbers above 0"),
+        ("network.linear.x_quantizer.scale", lambda t: t * torch.inf, "expected finite numbers"),
+        ("network.linear.x_quantizer.zero_point", lambda t: t + 999, "expected codes, -128 to 255"),
+        ("network.plain.weight", lambda t: t * torch.nan, "expected finite numbers"),
+        ("network.bn2.norms.2.running_mean", lambda t: t / 0, "expected finite numbers"),
     ],
 )
 def test_states_with_a_damaged_entry_are_refused_and_change_nothing(
@@ -268,7 +272,12 @@ def owning() -> OperatingPointModel:
     return model
 
 
-@pytest.mark.parametrize("make", [made, loaded, owning])
+def copied() -> OperatingPointModel:
+    model: OperatingPointModel = copy.deepcopy(made())
+    return model
+
+
+@pytest.mark.parametrize("make", [made, loaded, owning, copied])
 def test_what_is_made_in_inference_mode_trains_afterwards(make: Any) -> None:
     with torch.inference_mode():
         model = make()

@@ -117,10 +117,11 @@ def test_variants_are_of_the_instances(tmp_path: Path) -> None:
     folder = write_points(there, [], tmp_path / "points")
     assert read_points(folder).variants == {"loa9u.swap": "loa9u"}
     data = json.loads((folder / "points.json").read_text())
-    data["variants"] = {"loa9u.swap": "mine"}
-    (folder / "points.json").write_text(json.dumps(data))
-    with pytest.raises(InputError, match="'loa9u.swap' is none of the instances"):
-        read_points(folder)
+    for variants, message in (({"loa9u.swap": "mine"}, "variants.loa9u.swap': expected its circuit, got 'mine'"),
+                              ({}, "'loa9u.swap' is none of the instances")):  # fmt: skip
+        (folder / "points.json").write_text(json.dumps({**data, "variants": variants}))
+        with pytest.raises(InputError, match=message):
+            read_points(folder)
 
 
 def test_damaged_answers_are_named(folder: Path) -> None:

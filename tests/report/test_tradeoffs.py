@@ -10,7 +10,9 @@ from dse.report import Tradeoff, draw_tradeoffs
 def test_what_is_like_another_series_has_its_colour_and_is_hollow() -> None:
     before = Tradeoff("ours", np.array([[80.0, 1.0], [60.0, 0.5], [95.0, 9.0]]), line=True)
     series = [before, Tradeoff("theirs", np.array([[50.0, 2.0]])), Tradeoff("after", np.array([[80.0, 0.3]]), like="ours")]
-    ours, theirs, after, _, floor = draw_tradeoffs(series, "caption", 99.0).axes[0].lines
+    figure = draw_tradeoffs(series, "caption", 99.0)
+    ours, theirs, after, _, floor = figure.axes[0].lines
+    assert [str(line.get_label()) for line in (ours, theirs)] == ["ours (1 beyond 5 pp)", "theirs"]
     assert list(floor.get_xdata()) == [99.0, 99.0]
     assert ours.get_xydata().tolist() == [[60, 0.5], [80, 1]]  # by saving; what loses more than 5 pp is not shown
     assert ours.get_color() == after.get_color() != theirs.get_color() and ours.get_marker() == after.get_marker()
