@@ -129,8 +129,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
         "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
         "most distinct circuits in all points together. Added is what points beyond the first take: corrections, gamma and",
-        "beta, and factors of clipped operands, relative to the network's parameters; and codes of weights that points store",
-        "besides.",
+        "beta, and factors of clipped operands, relative to the network's parameters; and codes of weights that points",
+        "store besides.",
     ]
     if config.retrain is not None:
         all_of_them = "all" if validated else "all other"
