@@ -201,8 +201,8 @@ def _check_circuits(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> N
         words = None if choice["words"] is None else arrays[choice["words"]]
         if words is not None and not 0 <= words[:, 1].min() <= words[:, 1].max() <= 255:
             raise InputError(f"choice '{choice['name']}': expected operands 0..255 in its words")
-        circuit = arrays[instance["table"]]
-        if not np.array_equal(products(circuit, instance["signed"], choice, operands, words), arrays[choice["table"]]):
+        made = products(arrays[instance["table"]], instance["signed"], choice, operands, words)
+        if not np.array_equal(operands.occurring(made), operands.occurring(arrays[choice["table"]])):
             raise InputError(f"choice '{choice['name']}' has a table that the circuit '{choice['instance']}' does not give")
     modules = [str(i["verilog"]).casefold() for i in bundle["instances"] if i["verilog"] is not None]
     if len(set(modules)) < len(modules):

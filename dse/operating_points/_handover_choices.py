@@ -58,7 +58,7 @@ def hardware(
     Raises:
         InputError: A choice clips operands, and the table of its circuit is not known or is another.
     """
-    library, choices = tuple(library), tuple(choices)
+    library, choices, codes = tuple(library), tuple(choices), Operands.of(described)
     known = named((circuit for circuit in library if circuit.name in model.tables.choices), choices)
     wirings = dict(zip(model.tables.choices, model.tables.wirings(known.values(), operands), strict=True))
     wirings |= _exact(model, operands)
@@ -67,13 +67,13 @@ def hardware(
     for instance in dict.fromkeys(entry["instance"] for entry in entries):
         uses = [(known.get(e["name"]), wirings[e["name"]]) for e in entries if e["instance"] == instance]
         candidates = circuits_named(instance, library, choices)
-        circuits[instance] = next((c for c in candidates if _computes(c, uses, operands)), None)
+        circuits[instance] = next((c for c in candidates if _computes(c, uses, operands, codes)), None)
     verilog = modules({name: c for name, c in circuits.items() if c is not None and c.netlist is not None})
     return Hardware(
         [_instance(name, circuit, verilog.get(name), arrays) for name, circuit in circuits.items()],
         entries,
         wirings,
-        {e["name"]: _raw(e, circuits[e["instance"]], Operands.of(described)) for e in entries if is_clipped(e)},
+        {e["name"]: _raw(e, circuits[e["instance"]], codes) for e in entries if is_clipped(e)},
         dict(verilog.values()),
     )
 
@@ -104,13 +104,16 @@ def _choice(name: str, wiring: Wiring, known: Choice | None, arrays: Arrays) -> 
     }
 
 
-def _computes(circuit: Multiplier, uses: Sequence[tuple[Choice | None, Wiring]], operands: OperandFormat) -> bool:
+def _computes(
+    circuit: Multiplier, uses: Sequence[tuple[Choice | None, Wiring]], operands: OperandFormat, codes: Operands
+) -> bool:
     """Return whether a circuit computes what all its choices multiply with."""
-    return all(
-        choice is not None
-        and np.array_equal(operands.table(choice.use(circuit)), wiring.table[:, : 2**operands.w_bits])
-        for choice, wiring in uses
-    )
+    return all(choice is not None and _same(choice, circuit, wiring, operands, codes) for choice, wiring in uses)
+
+
+def _same(choice: Choice, circuit: Multiplier, wiring: Wiring, operands: OperandFormat, codes: Operands) -> bool:
+    made, used = operands.table(choice.use(circuit)), wiring.table[:, : 2**operands.w_bits]
+    return np.array_equal(codes.occurring(made), codes.occurring(used))
 
 
 def _raw(choice: Mapping[str, Any], circuit: Multiplier | None, operands: Operands) -> Ints:

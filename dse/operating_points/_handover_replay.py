@@ -25,13 +25,20 @@ class Operands:
 
     x_values: Ints  # (256,) value of each activation code
     w_values: Ints  # (2^Bw,) value of each weight code
-    w_low: int  # smallest value that quantisation produces
+    x_low: int  # smallest values that quantisation produces
+    w_low: int
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
         """Return the operands that a bundle describes by width, sign and range."""
         w_values = _values(described["w_bits"], described["w_signed"])
-        return cls(_values(8, described["x_signed"]), w_values, described["w_range"][0])
+        return cls(_values(8, described["x_signed"]), w_values, described["x_range"][0], described["w_range"][0])
+
+    def occurring(self, table: Array) -> Array:
+        """Return a table's products of codes that occur: without the values below those that quantisation produces."""
+        rows, columns = self.x_values >= self.x_low, np.ones(table.shape[1], dtype=bool)
+        columns[: len(self.w_values)] = self.w_values >= self.w_low  # behind them come words
+        return table[np.ix_(rows, columns)]
 
 
 def require_shapes(

@@ -62,7 +62,7 @@ def alone(point: int, **kwargs: object) -> nn.Module:
 
 def clipped_choices(format: str) -> tuple[Choices, LayerTables]:
     """Return the exact circuit and an asymmetric one in both orders, with clipped operands or not, tuned or not."""
-    chosen = builtin(signed=False)
+    chosen = builtin(signed=format == "s8")
     circuit = next(m for m in chosen if not m.is_exact and not is_symmetric(m))
     library = MultiplierLibrary([chosen[0], circuit])
     choices = expand(library, order=True, x_clip=[50], w_clip=[80], tuning=["histogram"])

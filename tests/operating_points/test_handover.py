@@ -72,11 +72,11 @@ def test_what_points_share_is_kept_once(tmp_path: Path) -> None:
     assert set(described["arrays"]) == set(arrays)
 
 
-@pytest.mark.parametrize("format", ["sm8", "u8"])
+@pytest.mark.parametrize("format", ["sm8", "u8", "s8"])
 def test_a_choice_comes_with_its_circuit_as_table_and_verilog(format: str, tmp_path: Path) -> None:
     """Each choice in a bundle of its own: none leans on what another one says of the circuit."""
     choices, tables = clipped_choices(format)
-    chosen, names = builtin(signed=False), choices.library.names
+    chosen, names = builtin(signed=format == "s8"), choices.library.names
     assert len(names) > 8
     for number, known in enumerate(choices):
         point = OperatingPoint("one", dict.fromkeys(LAYERS, names[number]), 1.0)
@@ -87,12 +87,13 @@ def test_a_choice_comes_with_its_circuit_as_table_and_verilog(format: str, tmp_p
         (instance,), (choice,) = described["instances"], described["choices"]
         said = [choice[key] for key in ("instance", "first_operand", "x_clip", "w_clip")]
         assert said == [known.circuit, "weight" if known.swapped else "activation", known.x_clip, known.w_clip]
-        assert np.array_equal(arrays[instance["table"]], chosen[known.circuit].table) and not instance["signed"]
-        netlist = from_verilog(path / "verilog" / f"{instance['verilog']}.v")
+        assert np.array_equal(arrays[instance["table"]], chosen[known.circuit].table)
+        assert instance["signed"] == (format == "s8")
+        netlist = from_verilog(path / "verilog" / f"{instance['verilog']}.v", signed=format == "s8")
         assert np.array_equal(product_table(netlist), chosen[known.circuit].table)
 
 
-@pytest.mark.parametrize("format", ["sm8", "u8"])
+@pytest.mark.parametrize("format", ["sm8", "u8", "s8"])
 def test_circuit_sums_are_what_the_circuit_accumulates(format: str, tmp_path: Path) -> None:
     """Of the last layer, product by product, from the words of docs/handover.md; scaled they are the network's sums."""
     choices, tables = clipped_choices(format)
@@ -102,9 +103,10 @@ def test_circuit_sums_are_what_the_circuit_accumulates(format: str, tmp_path: Pa
     model = OperatingPointModel(network(format), points, names, tables)
     described, arrays = bundle(write_handover(tmp_path / "bundle", model, images(2), choices=choices))
     layer, circuit = described["layers"][-1], arrays[described["instances"][0]["table"]]
+    most = 127 if format == "s8" else 255
 
     def q(value: int, clip: int) -> int:
-        return min(max(nearest(Fraction(100 * value, clip)), -255), 255)
+        return value if clip == 100 else min(max(nearest(Fraction(100 * value, clip)), -most), most)
 
     for choice, at in zip(wanted, layer["points"], strict=True):
         x_codes, sums, raw = (arrays[at[key]] for key in ("x_codes", "sums", "circuit_sums"))
@@ -115,10 +117,12 @@ def test_circuit_sums_are_what_the_circuit_accumulates(format: str, tmp_path: Pa
             total = 0
             for x, code in zip(x_codes[image].tolist(), weights[channel].tolist(), strict=True):
                 w = int(operands.w_values[code])
-                pair = q(x, choice.x_clip), abs(q(w, choice.w_clip))
-                total += int(circuit[pair[::-1] if choice.swapped else pair]) * (int(np.sign(w)) if format == "sm8" else 1)
+                pair = q(int(operands.x_values[x]), choice.x_clip), q(w, choice.w_clip)
+                sign = int(np.sign(w)) if format == "sm8" else 1
+                pair = pair[0], pair[1] * sign if format == "sm8" else pair[1]
+                total += sign * int(circuit[pair[::-1] if choice.swapped else pair])  # a negative index is its code
             assert raw[image, channel] == total
-        x = x_codes.astype(np.int64)
+        x = operands.x_values[x_codes]
         zeros = x.sum(axis=1, keepdims=True) * zero_w + zero_x * (w_values.sum(axis=1) - x.shape[1] * zero_w)
         shares = choice.x_clip * choice.w_clip / 10_000
         assert (np.abs(sums + zeros - shares * raw) <= x.shape[1] / 2).all()

@@ -97,7 +97,7 @@ def test_accumulators_are_those_of_the_definition(conv: nn.Conv2d, format: str) 
         "w_zero_point": np.asarray(w.zero_point).reshape(-1),
     }
     signs = {"x_signed": operands.x_low < 0, "w_signed": operands.w_low < 0}
-    meant = Operands.of({**signs, "w_bits": operands.w_bits, "w_range": [operands.w_low, operands.w_high]})
+    meant = Operands.of({**signs, "w_bits": operands.w_bits, "x_range": [operands.x_low], "w_range": [operands.w_low]})
     codes = x.codes.astype(np.uint8), w.codes.astype(np.int16)
     assert np.array_equal(accumulators(*codes, table, None, layer, meant), wanted)
     linear = {"kind": "linear", "x_zero_point": layer["x_zero_point"], "w_zero_point": layer["w_zero_point"][:3]}
