@@ -159,11 +159,15 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
 
 
 def draw(rows: Rows, title: str, out: Path) -> None:
-    """Draw the points of the first seed."""
+    """Draw the points of the first seed; series are called by what they differ in."""
+    found = by_key(rows)
+    named = {key: (*key[:2], f"{key[2]} instances", key[3]) for key in found}
+    telling = [place for place, texts in enumerate(zip(*named.values(), strict=True)) if len(set(texts)) > 1]
     series = []
-    for key, seeds in by_key(rows).items():
+    for key, seeds in found.items():
         points = np.array([_figures(point)[:2] for point in seeds[min(seeds)]])
-        series.append(Tradeoff(", ".join((*key[:2], f"{key[2]} instances", key[3])), points, line=True))
+        label = ", ".join(named[key][place] for place in telling) or named[key][1]
+        series.append(Tradeoff(label, points, line=True))
     save(partial(draw_tradeoffs, series, f"{title}: operating points on the test images, first seed"), out, "points")
 
 
