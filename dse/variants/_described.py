@@ -24,7 +24,8 @@ def described(item: Choice, tables: LayerTables, operands: OperandFormat, *, lay
     Returns:
         `circuit`: its name; `first_operand`: `activation` or `weight`; `x_clip` and `w_clip`: shares of the ranges of
         activations and weights that their codes cover, per cent; `tuning`; `stored_weights`: the weight
-        to store for each weight of the network that is not stored as it is, as values of the format, not codes; and
+        to store for each weight of the network that is not stored as it is, as values of the format, not codes, before what
+        `w_clip` makes of them (`dse.multipliers.clipped`); and
         `table_sha256`: of the layer's products of all codes, `(256, 2^Bw)` int32, little endian, row by row.
     """
     made, codes = tables.table(layer, choice), tables.codes(layer, choice)
