@@ -163,11 +163,12 @@ def verdict(found: Sequence[Row]) -> list[str]:
     lines = []
     for library in (CIRCUITS, VARIANTS):
         rows = [row for one in found for row in one["rows"] if row["library"] == library]
-        for model in dict.fromkeys(row["model"] for row in rows if row["model"].startswith("direct") or row["model"] == HALVES):
+        models = [row["model"] for row in rows if row["model"].startswith("direct") or row["model"] == HALVES]
+        for model in dict.fromkeys(models):
             mine = [row for row in rows if row["model"] == model]
             kept = sum(row["std_median"] <= TARGET[0] and row["std_p90"] <= TARGET[1] for row in mine)
             worst = " / ".join(f"{100 * max(row[f'std_{key}'] for row in mine):.2f} %" for key in ("median", "p90"))
-            lines.append(f"* {library}, {model}: kept in {kept} of {len(mine)}; the largest median / 90th percentile is {worst}.")
+            lines.append(f"* {library}, {model}: kept in {kept} of {len(mine)}; at most {worst}.")
     return lines
 
 
@@ -192,7 +193,7 @@ def page(found: Sequence[Row], missing: Sequence[str]) -> str:
         "",
         *verdict(found),
         "",
-        "What clipping costs comes of the few largest activations, so 256 images tell it apart no better than the halves agree.",
+        "What clipping costs comes of the few largest activations: images tell it apart no better than the halves agree.",
     ]
     if missing:
         lines += ["", f"Not measured, because their weights are not there: {', '.join(missing)}."]

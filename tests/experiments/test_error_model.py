@@ -54,5 +54,6 @@ def test_the_page_says_what_was_kept_and_what_is_missing() -> None:
     given = {"network": "resnet8", "format": "sm8", "images": 6, "patches": [4]}
     one = {"given": given, "layers": 1, "seconds": 60, "hardware": {"cpu": "c", "cores": 2, "threads": 1}, "rows": rows}
     text = page([one], ["resnet99"])
-    assert "direct, 4 patches: kept in 1 of 2 rows; the largest median / 90th percentile is 2.10 % / 0.80 %" in text
+    assert "* circuits, direct, 4 patches: kept in 0 of 1; at most 2.10 % / 0.80 %." in text
+    assert "* with variants, direct, 4 patches: kept in 1 of 1; at most 0.00 % / 0.80 %." in text
     assert "not there: resnet99" in text and "| resnet8 | sm8 | 1 | 3 | 3 | 0.00 / 0.80 |" in text
