@@ -228,11 +228,13 @@ def last_stage(run: Path) -> tuple[str, ...]:
 
 
 def keep_weights(run: Path, out: Path) -> None:
-    """Copy the weights that a run's retrained designs of our own search ended with."""
-    for name in last_stage(run):
-        if name.startswith("nsga2-"):
-            out.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(run / RETRAINED / name / WEIGHTS, out / f"{name}.safetensors")
+    """Copy the weights that a run's retrained designs of our own search ended with; no others stay."""
+    names = [name for name in last_stage(run) if name.startswith("nsga2-")]
+    for old in set(out.glob("*.safetensors")) - {out / f"{name}.safetensors" for name in names}:
+        old.unlink()
+    for name in names:
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run / RETRAINED / name / WEIGHTS, out / f"{name}.safetensors")
 
 
 def facts_of(run: RunData) -> Iterator[list[object]]:

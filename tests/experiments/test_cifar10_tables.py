@@ -159,3 +159,14 @@ def test_mistakes(tmp_path: Path) -> None:
     for name in ("mine", "resnet8-seed0", "resnet8-approximate-seedX"):
         with pytest.raises(InputError, match="NETWORK-ARM-seedN"):
             gather.which(name)
+
+
+def test_weights_of_designs_that_are_retrained_no_more_go(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "weights"
+    for names in (("nsga2-3", "nsga2-7", "uniform-exact"), ("nsga2-4", "nsga2-7")):
+        for name in names:
+            (run / "retrained" / name).mkdir(parents=True, exist_ok=True)
+            (run / "retrained" / name / "weights.safetensors").write_bytes(b"weights")
+        (run / "retrained.csv").write_text("\n".join(["design", *names]))
+        gather.keep_weights(run, out)
+    assert sorted(path.name for path in out.iterdir()) == ["nsga2-4.safetensors", "nsga2-7.safetensors"]
