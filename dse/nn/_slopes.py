@@ -14,9 +14,12 @@ depend on the same operand as the exact ones take its place there, at no further
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.kernels import TableGradient
@@ -48,6 +51,49 @@ def straight_through(layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Te
         input_gradient(layer, grad, steps, layer.w_quantizer.fake(weight)) if needs[0] else None,
         weight_gradient(layer, grad, layer.x_quantizer.real(steps), weight) if needs[1] else None,
     )
+
+
+class StraightThrough:
+    """The slopes of the exact product, but none beyond the range at which a table clips its operands.
+
+    Beyond that (`dse.multipliers.clipped`) all codes give one product: the operand that moves has no slope there, and the
+    one at rest counts as where it was clipped.
+
+    Args:
+        lut: Table `(256, 2^Bw)` int32, by code.
+        x_values, w_values: Value of each code.
+    """
+
+    def __init__(self, lut: NDArray[np.integer], x_values: NDArray[np.int64], w_values: NDArray[np.int64]) -> None:
+        self._x, self._w = clipped_at(lut, x_values), clipped_at(lut.T, w_values)
+
+    def __call__(self, layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+        quantized = layer.w_quantizer.quantize(weight)
+        scale, zero = column(quantized.scale, weight), column(quantized.zero_point, weight)
+        to_x = to_weight = None
+        if needs[0]:
+            to_x = input_gradient(layer, grad, steps, (quantized.values.clamp(-self._w, self._w) - zero) * scale)
+            if self._x < math.inf:  # the zero point's product stands outside the table, and is not clipped
+                outside = input_gradient(layer, grad, steps, (-zero * scale).expand_as(weight)) if zero.any() else 0.0
+                to_x = torch.where(steps.abs() > self._x, outside, to_x)
+        if needs[1]:
+            to_weight = weight_gradient(layer, grad, layer.x_quantizer.real(steps.clamp(-self._x, self._x)), weight)
+            if self._w < math.inf:
+                outside = at_zero_activations(layer, grad, torch.zeros_like(weight))
+                to_weight = torch.where(quantized.values.abs() > self._w, outside, to_weight)
+        return to_x, to_weight
+
+
+def clipped_at(lut: NDArray[np.integer], values: NDArray[np.int64]) -> float:
+    """Return the value from which on a table's rows are equal, infinity where it does not clip its first operand.
+
+    A circuit that leaves out low bits has steps of equal rows everywhere; the last one counts as clipped where it is more
+    than twice as long as the one before.
+    """
+    rows = lut[np.argsort(values)]
+    starts = np.flatnonzero(np.append(True, (rows[1:] != rows[:-1]).any(axis=1)))
+    *_, before, last = 0, 0, *starts.tolist()
+    return float(np.sort(values)[last]) if last and len(rows) - last > 2 * (last - before) else math.inf
 
 
 class OneDimensional:

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from dse.exceptions import unknown_name
 from dse.kernels import WINDOW, LutTable, table_gradient
-from dse.nn._slopes import Estimate, OneDimensional, straight_through
+from dse.nn._slopes import Estimate, OneDimensional, StraightThrough, straight_through
 from dse.nn._slopes_2d import TwoDimensional
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import Given, give_arithmetic
@@ -26,7 +26,7 @@ class TrainableArithmetic(nn.Module):
 
     | gradient | slope of a product | cost of the backward pass |
     |---|---|---|
-    | `straight-through` | that of the exact product | that of the float product |
+    | `straight-through` | that of the exact product, none where the table clips an operand | that of the float product |
     | `table-1d` | of the smoothed table, averaged over the operand that moves | the same |
     | `table-2d` | of the smoothed table, at both codes | a few passes over the products |
 
@@ -57,11 +57,14 @@ class TrainableArithmetic(nn.Module):
             raise unknown_name("gradient", gradient, get_args(Gradient))
         self._integer = IntegerArithmetic(layer, table)
         self._estimate: Estimate = straight_through
-        if table is not None and gradient != "straight-through":
+        if table is not None:
             operands = layer.operands
-            lut = table.lut if isinstance(table, LutTable) else table
-            slopes = table_gradient(lut.cpu().numpy(), operands.x_values, operands.w_values, window=window)
-            self._estimate = (OneDimensional if gradient == "table-1d" else TwoDimensional)(slopes)
+            lut = (table.lut if isinstance(table, LutTable) else table).cpu().numpy()
+            if gradient == "straight-through":
+                self._estimate = StraightThrough(lut, operands.x_values, operands.w_values)
+            else:
+                slopes = table_gradient(lut, operands.x_values, operands.w_values, window=window)
+                self._estimate = (OneDimensional if gradient == "table-1d" else TwoDimensional)(slopes)
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
         if not (torch.is_grad_enabled() and (x.requires_grad or layer.weight.requires_grad)):

@@ -35,6 +35,7 @@ def content_hash(
         "noise": {name: [error.mean.tolist(), error.std] for name, error in (noise or {}).items()},
         "device": device_of(model).type,
         "torch": torch.__version__,
+        "slopes": "none beyond clipping",  # what straight-through gradients are; others train again
     }
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
     for layer in quantized_layers(model).values():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, get_args
 
 import numpy as np
@@ -14,6 +16,8 @@ from torch.nn import functional as F
 
 from dse.exceptions import InputError
 from dse.kernels import ENGINE_VARIABLE, _slope_sums, smoothed, table_gradient
+from dse.multipliers import Multiplier, clipped, load_library
+from dse.nn._slopes import clipped_at
 from dse.nn.arithmetic import FloatArithmetic, IntegerArithmetic
 from dse.nn.convert import approximable_layers, simulate
 from dse.nn.layers import ApproxLayer
@@ -21,6 +25,8 @@ from dse.nn.lut_gradient import Gradient, TrainableArithmetic, simulate_trainabl
 from dse.nn.quantizers import Granularity
 from dse.operands import FORMATS
 from tests import small
+from tests.multipliers.evoapprox import FOLDER, needs_evoapprox
+from tests.multipliers.test_clip import nearest
 from tests.nn import naive
 from tests.nn.test_layers import GEOMETRIES as GEOMETRIES_OF_LAYERS
 from tests.nn.test_layers import convolution
@@ -34,6 +40,7 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
     "stride beyond the image": dict(kernel_size=2, stride=(7, 3), padding=1),
 }
 GRADIENTS = get_args(Gradient)
+CODES = np.arange(256)
 formats = pytest.mark.parametrize("name", FORMATS)
 gradients = pytest.mark.parametrize("gradient", GRADIENTS)
 granularities = pytest.mark.parametrize("granularity", get_args(Granularity))
@@ -41,7 +48,7 @@ geometries = pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMET
 
 
 def trainable(layer: ApproxLayer, table: np.ndarray | None, gradient: Gradient, window: int = 16) -> TrainableArithmetic:
-    lut = None if table is None else torch.from_numpy(table)
+    lut = None if table is None else torch.from_numpy(table.copy())
     return TrainableArithmetic(layer, lut, gradient=gradient, window=window)
 
 
@@ -122,10 +129,21 @@ def test_straight_through_takes_no_notice_of_the_table(geometry: dict[str, Any],
 
 
 Slope = Callable[[int, int], float]
+CLIPS = (40, 60)  # per cent of the ranges of activations and weights
 
 
 def slope_functions(table: np.ndarray, name: str, gradient: str) -> tuple[Slope, Slope]:
-    """Return dT/dx and dT/dw as functions of both codes."""
+    """Return dT/dx and dT/dw as functions of both codes; `straight-through` of a table that clips at `CLIPS`."""
+    if gradient == "straight-through":
+        x_values, w_values = (values.tolist() for values in (FORMATS[name].x_values, FORMATS[name].w_values))
+        x_most, w_most = (
+            min(v for v in values if nearest(Fraction(100 * v, clip)) >= max(values))
+            for clip, values in zip(CLIPS, (x_values, w_values), strict=True)
+        )
+        return (
+            lambda x, w: float(np.clip(w_values[w], -w_most, w_most)) if abs(x_values[x]) <= x_most else 0.0,
+            lambda x, w: float(np.clip(x_values[x], -x_most, x_most)) if abs(w_values[w]) <= w_most else 0.0,
+        )
     slopes = table_gradient(table, FORMATS[name].x_values, FORMATS[name].w_values, window=16)
     if gradient == "table-1d":
         return lambda x, w: float(slopes.x1d[w]), lambda x, w: float(slopes.w1d[x])
@@ -152,6 +170,24 @@ def conv_gradients(
     return torch.from_numpy(to_x).float(), torch.from_numpy(to_w).float()
 
 
+@pytest.mark.parametrize(("clip", "most"), [(50, 128), (35, 90), (80, 204)])
+def test_a_table_tells_where_it_clips_and_steps_are_no_clipping(clip: int, most: int) -> None:
+    exact, operands = small.library()[0], FORMATS["sm8"]
+    made = operands.table(clipped(exact, clip, clip))
+    assert (clipped_at(made, operands.x_values), clipped_at(made.T, operands.w_values)) == (most, most)
+    for keep in (~0, ~7, ~63, 0):  # bits of the operands that a circuit looks at
+        table = operands.table(Multiplier("coarse", np.multiply.outer(CODES & keep, CODES & keep), power_mw=0.1))
+        assert clipped_at(table, operands.x_values) == clipped_at(table.T, operands.w_values) == math.inf
+
+
+@needs_evoapprox
+def test_no_published_circuit_clips_of_itself() -> None:
+    operands = FORMATS["sm8"]
+    for multiplier in load_library(str(FOLDER), signed=False):
+        table = operands.table(multiplier)
+        assert clipped_at(table, operands.x_values) == clipped_at(table.T, operands.w_values) == math.inf
+
+
 def passes(real: np.ndarray, q: naive.Quantized, bounds: tuple[int, int]) -> Tensor:
     """Return 1 where a value was not clipped, else 0."""
     shape = [-1] + [1] * (real.ndim - 1)
@@ -165,10 +201,12 @@ CASES = [("u8", geometry) for geometry in GEOMETRIES] + [
 
 
 @pytest.mark.parametrize(("name", "geometry"), CASES)
-@pytest.mark.parametrize("gradient", ["table-1d", "table-2d"])
+@gradients
 def test_table_gradients_equal_the_definition(name: str, geometry: str, gradient: Gradient) -> None:
     conv, x = convolution(**GEOMETRIES[geometry]), naive.inputs(2, 4, 4, 5)
     layer, table = naive.layer(conv, name), naive.random_table(FORMATS[name])
+    if gradient == "straight-through":
+        table = FORMATS[name].table(clipped(small.library(signed=name == "s8")[0], *CLIPS))
     grad, *got = pulled(trainable(layer, table, gradient), layer, x)
     weight = conv.weight.detach().numpy()
     padded = x.clone().requires_grad_()
