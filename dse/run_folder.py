@@ -79,8 +79,8 @@ def check_out(out: Path, *, overwrite: bool = False) -> None:
         )
     if out.exists() and not overwrite:
         raise InputError(
-            f"--out {out}: exists already; `dse resume {out}` continues that run, --overwrite replaces it, "
-            "or choose another folder"
+            f"--out {out}: exists already; `dse resume {out}` continues that run, --overwrite (overwrite=True) "
+            "replaces it, or choose another folder"
         )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     try:  # permissions alone do not tell: some file systems refuse all the same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dse.pareto import cheapest_within
 from dse.progress import ProgressDisplay
 from dse.store import StudyFile
 from dse.types import Objectives
@@ -18,8 +19,8 @@ class SearchProgress:
         self._best, self._failed = np.inf, 0
 
     def __call__(self, done: int, total: int, objectives: Objectives) -> None:
-        allowed = objectives[objectives[:, 1] <= 1.0]
-        self._best = min(self._best, allowed[:, 0].min(initial=np.inf))
+        found = cheapest_within(objectives[:, 0], objectives[:, 1], 1.0)
+        self._best = self._best if found is None else min(self._best, float(objectives[found, 0]))
         self._failed += int(np.isnan(objectives[:, 0]).sum())
         note = "none within 1 pp yet" if np.isinf(self._best) else f"{100 * (1 - self._best):.1f} % saved at <= 1 pp"
         self._display.update(done, total, note + (f", {self._failed} failed" if self._failed else ""))

@@ -97,7 +97,7 @@ def test_run_that_took_the_place_after_the_last_look_stays(tmp_path: Path, monke
 
 def test_existing_run_needs_overwrite(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
-    with pytest.raises(InputError, match="exists already; `dse resume .*` continues that run, --overwrite replaces it"):
+    with pytest.raises(InputError, match="`dse resume .*` continues that run, --overwrite .overwrite=True. replaces it"):
         make_run(tmp_path / "a")
 
 

@@ -18,6 +18,7 @@ from dse.report._text import drawn
 from dse.types import Floats
 
 _MOST_NUMBERS = 200  # cells in which a number is still legible
+_MOST_NAMES = 120  # of multipliers, which would otherwise lie on one another
 _NOTHING = "#d9d9d9"
 
 
@@ -58,10 +59,12 @@ def draw_errors(info: ErrorInfo) -> Figure:
     axes.set_facecolor(_NOTHING)
     image = axes.imshow(info.std, norm=LogNorm(*info.limits), cmap="viridis", aspect="auto", interpolation="none")
     size = 7 if max(rows, columns) <= 40 else 5.5
-    axes.set_xticks(range(columns), names, rotation=90, fontsize=size)
+    every = -(-columns // _MOST_NAMES)
+    axes.set_xticks(range(0, columns, every), names[::every], rotation=90, fontsize=size)
     axes.set_yticks(range(rows), layers, fontsize=size)
     axes.tick_params(length=2)
-    axes.set_xlabel("multiplier (power, mW), by falling power")
+    left_out = "" if every == 1 else f"; one of {every} is named"
+    axes.set_xlabel(f"multiplier (power, mW), by falling power{left_out}")
     axes.set_ylabel("layer, in forward order")
     figure.colorbar(image, ax=axes, label="std of the error\n(1 = std of the layer's output)", pad=0.01, aspect=30)
     if np.isnan(info.std).any():
