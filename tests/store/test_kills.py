@@ -18,17 +18,16 @@ from tests.store.workers import ended, events, start, start_opening
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_acknowledged_is_lost_or_repeated_when_writers_are_killed(tmp_path: Path, workers: int) -> None:
     path, log = tmp_path / "s", tmp_path / "log"
-    kills, count = (50, 3000) if HEAVY else (6, 400)
+    kills, count = (50, 6000) if HEAVY else (6, 1500)
     rng = np.random.default_rng(workers)
     StudyFile.create(path, CONFIG, MANIFEST).close()
     for _ in range(kills):
         processes = [start(path, log, count, batch=3) for _ in range(workers)]
         with ended(processes):
-            before = sum(1 for _ in events(log))
+            before, more = sum(1 for _ in events(log)), int(rng.integers(1, 60))
             deadline = time.monotonic() + 60
-            while sum(1 for _ in events(log)) == before and time.monotonic() < deadline and processes[0].is_alive():
-                time.sleep(0.001)
-            time.sleep(rng.uniform(0, 0.05))
+            while sum(1 for _ in events(log)) < before + more and time.monotonic() < deadline and processes[0].is_alive():
+                time.sleep(0.0005)
             processes[int(rng.integers(workers))].kill()
             time.sleep(rng.uniform(0, 0.02))  # the other one goes on for a moment
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
