@@ -148,9 +148,8 @@ def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")
     click.echo(f"layers    {_few(inputs.layers)}")
-    circuits, choices = len(set(inputs.choices.circuits.tolist())), len(inputs.choices)
-    varied = f", {choices} with their variants" if choices > circuits else ""
-    click.echo(f"library   {settings.space.multipliers.library}, {circuits} multipliers{varied}")
+    varied = f", {len(inputs.choices)} with their variants" if inputs.choices.varied else ""
+    click.echo(f"library   {settings.space.multipliers.library}, {inputs.choices.n_circuits} multipliers{varied}")
     parts = inputs.untrained.workload.parts.by_name
     if inputs.float_layers:
         click.echo(f"in float  {', '.join(inputs.float_layers)}: not quantised, and not counted in the energy")

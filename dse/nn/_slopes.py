@@ -68,6 +68,8 @@ class StraightThrough:
         self._x, self._w = clipped_at(lut, x_values), clipped_at(lut.T, w_values)
 
     def __call__(self, layer: ApproxLayer, grad: Tensor, steps: Tensor, weight: Tensor, needs: Needs) -> Gradients:
+        if self._x == self._w == math.inf:
+            return straight_through(layer, grad, steps, weight, needs)
         quantized = layer.w_quantizer.quantize(weight)
         scale, zero = column(quantized.scale, weight), column(quantized.zero_point, weight)
         to_x = to_weight = None

@@ -199,7 +199,7 @@ def _check_circuits(bundle: Mapping[str, Any], arrays: Mapping[str, Array]) -> N
                 raise InputError(f"choice '{choice['name']}' clips operands of '{choice['instance']}', which has no table")
             continue
         words = None if choice["words"] is None else arrays[choice["words"]]
-        if words is not None and not 0 <= words[:, 1].min() <= words[:, 1].max() <= 255:
+        if words is not None and not ((words[:, 1] >= 0) & (words[:, 1] <= 255)).all():
             raise InputError(f"choice '{choice['name']}': expected operands 0..255 in its words")
         made = products(arrays[instance["table"]], instance["signed"], choice, operands, words)
         if not np.array_equal(operands.occurring(made), operands.occurring(arrays[choice["table"]])):

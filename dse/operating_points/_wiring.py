@@ -37,12 +37,11 @@ class Wiring:
                 and the circuit with them tuned computes the table; elsewhere the table is taken for the circuit's.
             operands: The layers' format.
         """
-        clips = (100, 100) if choice is None else (choice.x_clip, choice.w_clip)
-        circuit = None if choice is None else choice.untuned
-        if clips != (100, 100):  # never tuned once for all layers
-            return cls(table, clips=clips)
-        if circuit is None or np.array_equal(own := operands.table(circuit), table):
+        if choice is None:
             return cls(table)
+        circuit = choice.untuned
+        if circuit is None or np.array_equal(own := operands.table(circuit), table):
+            return cls(table, clips=(choice.x_clip, choice.w_clip))  # clipped ones are never tuned once for all layers
         codes = tune_weights(circuit.table, circuit.exact)
         if not np.array_equal(operands.table(replace(circuit, table=circuit.table[:, codes])), table):
             return cls(table)

@@ -84,9 +84,14 @@ class Choices:
         return np.array([number.setdefault(choice.circuit, len(number)) for choice in self.items], dtype=np.int64)
 
     @property
+    def n_circuits(self) -> int:
+        """Number of circuits."""
+        return int(self.circuits.max()) + 1
+
+    @property
     def varied(self) -> bool:
         """Whether a circuit has more than one choice."""
-        return len(set(self.circuits.tolist())) < len(self)
+        return self.n_circuits < len(self)
 
 
 def expand(

@@ -184,6 +184,8 @@ def test_changes_are_found_and_named(change: Any, message: str, written: Path, t
         (lambda d, a: d["choices"][1].update(x_clip=37), "choice '.*x50w80' has a table that the circuit .* does not give"),
         (lambda d, a: d["choices"][2].update(w_clip=81), "choice '.*x50w80.histogram' has a table that the circuit"),
         (lambda d, a: d["choices"][1].update(first_operand="weight"), "has a table that the circuit"),
+        (lambda d, a: a.update(none=np.zeros((0, 2), dtype=np.int16)) or d["choices"][1].update(words="none", x_clip=37),
+         "choice '.*x50w80' has a table that the circuit"),
         (lambda d, a: d["instances"][1].update(signed=True), "choice '.*' has a table that the circuit"),
         (lambda d, a: d["instances"][1].update(signed=None), "expected signed and table, or null for both"),
         (lambda d, a: d["instances"][1].update(signed=None, table=None, table_sha256=None), "which has no table"),
