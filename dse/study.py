@@ -13,14 +13,15 @@ import numpy as np
 
 from dse.config import RunConfig, parse_config
 from dse.exceptions import InputError, RunError
-from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml
+from dse.run_folder import CONFIG, STUDY, check_out, run_folder, write_toml, written_together
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.status import open_study
 from dse.store import StudyFile
 from dse.toml_files import read_toml
 
-_BUDGET = ("search", "evaluations")  # what a resumed run may change
+_BUDGET = ("search", "evaluations")  # what a run that goes on may change, and the table of a stage that no evaluation is of
+_LAST_STAGE = "retrain"
 _MOST_KEYS = 6  # named in one line
 
 
@@ -42,6 +43,8 @@ def begin(config: RunConfig, out: Path | None, *, overwrite: bool = False) -> St
 def join(config: RunConfig, out: Path) -> StudyFile:
     """Open the study of an equal run in `out`, or begin it there: of several processes that do so the first begins.
 
+    The table `retrain` may be another than the run's so far: it replaces that one, and only retraining happens again.
+
     Raises:
         InputError: `out` holds another run, or cannot be written.
     """
@@ -53,7 +56,9 @@ def join(config: RunConfig, out: Path) -> StudyFile:
                 raise
     study = StudyFile.open(out / STUDY)
     try:
-        refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
+        given = as_plain(config)
+        refuse_changes(study.config, given, f"--out {out} holds another run")
+        _retrain_as(study, out, given)
         study.update_manifest({"budget": config.search.evaluations})
     except BaseException:
         study.close()
@@ -65,7 +70,13 @@ def check_place(config: RunConfig, out: Path, *, overwrite: bool = False) -> Non
     """Raise InputError unless a run may be begun in `out`; what is there already is held against the configuration."""
     if not overwrite and (out / STUDY).is_file():
         with StudyFile.open(out / STUDY) as study:
-            refuse_changes(study.config, as_plain(config), f"--out {out} holds another run")
+            known, given = study.config, as_plain(config)
+        refuse_changes(known, given, f"--out {out} holds another run")
+        if known.get(_LAST_STAGE) != given.get(_LAST_STAGE):
+            raise InputError(
+                f"--out {out}: that run has another table [{_LAST_STAGE}]; --go-on (go_on=True) continues it with this one, "
+                "or choose another folder"
+            )
     if overwrite and _in_use(out):
         raise InputError(f"--out {out}: a living process is at work there; end it first, or choose another folder")
     check_out(out, overwrite=overwrite)
@@ -79,7 +90,7 @@ def _in_use(folder: Path) -> bool:
 
 
 def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, StudyFile]:
-    """Open the study of a run that was begun before.
+    """Open the study of a run that was begun before, with the table `retrain` that `config.toml` has by now.
 
     Args:
         folder: The run's folder.
@@ -99,6 +110,7 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
         if (folder / CONFIG).exists():
             given = read_toml(folder / CONFIG)
             refuse_changes(known, given, f"{folder / CONFIG}")
+            known = as_plain(parse_config(_with_last_stage(known, given), f"{folder / CONFIG}"))
             if (edited := dict(_leaves(given)).get(_BUDGET)) not in (kept, config.search.evaluations):
                 raise InputError(f"{folder / CONFIG}: search.evaluations: {edited} is not the run's; give --budget {edited}")
         budget = kept if evaluations is None else evaluations
@@ -107,6 +119,7 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
             raise InputError(f"--budget {budget}: expected at least {done}, which is what the run has; a budget is a total")
         known["search"]["evaluations"] = budget
         config = parse_config(known, f"{folder}")
+        _retrain_as(study, folder, known)
         study.update_manifest({"budget": budget})
     except BaseException:
         study.close()
@@ -115,7 +128,7 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
 
 
 def refuse_changes(known: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
-    """Raise InputError, naming the keys, where a configuration differs from the study's in anything but the budget."""
+    """Raise InputError, naming the keys, where a configuration differs from the study's in what no run may change."""
     if keys := differing_keys(known, given):
         named = ", ".join(f"{key} ({_said(known, key)} there, {_said(given, key)} here)" for key in keys[:_MOST_KEYS])
         more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
@@ -125,9 +138,25 @@ def refuse_changes(known: Mapping[str, Any], given: Mapping[str, Any], where: st
 
 
 def differing_keys(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Return the dotted keys whose values differ between two configurations as plain tables, but for the budget."""
+    """Return the dotted keys whose values differ between two configurations, but for what a run that goes on may change."""
     a, b = dict(_leaves(known)), dict(_leaves(given))
-    return sorted(".".join(key) for key in a.keys() | b.keys() if key != _BUDGET and a.get(key) != b.get(key))
+    free = {key for key in a.keys() | b.keys() if key == _BUDGET or key[0] == _LAST_STAGE}
+    return sorted(".".join(key) for key in (a.keys() | b.keys()) - free if a.get(key) != b.get(key))
+
+
+def _with_last_stage(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a study's configuration with the table of its last stage from another one; without one where that has none."""
+    rest = {key: table for key, table in known.items() if key != _LAST_STAGE}
+    return rest if _LAST_STAGE not in given else {**rest, _LAST_STAGE: given[_LAST_STAGE]}
+
+
+def _retrain_as(study: StudyFile, folder: Path, given: Mapping[str, Any]) -> None:
+    """Give a study, and the file beside it, the table of the last stage that a configuration has."""
+    changed = _with_last_stage(study.config, given)
+    if changed != study.config:
+        with written_together(folder) as scratch:  # first: where the study then fails to follow, `resume` takes it from here
+            write_toml(scratch / CONFIG, changed)
+        study.replace_config(changed)
 
 
 def record(study: StudyFile, identity: Mapping[str, Any]) -> None:

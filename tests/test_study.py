@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse.config import RunConfig, parse_config
+from dse.config import RetrainConfig, RunConfig, parse_config
 from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY
 from dse.search import Guidance
-from dse.study import begin, check_place, differing_keys, kept_guidance, record, reopen
+from dse.store import StudyFile
+from dse.study import begin, check_place, differing_keys, join, kept_guidance, record, reopen
 
 
 def config(**search: object) -> RunConfig:
@@ -44,6 +45,38 @@ def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         reopen(tmp_path / "run")
     assert "energy.level (multiplier there, mac here), search.population (24 there, 12 here)" in str(refused.value)
+
+
+def test_retraining_may_change_as_no_evaluation_is_of_it(tmp_path: Path) -> None:
+    plain, out = config(), tmp_path / "run"
+    begin(plain, out).close()
+    for changed in (RetrainConfig(epochs=3), RetrainConfig(epochs=4, designs=[1.0]), None):
+        given = plain.model_copy(update={"retrain": changed})
+        with join(given, out) as study:
+            assert parse_config(study.config, "study") == given
+        found, study = reopen(out)
+        study.close()
+        assert found == given
+    with pytest.raises(InputError, match=r"another table \[retrain\]; --go-on"):
+        check_place(plain.model_copy(update={"retrain": RetrainConfig()}), out)
+    with pytest.raises(InputError, match="search.population"):
+        join(config(population=9).model_copy(update={"retrain": RetrainConfig()}), out)
+    with reopen(out)[1] as study:
+        assert "retrain" not in study.config
+
+
+def test_retraining_is_what_the_folders_configuration_says(tmp_path: Path) -> None:
+    begin(config(), tmp_path / "run").close()
+    file = tmp_path / "run" / CONFIG
+    file.write_text(file.read_text() + "\n[retrain]\nepochs = 5\n")
+    found, study = reopen(tmp_path / "run")
+    study.close()
+    assert found.retrain is not None and found.retrain.epochs == 5
+    file.write_text(file.read_text().replace("epochs = 5", 'epochs = "many"'))
+    with pytest.raises(InputError, match=r"config.toml: retrain.epochs"):
+        reopen(tmp_path / "run")
+    with StudyFile.open(tmp_path / "run" / STUDY) as study:
+        assert study.config["retrain"]["epochs"] == 5
 
 
 def test_the_budget_is_a_total_that_stays(tmp_path: Path) -> None:

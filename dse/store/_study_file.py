@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ class StudyFile:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration, as it was at creation."""
+        """The configuration: that of its creation, or what replaced it."""
         return self._read("config")[1]
 
     @property
@@ -111,11 +111,11 @@ class StudyFile:
 
     def update_manifest(self, changes: Mapping[str, Any]) -> None:
         """Replace these top-level keys of the manifest."""
-        with self._transaction() as connection:
-            revision, manifest = self._read("manifest")
-            row = study_row("manifest", revision + 1, to_json("manifest", manifest | dict(changes)))
-            update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = 'manifest'"
-            connection.execute(update, row)
+        self._update("manifest", lambda manifest: manifest | dict(changes))
+
+    def replace_config(self, config: Mapping[str, Any]) -> None:
+        """Replace the configuration by one that all evaluations in the file are true of as well, which the caller sees to."""
+        self._update("config", lambda _: config)
 
     def remember(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the file keeps under a name of its own; where that is nothing yet, this value is put there for good.
@@ -267,6 +267,13 @@ class StudyFile:
             done, failed, *rest = known.get(fidelity, (0, 0))
             tallies[fidelity] = Tally(done, failed, running.get(fidelity, 0), *rest)
         return tallies
+
+    def _update(self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        with self._transaction() as connection:
+            revision, content = self._read(name)
+            row = study_row(name, revision + 1, to_json(name, change(content)))
+            update = "UPDATE study SET checksum = ?, name = ?, revision = ?, text = ? WHERE name = ?"
+            connection.execute(update, (*row, name))
 
     def _read(self, name: str) -> tuple[int, dict[str, Any]]:
         """Return revision and content of the configuration, the manifest, or what is remembered."""

@@ -111,9 +111,9 @@ FEWER = ("search.evaluations=100", "retrain.designs=[1]")
 NETWORKS = {
     network.name: network
     for network in (
-        Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=3", "retrain.designs=[0.8, 1.5, 3]")),
+        Network("resnet8", seeds=3, retrained=3, settings=("retrain.epochs=8", "retrain.designs=[0.8, 1.5]")),
         Network("resnet14", settings=FEWER),
-        Network("resnet20", seeds=3, settings=("search.evaluations=150",)),
+        Network("resnet20", seeds=3, settings=("search.evaluations=150", "retrain.epochs=3")),
         Network("resnet32", settings=FEWER),
     )
 }
