@@ -75,8 +75,8 @@ def run(
             goes on from there. None writes nothing.
         model, dataset: The caller's own trained network and data, instead of those that the space names.
         overwrite: Replace an earlier run in `out`, as soon as all inputs have been checked; not one that is in use.
-        go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does; only budget and
-            table `retrain` may be others than its own.
+        go_on: Go on with an equal run in `out` where there is one, and share its work with whoever else does; only budget
+            and table `retrain` may be others than its own.
         execution: Where designs are evaluated; one at a time in this process when None.
         display: Shows progress, `ProgressDisplay()` on standard error: a live line on a terminal, else (notebooks, files) a
             line at the end of each stage and every ten seconds. Silent when None, as a library should be.

@@ -114,7 +114,7 @@ class StudyFile:
         self._update("manifest", lambda manifest: manifest | dict(changes))
 
     def replace_config(self, config: Mapping[str, Any]) -> None:
-        """Replace the configuration by one that all evaluations in the file are true of as well, which the caller sees to."""
+        """Replace the configuration by one that all evaluations here are true of as well, which the caller sees to."""
         self._update("config", lambda _: config)
 
     def remember(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
