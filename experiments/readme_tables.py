@@ -61,12 +61,24 @@ def _evaluations(timing: Mapping[str, Any]) -> str:
     return "not reached" if timing["median_censored"] else f"{timing['median']:.0f}"
 
 
+def points_table() -> str:
+    """Return the operating points of all networks that have some."""
+    files = sorted((ROOT / "results" / "operating_points").glob("*/summary.md"))
+    rows = [file.read_text(encoding="utf-8") for file in files]
+    head = "| network | asked for | chosen by | circuits | seeds | points: saving in % at loss in pp | hypervolume |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|", "".join(rows)])
+
+
 def with_tables(text: str) -> str:
     """Return the README's text with its tables made anew."""
     files = [ROOT / "results" / name / "comparison.json" for name in COMPARISONS]
     made = comparison_table([json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()])
     summary = ROOT / "results" / "cifar10" / "summary.md"
-    tables = {"comparison": made, "cifar10": summary.read_text(encoding="utf-8") if summary.is_file() else ""}
+    tables = {
+        "comparison": made,
+        "cifar10": summary.read_text(encoding="utf-8") if summary.is_file() else "",
+        "operating points": points_table(),
+    }
     pattern = re.compile(rf"(<!-- ({'|'.join(tables)}) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
     return pattern.sub(lambda m: f"{m[1]}{tables[m[2]]}{m[3]}", text)
 

@@ -73,6 +73,23 @@ def table(rows: Rows) -> Iterator[str]:
         yield "| " + " | ".join([*cells, f"{np.mean(volumes):.3f}{spread}", f"{added:.2f}", f"{stored:,.0f}"]) + " |"
 
 
+def summary(study: Study, network: str, rows: Rows) -> Iterator[str]:
+    """Yield rows for a table of several networks: with the fewest instances, each point's own BatchNorms trained."""
+    few = str(min(int(row["instances"]) for row in rows))
+    for (choice, method, instances, scheme), seeds in by_key(rows).items():
+        if (instances, scheme) == (few, "batch-norm"):
+            (asked,) = (asked_for(c.loss_budgets_pp) for c in study.choices if c.name == choice)
+            points = [np.mean([_figures(seed[o]) for seed in seeds.values()], axis=0) for o in range(len(seeds[min(seeds)]))]
+            cells = "; ".join(f"**{saved:.1f}** at {loss:.2f} ± {se:.2f}" for saved, loss, se in points)
+            volume = np.mean([float(seed[0]["hypervolume"]) for seed in seeds.values()])
+            yield f"| {network} | {asked} | {method} | {instances} | {len(seeds)} | {cells} | {volume:.3f} |"
+
+
+def asked_for(budgets: Sequence[float] | None) -> str:
+    """Return what points were chosen for, in words."""
+    return "the largest front" if budgets is None else f"losses of at most {', '.join(map(str, budgets))} pp"
+
+
 def _figures(point: Mapping[str, str]) -> tuple[float, float, float]:
     return (100 * (1 - float(point["rel_energy"])), float(point["test_loss_pp"]), float(point["test_se_pp"]))
 
@@ -142,13 +159,11 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
     for name in dict.fromkeys(row["choice"] for row in rows):
         mine = [row for row in rows if row["choice"] == name]
         (choices,) = (c for c in study.choices if c.name == name)
-        budgets = choices.loss_budgets_pp
-        said = "a front as large as possible" if budgets is None else f"losses of at most {', '.join(map(str, budgets))} pp"
         lines += [
             "",
             f"## {name}",
             "",
-            f"Asked for: {said}, within {choices.evaluations} simulated designs.",
+            f"Asked for: {asked_for(choices.loss_budgets_pp)}, within {choices.evaluations} simulated designs.",
             "",
             *table(mine),
         ]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from choices import Choices, Study, read_study, require_circuits
-from page import COLUMNS, draw, page, read_rows, reference
+from page import COLUMNS, draw, page, read_rows, reference, summary
 
 import dse
 from dse.config import RetrainConfig, RunConfig
@@ -193,6 +193,8 @@ def main() -> None:
     found = read_rows(out / "points.csv", study)
     draw(found, given.choices.stem, out)
     (out / "README.md").write_text(page(study, config(0), given.choices, found), encoding="utf-8")
+    rows_for_readme = [f"{row}\n" for row in summary(study, given.choices.stem, found)]
+    (out / "summary.md").write_text("".join(rows_for_readme), encoding="utf-8")
 
 
 if __name__ == "__main__":
