@@ -46,6 +46,7 @@ class FineTuned:
 
 
 @torch.inference_mode(False)  # gradients are needed, wherever this is called
+@torch.enable_grad()
 def fine_tune(
     model: OperatingPointModel,
     train: Part,

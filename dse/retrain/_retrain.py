@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from dse.exceptions import InputError
@@ -31,6 +32,8 @@ class Retrained:
     best: Epoch  # whose weights the model has, by validation images; may be epoch 0
 
 
+@torch.inference_mode(False)  # gradients are needed, wherever this is called
+@torch.enable_grad()
 def retrain(
     model: nn.Module,
     tables: Mapping[str, Given],

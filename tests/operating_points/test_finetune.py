@@ -61,9 +61,10 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_it_trains_wherever_it_is_called() -> None:
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_trains_wherever_it_is_called(mode: Any) -> None:
     made = tuned("shared")
-    with torch.inference_mode():
+    with mode():
         there = tuned("shared")
     assert equal(dict(there.model.state_dict()), dict(made.model.state_dict()))
 

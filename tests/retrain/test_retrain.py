@@ -65,6 +65,15 @@ def test_a_network_that_guessed_recovers_and_its_loss_falls(gradient: Any) -> No
     assert accuracy(simulated, parts().test) < 0.4 and accuracy(made.model, parts().test) > 0.85
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_trains_where_gradients_are_off(mode: Any) -> None:
+    train, validation = images()
+    model = quantised()
+    with mode():
+        made = retrain(model, everywhere(), train, validation, QUICK, seed=0)
+    assert torch.equal(weights(made.model), weights(retrained().model))
+
+
 def test_what_comes_back_simulates_the_design_with_its_weights_bit_by_bit() -> None:
     made = retrained()
     fresh = quantised()
