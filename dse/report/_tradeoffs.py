@@ -23,6 +23,7 @@ class Tradeoff:
     points: Floats  # (P, 2) saving in per cent, loss in pp
     line: bool = False  # whether neighbours are joined, as those of a front
     like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
+    marker: str = ""  # instead of that of its place
 
 
 def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None = None) -> Figure:
@@ -38,7 +39,7 @@ def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None
         line = look.line if one.line else "none"
         axes.plot(
             *shown.T,
-            look.marker,
+            one.marker or look.marker,
             color=look.colour,
             markerfacecolor=fill,
             markersize=size,

@@ -27,6 +27,7 @@ class Choices(Table):
     instances: list[int] = Field(default=[4], min_length=1)
     points: int = 3
     loss_budgets_pp: list[float] | None = None
+    up_to_pp: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # what is lost by points worth nothing
     schemes: list[Scheme] = Field(default=["none"], min_length=1)
     evaluations: int = 300
     seeds: int | None = Field(default=None, ge=1)  # the study's when absent

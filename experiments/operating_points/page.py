@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from choices import Study
+from choices import Choices, Study
 
 from dse.config import RunConfig
 from dse.exceptions import InputError
+from dse.pareto import hypervolume
 from dse.report import Tradeoff, draw_tradeoffs, save
 from dse.run_folder import hardware
 from dse.types import Floats
 
+EXACT = "exact"  # stands for a method: the exact network, trained in the same way
+LIMITS_PP = (3.0, 1.0)  # of hypervolumes said beside that of a choice
+MARKERS = {"none": "o", "batch-norm": "s", "shared": "^"}
 KEY = ("choice", "method", "instances", "scheme")
 COLUMNS = (
     *KEY,
@@ -64,55 +68,92 @@ def table(rows: Rows) -> Iterator[str]:
     yield "|---" * len(head) + "|"
     for (_, method, instances, scheme), seeds in by_key(rows).items():
         cells = [method, instances, scheme, str(len(seeds))]
-        for o in range(points):
-            saved, loss, se = np.mean([_figures(seed[o]) for seed in seeds.values()], axis=0)
-            cells.append(f"**{saved:.1f}** at {loss:.2f} ± {se:.2f}")
+        cells += [_cell([seed[o] for seed in seeds.values()]) for o in range(points) if o < len(seeds[min(seeds)])]
+        cells += ["–"] * (4 + points - len(cells))
         volumes = [float(seed[0]["hypervolume"]) for seed in seeds.values()]
         spread = f" ({min(volumes):.3f} .. {max(volumes):.3f})" if len(volumes) > 1 else ""
         added, stored = (np.mean([float(seed[0][k]) for seed in seeds.values()]) for k in COLUMNS[-2:])
-        yield "| " + " | ".join([*cells, f"{np.mean(volumes):.3f}{spread}", f"{added:.2f}", f"{stored:,.0f}"]) + " |"
+        rest = ["–"] * 3 if method == EXACT else [f"{np.mean(volumes):.3f}{spread}", f"{added:.2f}", f"{stored:,.0f}"]
+        yield "| " + " | ".join(cells + rest) + " |"
+
+
+def _cell(seeds: Rows) -> str:
+    """Return saving, loss and its standard error at one point: means over seeds, with the least and the largest saving."""
+    figures = np.array([_figures(point) for point in seeds])
+    saved, loss, se = figures.mean(axis=0)
+    least, most = figures[:, 0].min(), figures[:, 0].max()
+    spread = f" ({least:.1f}..{most:.1f})" if most - least >= 0.05 else ""
+    return f"{saved:.1f}{spread} at {loss:.2f} ± {se:.2f}"
 
 
 def summary(study: Study, network: str, rows: Rows) -> Iterator[str]:
     """Yield rows for a table of several networks: with the fewest instances, each point's own BatchNorms trained."""
-    few = str(min(int(row["instances"]) for row in rows))
-    for (choice, method, instances, scheme), seeds in by_key(rows).items():
+    found, few = by_key(rows), str(min(int(row["instances"]) for row in rows if row["method"] != EXACT))
+    for (choice, method, instances, scheme), seeds in found.items():
         if (instances, scheme) == (few, "batch-norm"):
-            (asked,) = (asked_for(c.loss_budgets_pp) for c in study.choices if c.name == choice)
-            points = [np.mean([_figures(seed[o]) for seed in seeds.values()], axis=0) for o in range(len(seeds[min(seeds)]))]
-            cells = "; ".join(f"**{saved:.1f}** at {loss:.2f} ± {se:.2f}" for saved, loss, se in points)
+            (choices,) = (c for c in study.choices if c.name == choice)
+            cells = "; ".join(_cell([seed[o] for seed in seeds.values()]) for o in range(len(seeds[min(seeds)])))
             volume = np.mean([float(seed[0]["hypervolume"]) for seed in seeds.values()])
-            yield f"| {network} | {asked} | {method} | {instances} | {len(seeds)} | {cells} | {volume:.3f} |"
+            theirs = found.get((choice, "published", instances, scheme))
+            won = f"{len(_leads(seeds, theirs)[1])} of {len(seeds)}" if method == "ours" and theirs is not None else ""
+            yield f"| {network} | {asked_for(choices)} | {method} | {len(seeds)} | {cells} | {volume:.3f} | {won} |"
 
 
-def asked_for(budgets: Sequence[float] | None) -> str:
+def asked_for(choices: Choices) -> str:
     """Return what points were chosen for, in words."""
-    return "the largest front" if budgets is None else f"losses of at most {', '.join(map(str, budgets))} pp"
+    budgets = choices.loss_budgets_pp
+    if budgets is not None:
+        return f"losses of at most {', '.join(map(str, budgets))} pp"
+    return "the largest front" + ("" if choices.up_to_pp is None else f" up to {choices.up_to_pp:g} pp")
 
 
 def _figures(point: Mapping[str, str]) -> tuple[float, float, float]:
     return (100 * (1 - float(point["rel_energy"])), float(point["test_loss_pp"]), float(point["test_se_pp"]))
 
 
-def duels(rows: Rows) -> Iterator[str]:
-    """Say on how many seeds our hypervolume is larger than the published method's, all else being equal."""
+def duels(rows: Rows, limit: float) -> Iterator[str]:
+    """Say on how many seeds our hypervolume is larger than the published method's, all else being equal.
+
+    Args:
+        rows: The points of one choice.
+        limit: Loss in pp that it was made for; smaller ones are said beside it, as they weigh the points otherwise.
+    """
     found = by_key(rows)
     for (choice, method, instances, scheme), ours in found.items():
         theirs = found.get((choice, "published", instances, scheme))
         if method == "ours" and theirs is not None:
-            pairs = [(float(ours[s][0]["hypervolume"]), float(theirs[s][0]["hypervolume"])) for s in ours if s in theirs]
-            more = [100 * (a / b - 1) for a, b in pairs]
-            won = sum(value > 0 for value in more)
+            more, won = _leads(ours, theirs)
+            said = []
+            for up_to in (value for value in LIMITS_PP if value < limit):
+                pairs = [(_volume(ours[seed], up_to), _volume(theirs[seed], up_to)) for seed in ours.keys() & theirs.keys()]
+                first, second = np.mean(pairs, axis=0)
+                larger = sum(a > b for a, b in pairs)
+                said.append(f"{up_to:g} pp on {larger} ({first:.3f} against {second:.3f} in the mean)")
             yield (
-                f"Fine-tuned `{scheme}`, {instances} instances: ours has the larger hypervolume on {won} of {len(pairs)} "
-                f"seeds, by {min(more):.1f} to {max(more):.1f} %, {np.mean(more):.1f} % in the mean."
+                f"Fine-tuned `{scheme}`, {instances} instances: ours has the larger hypervolume on {len(won)} of "
+                f"{len(more)} seeds, by {min(more):.1f} to {max(more):.1f} %, {np.mean(more):.1f} % in the mean"
+                + (f"; counted up to {', '.join(said)}." if said else ".")
             )
+
+
+def _leads(ours: Mapping[int, Rows], theirs: Mapping[int, Rows]) -> tuple[list[float], list[float]]:
+    """Return by how many per cent our hypervolume is larger, for each seed that both have, and those of it above 0."""
+    pairs = [(float(ours[s][0]["hypervolume"]), float(theirs[s][0]["hypervolume"])) for s in ours if s in theirs]
+    more = [100 * (a / b - 1) for a, b in pairs]
+    return more, [value for value in more if value > 0]
+
+
+def _volume(points: Rows, up_to: float) -> float:
+    figures = np.array([(float(point["rel_energy"]), float(point["test_loss_pp"])) for point in points])
+    return hypervolume(figures, np.array([1.0, up_to]))
 
 
 def costs(rows: Rows) -> Iterator[str]:
     """Say how much less points save with fewer instances, and what they lose: means over the seeds, in per cent points."""
     found = by_key(rows)
     for (choice, method, instances, scheme), few in found.items():
+        if method == EXACT:
+            continue
         most = max(int(key[2]) for key in found if (key[0], key[1], key[3]) == (choice, method, scheme))
         if int(instances) < most:
             many = found[choice, method, str(most), scheme]
@@ -131,61 +172,78 @@ def _all_figures(points: Rows) -> Floats:
 
 def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
     """Return the README of the results."""
-    at, images = reference(config), rows[0]["test_images"]
-    machine = hardware()
+    images, machine, means = int(rows[0]["test_images"]), hardware(), config.compensation
     validated = config.space.dataset.validation_images is not None
     epochs = "validation images" if validated else "the last tenth of the training images, which float training has seen"
+    corrected = f"corrected in closed form ({', '.join(means.methods)})" if means.methods else "no corrections"
     lines = [
         f"# Operating points: {path.stem}",
         "",
         f"Written by `python experiments/operating_points/study.py experiments/operating_points/{path.name}`.",
-        "A cell: energy of the multiplications saved in %, and the loss in pp against the exact 8-bit network before any",
-        f"training, on all {images} test images, ± its paired standard error; means over the seeds. Points were chosen on",
-        f"search images, epochs on {epochs}. The hypervolume of the points' energy and test loss counts up to",
-        f"relative energy {at[0]:g} and {at[1]:g} pp. `none`: corrected in closed form alone; `batch-norm`: each point's",
-        "own BatchNorms trained, as QoS-Nets does; `shared`: the weights too, one set for all points. `published` is the",
-        "method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as ours has. Instances:",
-        "most distinct circuits in all points together. Added is what points beyond the first take: corrections, gamma and",
-        "beta, and factors of clipped operands, relative to the network's parameters; and codes of weights that points",
-        "store besides.",
+        "",
+        "A cell: energy of the multiplications saved in % (least..most of the seeds), and the loss in pp against the exact",
+        f"8-bit network before any training, on all {images:,} test images, ± its paired standard error; means over the",
+        f"seeds. Points were chosen on search images, epochs on {epochs}.",
+        *([] if config.fixed_seed is None else ["Seeds share network, images and profile; searches and training differ."]),
+        "",
+        f"- `none`: not fine-tuned, {corrected}; `batch-norm`: each point's own BatchNorms trained, as QoS-Nets does;",
+        "  `shared`: the weights too, one set for all points. `exact` is the exact network, trained in the same way: what",
+        "  training gives any network.",
+        "- `published` is the method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as",
+        "  ours has. Instances: most distinct circuits in all points together.",
+        "- Hypervolume: of the points' energy and test loss, up to relative energy 1 and the loss named with each choice.",
+        "- Added: what points beyond the first take. Corrections, gamma and beta, and factors of clipped operands, relative",
+        "  to the network's parameters; and codes of weights that points store besides.",
     ]
     if config.retrain is not None:
         all_of_them = "all" if validated else "all other"
         trained = all_of_them if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
-        lines += [
-            "",
-            f"Fine-tuning: {config.retrain.epochs} epochs, {trained} training images, peak rate {config.retrain.lr:g}.",
-        ]
+        count = f"{config.retrain.epochs} epoch{'s' if config.retrain.epochs > 1 else ''}"
+        lines += ["", f"Fine-tuning: {count}, {trained} training images, peak rate {config.retrain.lr:g}."]
     for name in dict.fromkeys(row["choice"] for row in rows):
         mine = [row for row in rows if row["choice"] == name]
         (choices,) = (c for c in study.choices if c.name == name)
+        limit = float(reference(config, choices)[1])
         lines += [
             "",
             f"## {name}",
             "",
-            f"Asked for: {asked_for(choices.loss_budgets_pp)}, within {choices.evaluations} simulated designs.",
+            f"Asked for: {asked_for(choices)}, by at most {choices.evaluations} simulated designs. Hypervolume up to "
+            f"{limit:g} pp.",
             "",
             *table(mine),
         ]
-        for line in (*duels(mine), *costs(mine)):
+        for line in (*duels(mine, limit), *costs(mine)):
             lines += ["", line]
-    lines += ["", "![points](points.png)", "", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]
+        lines += ["", f"![saving against loss of the points chosen for {asked_for(choices)}]({figure_name(name)}.png)"]
+    lines += ["", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]
     return "\n".join(lines)
 
 
+def figure_name(choice: str) -> str:
+    """Return the name of a choice's figure, without ending."""
+    return "points-" + "".join(c if c.isalnum() else "-" for c in choice)
+
+
 def draw(rows: Rows, title: str, out: Path) -> None:
-    """Draw the points of the first seed; series are called by what they differ in."""
-    found = by_key(rows)
-    named = {key: (*key[:2], f"{key[2]} instances", key[3]) for key in found}
-    telling = [place for place, texts in enumerate(zip(*named.values(), strict=True)) if len(set(texts)) > 1]
-    series = []
-    for key, seeds in found.items():
-        points = np.array([_figures(point)[:2] for point in seeds[min(seeds)]])
-        label = ", ".join(named[key][place] for place in telling) or named[key][1]
-        series.append(Tradeoff(label, points, line=True))
-    save(partial(draw_tradeoffs, series, f"{title}: operating points on the test images, first seed"), out, "points")
+    """Draw the points of each choice, means over the seeds: methods by colour, schemes by marker."""
+    for choice in dict.fromkeys(row["choice"] for row in rows):
+        found = {key: seeds for key, seeds in by_key(rows).items() if key[0] == choice and key[1] != EXACT}
+        several = len({key[2] for key in found}) > 1
+        series, first = [], {}
+        for (_, method, instances, scheme), seeds in found.items():
+            of = f"{method}, {instances} instances" if several else method
+            label = f"{of}, {scheme}"
+            like = first.setdefault(of, label)
+            points = np.mean([_all_figures(seed)[:, :2] for seed in seeds.values()], axis=0)
+            series.append(Tradeoff(label, points, line=True, like="" if like == label else like, marker=MARKERS[scheme]))
+        seeds = len({row["seed"] for row in rows if row["choice"] == choice})
+        over = f"means of {seeds} seeds" if seeds > 1 else "one seed"
+        said = f"{title}, {choice}: operating points on the test images, {over}"
+        save(partial(draw_tradeoffs, series, said), out, figure_name(choice))
 
 
-def reference(config: RunConfig) -> Floats:
+def reference(config: RunConfig, choices: Choices) -> Floats:
     """Return the point up to which hypervolume counts: relative energy, loss in pp."""
-    return np.array([config.search.reference.rel_energy, config.search.reference.accuracy_loss_pp])
+    at = config.search.reference
+    return np.array([at.rel_energy, at.accuracy_loss_pp if choices.up_to_pp is None else choices.up_to_pp])

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from choices import Choices, Study, read_study, require_circuits
-from page import COLUMNS, draw, page, read_rows, reference, summary
+from page import COLUMNS, EXACT, draw, page, read_rows, reference, summary
 
 import dse
 from dse.config import RetrainConfig, RunConfig
@@ -30,7 +30,15 @@ from dse.manifest import identity
 from dse.memory import keep_freed_memory
 from dse.nn.datasets import Part
 from dse.nn.training import default_cache_dir, right_answers
-from dse.operating_points import OperatingPoint, OperatingPointModel, choose_points, choose_published, fine_tune
+from dse.operating_points import (
+    FineTuned,
+    OperatingPoint,
+    OperatingPointModel,
+    Scheme,
+    choose_points,
+    choose_published,
+    fine_tune,
+)
 from dse.paired import Right, paired_difference
 from dse.pareto import hypervolume
 from dse.pipeline import Execution, open_figures
@@ -89,39 +97,63 @@ def counted(search: Search, display: ProgressDisplay, total: int) -> Search:
 def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisplay) -> Iterator[list[Any]]:
     """Yield the rows of one request at one seed."""
     prepared = setting.prepared
-    retrained = prepared.inputs.config.retrain or RetrainConfig()
+    worth = reference(prepared.inputs.config, choices)
+    guidance = replace(prepared.guidance, max_loss=float(worth[1]))
     for instances in choices.instances:
         for method in choices.methods:
             what = f"{choices.name}, {instances} instances, {method}, seed {seed}"
             display.start(what)
             request = choices.request(instances, seed)
             search = counted(setting.search, display, choices.evaluations)
-            found = METHODS[method](prepared.space, prepared.guidance, request, search)
+            found = METHODS[method](prepared.space, guidance, request, search)
             points = [OperatingPoint.of(prepared.space, design, f"point {o}") for o, design in enumerate(found.assignments)]
             model = OperatingPointModel.of(prepared.factory, points, prepared.space.multipliers)
             for scheme in choices.schemes:
                 display.start(f"{what}, {scheme}")
-                tuned = fine_tune(
-                    model,
-                    setting.train,
-                    setting.validation,
-                    retrain_settings(prepared, retrained),
-                    scheme=scheme,
-                    seed=seed,
-                    teacher=prepared.workload.model,
-                    cache_dir=default_cache_dir(),
-                    key={"model": prepared.workload.model_name},
-                    progress=display.update,
-                )
+                tuned = tuned_for_all(model, setting, scheme, seed, display)
                 losses = point_losses(tuned.model, setting)
                 figures = np.column_stack([found.rel_energy, [test for _, test, _ in losses]])
-                volume = hypervolume(figures, reference(prepared.inputs.config))
+                volume = hypervolume(figures, worth)
                 added = tuned.model.overhead(prepared.inputs.choices)
                 seen: list[float] = [len(found.circuits), len(found.simulated.population), tuned.best.epoch]
                 seen += [len(setting.exact[TEST]), 100 * added.rel_parameters, added.stored_bytes]
                 for o, energy in enumerate(found.rel_energy):
                     yield [choices.name, method, instances, scheme, seed, o, float(energy), *losses[o], volume, *seen]
     display.finish()
+
+
+def exact_rows(setting: Setting, choices: Choices, seed: int, display: ProgressDisplay) -> Iterator[list[Any]]:
+    """Yield a row of the exact network for each scheme that trains: what training gives any network."""
+    prepared = setting.prepared
+    exact = np.zeros(len(prepared.space.layers), dtype=np.int64)
+    point = OperatingPoint.of(prepared.space, exact, EXACT)
+    model = OperatingPointModel.of(prepared.factory, [point], prepared.space.multipliers)
+    for scheme in (scheme for scheme in choices.schemes if scheme != "none"):
+        display.start(f"{choices.name}, exact, seed {seed}, {scheme}")
+        tuned = tuned_for_all(model, setting, scheme, seed, display)
+        (losses,) = point_losses(tuned.model, setting)
+        seen = [0, 0, tuned.best.epoch, len(setting.exact[TEST]), 0, 0]
+        yield [choices.name, EXACT, 0, scheme, seed, 0, 1.0, *losses, 0.0, *seen]
+    display.finish()
+
+
+def tuned_for_all(
+    model: OperatingPointModel, setting: Setting, scheme: Scheme, seed: int, display: ProgressDisplay
+) -> FineTuned:
+    """Return a network fine-tuned for all its points, as the run's table `retrain` says."""
+    prepared = setting.prepared
+    return fine_tune(
+        model,
+        setting.train,
+        setting.validation,
+        retrain_settings(prepared, prepared.inputs.config.retrain or RetrainConfig()),
+        scheme=scheme,
+        seed=seed,
+        teacher=prepared.workload.model,
+        cache_dir=default_cache_dir(),
+        key={"model": prepared.workload.model_name},
+        progress=display.update,
+    )
 
 
 def point_losses(model: OperatingPointModel, setting: Setting) -> list[tuple[float, float, float]]:
@@ -155,6 +187,7 @@ def study_rows(
                 for seed in seeds:
                     if seed < (study.seeds if choices.seeds is None else choices.seeds):
                         yield from rows_of(setting, choices, seed, display)
+                        yield from exact_rows(setting, choices, seed, display)
 
 
 def main() -> None:

@@ -47,11 +47,12 @@ def test_smoke(tmp_path: Path) -> None:
     rows = list(csv.DictReader(text.splitlines()))
     assert [(row["method"], row["scheme"], row["point"]) for row in rows] == [
         (method, scheme, point) for method in ("ours", "published") for scheme in ("none", "batch-norm") for point in "01"
-    ]
+    ] + [("exact", "batch-norm", "0")]
     assert all(int(row["simulated"]) <= 10 and 0 < float(row["rel_energy"]) <= 1 for row in rows)
     page = (tmp_path / "out" / "tiny" / "README.md").read_text()
     assert (tmp_path / "out" / "tiny" / "summary.md").read_text().count("| tiny | the largest front |") == 2
-    assert page.count("ours has the larger hypervolume on") == 2 and (tmp_path / "out" / "tiny" / "points.png").exists()
+    assert page.count("ours has the larger hypervolume on") == 2
+    assert (tmp_path / "out" / "tiny" / "points-front.png").exists()
     again = study(tmp_path, CHOICES)
     assert again.returncode == 0 and (tmp_path / "out" / "tiny" / "points.csv").read_text() == text
 
