@@ -230,15 +230,16 @@ def draw(rows: Rows, title: str, out: Path) -> None:
     for choice in dict.fromkeys(row["choice"] for row in rows):
         found = {key: seeds for key, seeds in by_key(rows).items() if key[0] == choice and key[1] != EXACT}
         several = len({key[2] for key in found}) > 1
-        series, first = [], {}
+        series: list[Tradeoff] = []
+        first: dict[str, str] = {}  # label that a method's other schemes look like
         for (_, method, instances, scheme), seeds in found.items():
             of = f"{method}, {instances} instances" if several else method
             label = f"{of}, {scheme}"
             like = first.setdefault(of, label)
             points = np.mean([_all_figures(seed)[:, :2] for seed in seeds.values()], axis=0)
             series.append(Tradeoff(label, points, line=True, like="" if like == label else like, marker=MARKERS[scheme]))
-        seeds = len({row["seed"] for row in rows if row["choice"] == choice})
-        over = f"means of {seeds} seeds" if seeds > 1 else "one seed"
+        count = len({row["seed"] for row in rows if row["choice"] == choice})
+        over = f"means of {count} seeds" if count > 1 else "one seed"
         said = f"{title}, {choice}: operating points on the test images, {over}"
         save(partial(draw_tradeoffs, series, said), out, figure_name(choice))
 
