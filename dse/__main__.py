@@ -232,6 +232,9 @@ def main() -> None:
     try:
         with ending("dse"):
             cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)  # the help of a group of commands
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         print(f"dse: error: {' '.join(error.format_message().split())}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -25,7 +25,13 @@ def qos() -> None:
     help="Most expected loss of each point, rising: what its divergence on the search images lets expect.",
 )
 @click.option("--energy-budgets", metavar="E,...", help="Most relative energy of each point, falling.")
-@click.option("--method", type=click.Choice(["ours", "published"]), default="ours", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["ours", "published"]),
+    default="ours",
+    show_default=True,
+    help="A search over sets of circuits, or k-means as in QoS-Nets (arXiv 2410.07762).",
+)
 @click.option("--evaluations", type=int, default=300, show_default=True, help="Distinct designs simulated, at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
@@ -64,7 +70,13 @@ def choose(
 
 @qos.command()
 @click.argument("folder", metavar="POINTS", type=click.Path(path_type=Path))
-@click.option("--trace", type=click.Choice(["steps", "daily", "battery"]), default="daily", show_default=True)
+@click.option(
+    "--trace",
+    type=click.Choice(["steps", "daily", "battery"]),
+    default="daily",
+    show_default=True,
+    help="Levels at random times, a budget that follows the sun, or one store that other consumers share.",
+)
 @click.option(
     "--budget",
     type=click.Choice(["energy", "loss"]),
@@ -93,12 +105,16 @@ def simulate(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Serve a trace of changing budgets with the operating points in a folder, and with what cannot switch beside them."""
+    """Serve a trace of changing budgets with POINTS.
+
+    Beside them the best single designs and the exact network, which cannot switch.
+    """
     from dse.operating_points import Policy, Setting, simulate_folder
 
     setting = Setting(trace, budget, requests, low=low, high=high, capacity=capacity, seed=seed)
     found, figure = simulate_folder(folder, setting, Policy(dwell, margin), out, overwrite=overwrite)
-    click.echo(f"{'':<52} energy  accuracy  expected  switches  beyond the budget")
+    what = "not answered" if trace == "battery" else "beyond the budget"
+    click.echo(f"{'':<52} energy     right  expected  switches  {what}")
     for row in found:
         click.echo(
             f"{row['name'][:52]:<52} {row['rel_energy']:>6.3f}  {100 * row['accuracy']:>6.2f} %  "
@@ -114,7 +130,7 @@ def simulate(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier bundle in that folder.")
 def bundle(folder: Path, run: Path | None, images: int, out: Path, overwrite: bool) -> None:
-    """Write the hand-over bundle of the operating points in a folder; `check` replays it."""
+    """Write the hand-over bundle of POINTS; `check` replays it."""
     from dse.operating_points import bundle_points
     from dse.progress import ProgressDisplay
 
@@ -126,7 +142,10 @@ def bundle(folder: Path, run: Path | None, images: int, out: Path, overwrite: bo
 @qos.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 def check(bundle: Path) -> None:
-    """Replay a hand-over BUNDLE: hashes, and every accumulator of its golden vectors, from codes and tables alone."""
+    """Replay a hand-over BUNDLE.
+
+    Hashes, and every accumulator of its golden vectors, from codes and tables alone.
+    """
     from dse.operating_points import check_handover
 
     found = check_handover(bundle)

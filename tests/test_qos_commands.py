@@ -170,7 +170,7 @@ def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixt
     [
         (("hashes", "model"), "key 'hashes.model': not that of .*done .other SHA-256.; name the run"),
         (("hashes", "tables", "dadda_trunc?u"), "key 'hashes.tables.dadda_trunc[0-9]u': not that of"),
-        (("run_folder",), "key 'run_folder': no folder .*; name the run"),
+        (("run_folder",), "key 'run_folder': no folder .*; say where that run is"),
     ],
 )
 def test_points_of_another_run_are_not_opened(here: Path, tmp_path: Path, keys: tuple[str, ...], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,8 @@ from dse.run_folder import write_csv, write_json
 from dse.types import Floats
 from dse.whole_files import whole_folder
 
-RESULT, TRACE, FIGURE = "governor.json", "trace.csv", "governor"
-FILES = (RESULT, TRACE, f"{FIGURE}.png", f"{FIGURE}.pdf")
+RESULT, TRACE, FIGURE, PAGE = "governor.json", "trace.csv", "governor", "README.md"
+FILES = (RESULT, TRACE, PAGE, f"{FIGURE}.png", f"{FIGURE}.pdf")
 _EXACT = "an image on the exact network"  # unit of energies
 UNITS = {"energy": _EXACT, "loss": "pp", "battery": _EXACT}
 
@@ -175,8 +176,29 @@ def write_comparison(found: Comparison, settings: dict[str, Any], folder: Path) 
         rows = [summary(served, found.exact_accuracy) for served in found.served]
         write_json(new / RESULT, {**settings, "unit": UNITS[found.trace.kind], "served": rows})
         write_csv(new / TRACE, columns, zip(*arrays, strict=True))
+        (new / PAGE).write_text(_page(found.trace, rows), encoding="utf-8")
         save(lambda: draw_governor(_info(found)), new, FIGURE)
     return folder / f"{FIGURE}.png"
+
+
+def _page(trace: BudgetTrace, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as a page."""
+    beyond = "not answered" if trace.kind == "battery" else "beyond the budget"
+    lines = [
+        f"# Served: {trace.name}",
+        "",
+        "Energy: mean per request, an image on the exact network = 1. Right: measured, each request an image of the test",
+        "part. Expected: by the losses that search images let expect, which is what the governor and the choice of the",
+        "single designs follow. Those called `always` keep the budget at every request, those `on average` only in the",
+        "mean over the trace, which is known to them beforehand.",
+        "",
+        f"| | energy | right, % | expected, % | switches | {beyond} |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        figures = f"{row['rel_energy']:.3f} | {100 * row['accuracy']:.2f} | {100 * row['expected_accuracy']:.2f}"
+        lines.append(f"| {row['name']} | {figures} | {row['switches']} | {row['violations']} of {row['requests']} |")
+    return "\n".join([*lines, "", f"![budget, power, expected loss and accuracy over the trace]({FIGURE}.png)", ""])
 
 
 def summary(served: Served, exact_accuracy: float) -> dict[str, Any]:
@@ -219,15 +241,21 @@ def _info(found: Comparison) -> GovernorInfo:
         kind=found.trace.kind,
         budget=governor.budget,
         levels={name: _level(governor.designs, i) for i, name in enumerate(governor.designs.names)},
-        lines=tuple(
-            ServedLine(served.name, served.spent, _losses(served), served.right) for served in lines
-        ),
+        lines=tuple(ServedLine(_named(served), served.spent, _losses(served), served.right) for served in lines),
         caption=(
-            f"{len(governor.point)} requests, {governor.switches} switches, {governor.violations} requests beyond the "
-            f"budget; energy {governor.rel_energy:.3f} of the exact network's, {100 * governor.accuracy:.2f} % right "
-            f"({100 * exact.accuracy:.2f} % exact)"
+            f"{len(governor.point)} requests, {governor.switches} switch{'' if governor.switches == 1 else 'es'}, "
+            f"{governor.violations} requests beyond the budget; energy {governor.rel_energy:.3f} of the exact network's, "
+            f"{100 * governor.accuracy:.2f} % right ({100 * exact.accuracy:.2f} % exact)"
         ),
     )
+
+
+def _named(served: Served) -> str:
+    """Return what the figure calls a way of serving: with how often it cannot keep the budget."""
+    if not served.violations:
+        return served.name
+    what = "not answered" if not served.answered.all() else "beyond the budget"
+    return f"{served.name} ({served.violations} {what})"
 
 
 def _level(designs: Designs, place: int) -> tuple[float, float]:

@@ -100,7 +100,7 @@ def _description(path: Path) -> dict[str, Any]:
         bundle = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path.name}: cannot be read ({reason}); expected a folder of write_handover") from None
+        raise InputError(f"{path.name}: cannot be read ({reason}); expected a folder of `dse qos bundle`") from None
     if not isinstance(bundle, dict) or bundle.get("format") != FORMAT:
         raise InputError(f"{path.name}: no description of a hand-over bundle")
     if bundle.get("version") != VERSION:

@@ -91,7 +91,7 @@ def bundle_points(
 def _run_folder(folder: Path, file: JsonFile) -> Path:
     found = folder / file.text("run_folder")
     if not found.is_dir():
-        raise InputError(f"{file.path}: key 'run_folder': no folder {found}; name the run that the points were chosen for")
+        raise InputError(f"{file.path}: key 'run_folder': no folder {found}; say where that run is (--run, run=)")
     return found
 
 

@@ -31,7 +31,7 @@ class Rated:
     names: tuple[str, ...]  # (D,)
     rel_energy: Floats  # (D,)
     loss_pp: Mapping[str, Floats]  # (D,) against the exact network, pp, by the part of the data, and `expected`
-    right: NDArray[np.bool_]  # (D, T) which test images each classifies right
+    right: NDArray[np.bool_] = field(repr=False)  # (D, T) which test images each classifies right
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class StoredPoints:
     assignments: tuple[tuple[str, ...], ...]  # (O, L) names of choices: instances, or variants of them
     points: Rated  # (O,) dear to cheap
     front: Rated  # (F,) designs of the run's fronts, F may be 0
-    exact: NDArray[np.bool_]  # (T,) which test images the exact network classifies right
+    exact: NDArray[np.bool_] = field(repr=False)  # (T,) which test images the exact network classifies right
     facts: Mapping[str, Any]  # where they come from: run, method, request, hashes
     variants: Mapping[str, str] = field(default_factory=dict)  # choice -> instance, of choices that are not named as it
 

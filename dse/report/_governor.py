@@ -16,6 +16,7 @@ from dse.types import Floats
 
 _WINDOWS = 10  # moving means over this share of the trace
 _COLOURS = ("#0072B2", "#D55E00", "#000000")  # governor, single design, exact network
+_ROOM = 5.0  # below the least accuracy that is of interest, in per cent points
 _STYLES = ("-", "--", ":")
 _BUDGET = "#E69F00"
 
@@ -63,19 +64,23 @@ def draw_governor(info: GovernorInfo) -> Figure:
     bounded.plot(info.budget, color=_BUDGET, linewidth=1, label="budget", zorder=1)
     static = others[:-1]
     for line in static:
-        power.plot(line.rel_energy, color=_COLOURS[1], linestyle=_STYLES[1], linewidth=0.9)
+        power.plot(line.rel_energy, color=_COLOURS[1], linestyle=_STYLES[1], linewidth=0.9, label=drawn(line.name, 60))
         loss.plot(line.loss_pp, color=_COLOURS[1], linestyle=_STYLES[1], linewidth=0.9)
     looks = zip((governor, *static, others[-1]), (*range(1 + len(static)), 2), strict=True)
+    least = 100.0
     for line, look in looks:
         mean = 100 * moving_mean(line.right.astype(float), window)
+        least = min(least, float(mean.min())) if look < 2 else least
         accuracy.plot(mean, color=_COLOURS[look], linestyle=_STYLES[look], linewidth=1.1, label=drawn(line.name, 60))
     power.set_ylabel("energy (exact = 1)")
     loss.set_ylabel("expected loss (pp)")
-    accuracy.set_ylabel(f"right, mean of {window} (%)")
+    accuracy.set_ylim(bottom=max(0.0, least - _ROOM))  # a network whose battery is empty would take all of the axis
+    power.set_ylim(bottom=0)
+    accuracy.set_ylabel(f"right (%), mean of\nthe {window} around")
     accuracy.set_xlabel("request")
     for axes in (power, loss, accuracy):
         axes.grid(color="#eeeeee")
-    for axes in (bounded, accuracy):
+    for axes in {power, bounded, accuracy}:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7, ncols=3, borderpad=0.1)
     return figure
 
