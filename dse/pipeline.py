@@ -27,7 +27,7 @@ from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import write_report
-from dse.retrain import retrain_stage
+from dse.retrain import retrain_stage, write_retrained_table
 from dse.run_folder import written_together
 from dse.scoring import PartFigures, Scorer, summarise
 from dse.search import ByCircuit, Checked, History, make_search, run_search
@@ -35,7 +35,17 @@ from dse.search_progress import SearchProgress
 from dse.status import open_study
 from dse.store import StudyFile
 from dse.stored import StoredFigures, check_figures
-from dse.study import begin, check_place, join, kept_guidance, record, reopen, take_over
+from dse.study import (
+    begin,
+    check_place,
+    join,
+    kept_guidance,
+    record,
+    reopen,
+    require_last_stage,
+    retrain_as,
+    take_over,
+)
 from dse.workload import load_factory
 
 _DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
@@ -151,10 +161,13 @@ def _complete(
     if folder is not None:
         with written_together(folder) as scratch:
             write_outcome(outcome, scratch)
+        retrain_as(study, folder, inputs.config)
     retrained = retrain_stage(prepared, outcome.fronts, outcome.uniform, folder, display)
     outcome = replace(outcome, retrained=retrained)
     if folder is None:
         return outcome
+    require_last_stage(study, inputs.config)
+    write_retrained_table(retrained, folder)
     study.update_manifest({"finished": inputs.config.search.evaluations})
     return replace(outcome, folder=folder, report=write_report(folder))
 

@@ -58,7 +58,7 @@ def join(config: RunConfig, out: Path) -> StudyFile:
     try:
         given = as_plain(config)
         refuse_changes(study.config, given, f"--out {out} holds another run")
-        _retrain_as(study, out, given)
+        _refuse_while_in_use(study, given, f"--out {out}")
         study.update_manifest({"budget": config.search.evaluations})
     except BaseException:
         study.close()
@@ -119,7 +119,7 @@ def reopen(folder: Path, *, evaluations: int | None = None) -> tuple[RunConfig, 
             raise InputError(f"--budget {budget}: expected at least {done}, which is what the run has; a budget is a total")
         known["search"]["evaluations"] = budget
         config = parse_config(known, f"{folder}")
-        _retrain_as(study, folder, known)
+        _refuse_while_in_use(study, known, f"{folder / CONFIG}")
         study.update_manifest({"budget": budget})
     except BaseException:
         study.close()
@@ -150,9 +150,24 @@ def _with_last_stage(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return rest if _LAST_STAGE not in given else {**rest, _LAST_STAGE: given[_LAST_STAGE]}
 
 
-def _retrain_as(study: StudyFile, folder: Path, given: Mapping[str, Any]) -> None:
-    """Give a study, and the file beside it, the table of the last stage that a configuration has."""
-    changed = _with_last_stage(study.config, given)
+def _refuse_while_in_use(study: StudyFile, given: Mapping[str, Any], where: str) -> None:
+    """Raise InputError where a configuration has another last stage than a run that a process is at work on."""
+    if study.in_use and study.config.get(_LAST_STAGE) != given.get(_LAST_STAGE):
+        raise InputError(f"{where}: a living process is at work there with another table [{_LAST_STAGE}]; end it first")
+
+
+def require_last_stage(study: StudyFile, config: RunConfig) -> None:
+    """Raise InputError where another process has given a run another last stage than the one that has just ended here."""
+    if study.config.get(_LAST_STAGE) != as_plain(config).get(_LAST_STAGE):
+        raise InputError(
+            f"{study.path}: another process has given this run another table [{_LAST_STAGE}] meanwhile; what was retrained "
+            "here lies in its folders, and is not in the run's table"
+        )
+
+
+def retrain_as(study: StudyFile, folder: Path, config: RunConfig) -> None:
+    """Give a study, and the file beside it, the table of the last stage that a configuration has: that stage is next."""
+    changed = _with_last_stage(study.config, as_plain(config))
     if changed != study.config:
         with written_together(folder) as scratch:  # first: where the study then fails to follow, `resume` takes it from here
             write_toml(scratch / CONFIG, changed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from dse.exceptions import InputError
 from dse.run_folder import CONFIG, STUDY
 from dse.search import Guidance
 from dse.store import StudyFile
-from dse.study import begin, check_place, differing_keys, join, kept_guidance, record, reopen
+from dse.study import begin, check_place, differing_keys, join, kept_guidance, record, reopen, require_last_stage, retrain_as
 
 
 def config(**search: object) -> RunConfig:
@@ -50,10 +52,16 @@ def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
 def test_retraining_may_change_as_no_evaluation_is_of_it(tmp_path: Path) -> None:
     plain, out = config(), tmp_path / "run"
     begin(plain, out).close()
+    before = plain
     for changed in (RetrainConfig(epochs=3), RetrainConfig(epochs=4, designs=[1.0]), None):
         given = plain.model_copy(update={"retrain": changed})
         with join(given, out) as study:
-            assert parse_config(study.config, "study") == given
+            assert parse_config(study.config, "study") == before  # until that stage begins
+            retrain_as(study, out, given)
+            require_last_stage(study, given)
+            with pytest.raises(InputError, match="another process has given this run another table"):
+                require_last_stage(study, before)
+        before = given
         found, study = reopen(out)
         study.close()
         assert found == given
@@ -70,13 +78,35 @@ def test_retraining_is_what_the_folders_configuration_says(tmp_path: Path) -> No
     file = tmp_path / "run" / CONFIG
     file.write_text(file.read_text() + "\n[retrain]\nepochs = 5\n")
     found, study = reopen(tmp_path / "run")
-    study.close()
-    assert found.retrain is not None and found.retrain.epochs == 5
+    with study:
+        assert found.retrain is not None and found.retrain.epochs == 5
+        retrain_as(study, tmp_path / "run", found)
     file.write_text(file.read_text().replace("epochs = 5", 'epochs = "many"'))
     with pytest.raises(InputError, match=r"config.toml: retrain.epochs"):
         reopen(tmp_path / "run")
     with StudyFile.open(tmp_path / "run" / STUDY) as study:
         assert study.config["retrain"]["epochs"] == 5
+
+
+def test_what_another_process_is_at_work_on_keeps_its_last_stage(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    begin(config(), out).close()
+    program = (
+        "import sys, time, numpy as np\nfrom dse.store import StudyFile\n"
+        "study = StudyFile.open(sys.argv[1])\nstudy.claim(np.zeros((1, 2), dtype=np.int64), 'lut', 'e')\n"
+        "print('claimed', flush=True)\ntime.sleep(600)\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", program, str(out / STUDY)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "claimed\n"
+        join(config(), out).close()
+        given = config().model_copy(update={"retrain": RetrainConfig()})
+        with pytest.raises(InputError, match=r"a living process is at work there with another table \[retrain\]"):
+            join(given, out)
+    finally:
+        worker.kill()
+        worker.communicate()
+    join(given, out).close()
 
 
 def test_the_budget_is_a_total_that_stays(tmp_path: Path) -> None:

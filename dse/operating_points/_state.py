@@ -60,7 +60,7 @@ def _require_like(name: str, found: Any, tensor: Tensor) -> None:
     if _kind(found) != _kind(tensor):
         raise InputError(f"state: '{name}': expected {_kind(tensor)}, got {found.dtype}; use the state as it was saved")
     for end, expected, holds in _NUMBERS:
-        if name.endswith(end) and not bool(holds(found).all()):
+        if name.endswith(end) and not bool(holds(found.to(tensor.dtype)).all()):
             raise InputError(f"state: '{name}': expected {expected}; use the state as it was saved")
 
 

@@ -15,7 +15,7 @@ from dse.retrain._noise import InjectedError, OutputError, inject, predicted_err
 from dse.retrain._retrain import Retrained, held_out, retrain
 from dse.retrain._run import require_same, retrain_run
 from dse.retrain._settings import RetrainSettings
-from dse.retrain._stage import front_name, retrain_stage
+from dse.retrain._stage import front_name, retrain_stage, write_retrained_table
 from dse.retrain._verify import RetrainingVerifier, VerifiedRetraining
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "retrain_run",
     "retrain_settings",
     "retrain_stage",
+    "write_retrained_table",
     "run_course",
     "validated",
     "write_retrained",

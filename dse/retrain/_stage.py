@@ -33,7 +33,7 @@ def retrain_stage(
     folder: Path | None,
     display: ProgressDisplay,
 ) -> tuple[RetrainedDesign, ...]:
-    """Retrain the designs that the run's configuration chooses, each into a folder of its own, and write their table.
+    """Retrain the designs that the run's configuration chooses, each into a folder of its own.
 
     Args:
         prepared: The run, whose configuration has a table `retrain`.
@@ -55,9 +55,15 @@ def retrain_stage(
         if folder is not None:
             write_retrained(made[-1], folder / RETRAINED / name)
     display.finish()
-    if folder is not None:
-        write_csv(folder / TABLE, _COLUMNS, map(_row, made))
     return tuple(made)
+
+
+def write_retrained_table(made: Sequence[RetrainedDesign], folder: Path) -> None:
+    """Write the table of the designs that a run has retrained into its folder; where there are none, there is no table."""
+    if made:
+        write_csv(folder / TABLE, _COLUMNS, map(_row, made))
+    else:
+        (folder / TABLE).unlink(missing_ok=True)
 
 
 def uniform_design(

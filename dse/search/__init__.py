@@ -22,6 +22,7 @@ from dse.search._optuna import OptunaSearch
 from dse.search._qos_nets import QosNets, clustered_choice
 from dse.search._random import RandomSearch
 from dse.search._registry import Builder, Method, make_search, method_texts, register_method
+from dse.search._spread import spread_order
 
 __all__ = [
     "METHODS",
@@ -48,4 +49,5 @@ __all__ = [
     "one_thread",
     "register_method",
     "run_search",
+    "spread_order",
 ]
