@@ -65,7 +65,7 @@ def points_table() -> str:
     """Return the operating points of all networks that have some."""
     files = sorted((ROOT / "results" / "operating_points").glob("*/summary.md"))
     rows = [file.read_text(encoding="utf-8") for file in files]
-    head = "| network | asked for | chosen by | seeds | points: saving in % at loss in pp | hypervolume | ours larger |"
+    head = "| network | asked for | chosen by | seeds | points: saving in % at loss in pp | hypervolume | ours has more |"
     return "\n".join([head, "|---|---|---|---|---|---|---|", "".join(rows)])
 
 

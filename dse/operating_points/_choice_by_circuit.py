@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from dse.operating_points._choice_ledger import Evaluate
 from dse.operating_points._choice_points import OperatingPoints
@@ -12,18 +13,26 @@ from dse.operating_points._choice_request import PointsRequest
 from dse.search import ByCircuit, Guidance
 from dse.space import SearchSpace
 
-Choose = Callable[[SearchSpace, Guidance, PointsRequest, Evaluate], OperatingPoints]
+P = ParamSpec("P")  # what a choice takes besides
+Choose = Callable[Concatenate[SearchSpace, Guidance, PointsRequest, Evaluate, P], OperatingPoints]
 
 
-def by_circuit(choose: Choose) -> Choose:
+def by_circuit(choose: Choose[P]) -> Choose[P]:
     """Let a choice see circuits only (`dse.search.ByCircuit`); what it chooses and has seen are designs of variants."""
 
     @wraps(choose)
-    def chosen(space: SearchSpace, guidance: Guidance, request: PointsRequest, evaluate: Evaluate) -> OperatingPoints:
+    def chosen(
+        space: SearchSpace,
+        guidance: Guidance,
+        request: PointsRequest,
+        evaluate: Evaluate,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> OperatingPoints:
         if space.circuits is None:
-            return choose(space, guidance, request, evaluate)
+            return choose(space, guidance, request, evaluate, *args, **kwargs)
         view = ByCircuit.of(space, guidance)
-        points = choose(view.space, view.guidance, request, lambda population: evaluate(view.designs(population)))
+        points = choose(view.space, view.guidance, request, lambda ds: evaluate(view.designs(ds)), *args, **kwargs)
         simulated = replace(points.simulated, population=view.designs(points.simulated.population))
         return replace(points, assignments=view.designs(points.assignments), simulated=simulated)
 

@@ -23,7 +23,7 @@ class Choices(Table):
     """One request, for several numbers of instances, methods and schemes of fine-tuning."""
 
     name: str
-    methods: list[Literal["ours", "published"]] = Field(default=["ours"], min_length=1)
+    methods: list[Literal["ours", "published", "published, mixed"]] = Field(default=["ours"], min_length=1)
     instances: list[int] = Field(default=[4], min_length=1)
     points: int = 3
     loss_budgets_pp: list[float] | None = None

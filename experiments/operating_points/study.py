@@ -13,6 +13,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
 from dse.memory import keep_freed_memory
+from dse.nn.convert import quantized_layers
 from dse.nn.datasets import Part
 from dse.nn.training import default_cache_dir, right_answers
 from dse.operating_points import (
     FineTuned,
     OperatingPoint,
     OperatingPointModel,
+    OperatingPoints,
     Scheme,
     choose_points,
     choose_published,
@@ -51,7 +54,11 @@ from dse.types import Floats, Population
 from dse.whole_files import writable_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-METHODS = {"ours": choose_points, "published": choose_published}
+METHODS: Mapping[str, Callable[..., OperatingPoints]] = {
+    "ours": choose_points,
+    "published": choose_published,
+    "published, mixed": partial(choose_published, mixed=True),
+}
 Search = Callable[[Population], Floats]  # designs `(P, L)` -> loss in pp and divergence on search images `(P, 2)`
 
 
@@ -117,6 +124,7 @@ def rows_of(setting: Setting, choices: Choices, seed: int, display: ProgressDisp
                 added = tuned.model.overhead(prepared.inputs.choices)
                 seen: list[float] = [len(found.circuits), len(found.simulated.population), tuned.best.epoch]
                 seen += [len(setting.exact[TEST]), 100 * added.rel_parameters, added.stored_bytes]
+                seen += [100 * added.stored_bytes / weight_bytes(tuned.model)]
                 for o, energy in enumerate(found.rel_energy):
                     yield [choices.name, method, instances, scheme, seed, o, float(energy), *losses[o], volume, *seen]
     display.finish()
@@ -132,7 +140,7 @@ def exact_rows(setting: Setting, choices: Choices, seed: int, display: ProgressD
         display.start(f"{choices.name}, exact, seed {seed}, {scheme}")
         tuned = tuned_for_all(model, setting, scheme, seed, display)
         (losses,) = point_losses(tuned.model, setting)
-        seen = [0, 0, tuned.best.epoch, len(setting.exact[TEST]), 0, 0]
+        seen = [0, 0, tuned.best.epoch, len(setting.exact[TEST]), 0, 0, 0]
         yield [choices.name, EXACT, 0, scheme, seed, 0, 1.0, *losses, 0.0, *seen]
     display.finish()
 
@@ -154,6 +162,12 @@ def tuned_for_all(
         key={"model": prepared.workload.model_name},
         progress=display.update,
     )
+
+
+def weight_bytes(model: OperatingPointModel) -> float:
+    """Return what the weights that are multiplied with take, in packed codes."""
+    layers = quantized_layers(model.network).values()
+    return sum(layer.weight.numel() * layer.operands.w_bits for layer in layers) / 8
 
 
 def point_losses(model: OperatingPointModel, setting: Setting) -> list[tuple[float, float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from dse.exceptions import InputError
 from dse.operating_points._choice import choose_points
 from dse.operating_points._choice_pick import Goal
 from dse.operating_points._choice_request import PointsRequest
-from dse.operating_points._published_choice import choose_published
+from dse.operating_points._published_choice import _Multiples, choose_published
+from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.types import Floats, Population
 from tests.operating_points.spaces import additive, evaluated, every_choice, library_space
 
+MIXED = partial(choose_published, mixed=True)
 BUDGETS: list[dict[str, Any]] = [{}, {"loss_budgets_pp": (0.5, 2.0)}, {"energy_budgets": (0.6, 0.35)}]
 
 
@@ -54,7 +57,7 @@ def test_where_the_proxy_is_wrong_simulation_corrects_it(budgets: dict[str, Any]
     assert np.median(gaps) < 1e-9 and max(gaps) < 0.2
 
 
-@pytest.mark.parametrize("choose", [choose_points, choose_published])
+@pytest.mark.parametrize("choose", [choose_points, choose_published, MIXED])
 @pytest.mark.parametrize("budgets", BUDGETS)
 def test_points_hold_to_what_was_asked(choose: Any, budgets: dict[str, Any]) -> None:
     made, guidance = library_space(layers=6, multipliers=12, seed=1)
@@ -80,11 +83,30 @@ def test_points_hold_to_what_was_asked(choose: Any, budgets: dict[str, Any]) -> 
 def test_ours_beats_the_published_one_at_equal_cost(seed: int) -> None:
     made, guidance = library_space(layers=8, multipliers=15, seed=seed)
     loss, request = additive(guidance, seed), PointsRequest(instances=3, points=3, evaluations=40)
-    ours, published = (choose(made, guidance, request, evaluated(loss)) for choose in (choose_points, choose_published))
-    assert ours.hypervolume > published.hypervolume
+    methods = (choose_points, MIXED, choose_published)
+    ours, mixed, published = (choose(made, guidance, request, evaluated(loss)) for choose in methods)
+    assert ours.hypervolume > mixed.hypervolume >= published.hypervolume
 
 
-@pytest.mark.parametrize("choose", [choose_points, choose_published])
+def test_scales_wait_that_give_the_exact_network_or_lose_too_much() -> None:
+    tolerance = np.geomspace(0.01, 100, 40)[None] * np.ones((2, 1))
+    guidance = Guidance(np.zeros((1, 2), dtype=np.int64), np.zeros((2, 40)), 10.0, tolerance)
+    multiples = _Multiples(guidance, PointsRequest(points=3, evaluations=120))
+    met: list[float] = []
+    while (scales := multiples.ask()) is not None:
+        assert scales / scales[1] == pytest.approx([0.3, 1, 2])
+        met.append(scales[1])
+        exact, useless = scales[1] < 0.1, scales[1] > 10
+        multiples.tell(np.full((3, 2), 0 if exact else 1), np.full(3, 50.0 if useless else 1.0))
+    inside = [0.1 <= value <= 10 for value in met]
+    assert len(met) == 21 and met[0] == 1.0
+    last = max(i for i, useful in enumerate(inside) if useful)
+    assert sum(inside) >= 9 and last - sum(inside) < 8  # few others come before the last useful one
+
+
+
+
+@pytest.mark.parametrize("choose", [choose_points, choose_published, MIXED])
 @pytest.mark.parametrize("budgets", [{}, {"loss_budgets_pp": (3.0, 6.0)}, {"energy_budgets": (0.9, 0.35)}])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_bound_of_the_energy_holds_for_every_design(choose: Any, budgets: dict[str, Any], seed: int) -> None:
