@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test check results comparison bench catalogue install clean
+.PHONY: help demo governor test check results comparison bench catalogue install clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: install  ## Explore the digits network: our search beside an ALWANN-style one, figures in runs/demo
 	$(BIN)/dse run experiments/demo.toml --out runs/demo --overwrite
+
+governor: demo  ## Serve a day, steps and a battery with operating points of the demo's network
+	$(BIN)/dse qos choose runs/demo --instances 4 --points 3 --out runs/points --overwrite
+	for trace in daily steps battery; do \
+	  $(BIN)/dse qos simulate runs/points --trace $$trace --out results/operating_points/governor/$$trace --overwrite || exit 1; \
+	done
 
 test: install  ## Run the tests; with DSE_HEAVY=1 also the longest repetitions
 	$(BIN)/python -m pytest -n auto --dist loadfile

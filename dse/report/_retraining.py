@@ -169,6 +169,8 @@ def _shown(info: RetrainingInfo, figure: str) -> Iterator[str]:
             "network, with equal images, seed and settings but for how a multiplier's errors enter), so how much of the "
             "gain any network would have is not known. `dse retrain RUN --uniform exact` with the same options does it."
         )
+    if len({str(design.training) for design in info.designs}) > 1:
+        yield "Not all designs had the same training: `result.json` in each one's folder has the settings."
     yield _table(info)
     yield f"![Retraining]({figure})"
 
