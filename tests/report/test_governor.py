@@ -47,4 +47,5 @@ def test_the_budget_stands_where_it_bounds(kind: str, lines: int) -> None:
 def test_the_measured_accuracy_is_in_per_cent() -> None:
     all_right = replace(info().lines[0], right=np.ones(30, dtype=bool))
     figure = draw_governor(replace(info(), lines=(all_right, info().lines[-1])))
-    assert figure.axes[2].lines[0].get_ydata() == pytest.approx(100)
+    shown = np.asarray(figure.axes[2].lines[0].get_ydata(), dtype=float)
+    assert shown[1:-1] == pytest.approx(100) and np.isnan(shown[[0, -1]]).all()  # means of fewer requests are not shown
