@@ -109,12 +109,11 @@ def simulate(
 
     Beside them the best single designs and the exact network, which cannot switch.
     """
-    from dse.operating_points import Policy, Setting, simulate_folder
+    from dse.operating_points import Policy, Setting, beyond, simulate_folder
 
     setting = Setting(trace, budget, requests, low=low, high=high, capacity=capacity, seed=seed)
     found, figure = simulate_folder(folder, setting, Policy(dwell, margin), out, overwrite=overwrite)
-    what = "not answered" if trace == "battery" else "beyond the budget"
-    click.echo(f"{'':<52} energy     right  expected  switches  {what}")
+    click.echo(f"{'':<52} energy     right  expected  switches  {beyond(trace)}")
     for row in found:
         click.echo(
             f"{row['name'][:52]:<52} {row['rel_energy']:>6.3f}  {100 * row['accuracy']:>6.2f} %  "

@@ -72,7 +72,7 @@ def check_place(config: RunConfig, out: Path, *, overwrite: bool = False) -> Non
         with StudyFile.open(out / STUDY) as study:
             known, given = study.config, as_plain(config)
         refuse_changes(known, given, f"--out {out} holds another run")
-        if known.get(_LAST_STAGE) != given.get(_LAST_STAGE):
+        if _other_last_stage(known, given):
             raise InputError(
                 f"--out {out}: that run has another table [{_LAST_STAGE}]; --go-on (go_on=True) continues it with this one, "
                 "or choose another folder"
@@ -150,15 +150,19 @@ def _with_last_stage(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return rest if _LAST_STAGE not in given else {**rest, _LAST_STAGE: given[_LAST_STAGE]}
 
 
+def _other_last_stage(known: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    return bool(known.get(_LAST_STAGE) != given.get(_LAST_STAGE))
+
+
 def _refuse_while_in_use(study: StudyFile, given: Mapping[str, Any], where: str) -> None:
     """Raise InputError where a configuration has another last stage than a run that a process is at work on."""
-    if study.in_use and study.config.get(_LAST_STAGE) != given.get(_LAST_STAGE):
+    if study.in_use and _other_last_stage(study.config, given):
         raise InputError(f"{where}: a living process is at work there with another table [{_LAST_STAGE}]; end it first")
 
 
 def require_last_stage(study: StudyFile, config: RunConfig) -> None:
     """Raise InputError where another process has given a run another last stage than the one that has just ended here."""
-    if study.config.get(_LAST_STAGE) != as_plain(config).get(_LAST_STAGE):
+    if _other_last_stage(study.config, as_plain(config)):
         raise InputError(
             f"{study.path}: another process has given this run another table [{_LAST_STAGE}] meanwhile; what was retrained "
             "here lies in its folders, and is not in the run's table"

@@ -23,6 +23,7 @@ from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.retrain import RetrainingVerifier, VerifiedRetraining
 from dse.run_folder import FACTORS, environment, hardware, retrained_folders
+from dse.search import evenly
 from dse.study import reopen
 from dse.types import Assignment, Floats, Population
 
@@ -133,11 +134,6 @@ def _retrained(folder: Path, count: int | None) -> list[Path]:
     """Return at most `count` folders of retrained designs; all when None."""
     every = retrained_folders(folder)
     return [every[i] for i in evenly(len(every), len(every) if count is None else count)]
-
-
-def evenly(total: int, count: int) -> list[int]:
-    """Return at most `count` of the numbers below `total`, at equal distances."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
 def _factors_apart(run: RunData, population: Population, prepared: Prepared) -> list[float | None]:

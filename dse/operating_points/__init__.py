@@ -13,7 +13,7 @@ from dse.operating_points._choice_run import SearchFigures, choose_run
 from dse.operating_points._files import load_operating_points, save_operating_points
 from dse.operating_points._finetune import FineTuned, Scheme, fine_tune, point_accuracies
 from dse.operating_points._governor import Designs, Policy, Served, best_static, request_images, serve, serve_static
-from dse.operating_points._governor_run import Setting, simulate_folder
+from dse.operating_points._governor_run import Setting, beyond, simulate_folder
 from dse.operating_points._handover import write_handover
 from dse.operating_points._handover_check import HandoverCheck, check_handover
 from dse.operating_points._model import OperatingPointModel
@@ -44,6 +44,7 @@ __all__ = [
     "StoredPoints",
     "battery",
     "best_static",
+    "beyond",
     "bundle_points",
     "check_handover",
     "choose_points",

@@ -181,9 +181,13 @@ def write_comparison(found: Comparison, settings: dict[str, Any], folder: Path) 
     return folder / f"{FIGURE}.png"
 
 
+def beyond(kind: str) -> str:
+    """Return what `violations` counts under a budget of a kind."""
+    return "not answered" if kind == "battery" else "beyond the budget"
+
+
 def _page(trace: BudgetTrace, rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as a page."""
-    beyond = "not answered" if trace.kind == "battery" else "beyond the budget"
     lines = [
         f"# Served: {trace.name}",
         "",
@@ -192,7 +196,7 @@ def _page(trace: BudgetTrace, rows: Sequence[Mapping[str, Any]]) -> str:
         "single designs follow. Those called `always` keep the budget at every request, those `on average` only in the",
         "mean over the trace, which is known to them beforehand.",
         "",
-        f"| | energy | right, % | expected, % | switches | {beyond} |",
+        f"| | energy | right, % | expected, % | switches | {beyond(trace.kind)} |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -235,13 +239,14 @@ def _losses(served: Served) -> Floats:
 def _info(found: Comparison) -> GovernorInfo:
     governor, exact = found.served[0], found.served[-1]
     static = shown_static(found)
-    lines = [governor, *([] if static is None else [static]), exact]
+    shown = [governor, *([] if static is None else [static]), exact]
+    lines = [ServedLine(_named(s, found.trace.kind), s.spent, _losses(s), s.right) for s in shown]
     return GovernorInfo(
         title=f"Operating points over a trace: {found.trace.name}",
         kind=found.trace.kind,
         budget=governor.budget,
         levels={name: _level(governor.designs, i) for i, name in enumerate(governor.designs.names)},
-        lines=tuple(ServedLine(_named(served), served.spent, _losses(served), served.right) for served in lines),
+        lines=tuple(lines),
         caption=(
             f"{len(governor.point)} requests, {governor.switches} switch{'' if governor.switches == 1 else 'es'}, "
             f"{governor.violations} requests beyond the budget; energy {governor.rel_energy:.3f} of the exact network's, "
@@ -250,12 +255,11 @@ def _info(found: Comparison) -> GovernorInfo:
     )
 
 
-def _named(served: Served) -> str:
+def _named(served: Served, kind: str) -> str:
     """Return what the figure calls a way of serving: with how often it cannot keep the budget."""
     if not served.violations:
         return served.name
-    what = "not answered" if not served.answered.all() else "beyond the budget"
-    return f"{served.name} ({served.violations} {what})"
+    return f"{served.name} ({served.violations} {beyond(kind)})"
 
 
 def _level(designs: Designs, place: int) -> tuple[float, float]:

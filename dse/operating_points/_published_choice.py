@@ -13,7 +13,7 @@ from dse.operating_points._choice_pick import Goal
 from dse.operating_points._choice_points import OperatingPoints, chosen_points
 from dse.operating_points._choice_request import PointsRequest
 from dse.operating_points._published import SCALES, published_points
-from dse.search import Guidance, spread_order
+from dse.search import Guidance, evenly, spread_order
 from dse.space import SearchSpace
 from dse.types import Floats, Population
 
@@ -94,11 +94,10 @@ class _Multiples:
         self._limit = guidance.max_loss
         assert guidance.tolerance is not None
         changing = np.unique(guidance.tolerance[guidance.tolerance > 0])
-        count = min(len(changing), max(2, round(_SWEPT * request.evaluations / request.points)))
-        places = np.linspace(0, len(changing) - 1, count).round().astype(int) if count else np.zeros(0, dtype=int)
+        places = evenly(len(changing), max(2, round(_SWEPT * request.evaluations / request.points)))
         least = self._published[len(points) // 2]  # the point in the middle begins to bear it
         self._factors = np.append(1.0, changing[places] / least)
-        self._waiting: list[int] = [0, *(spread_order(np.arange(count, dtype=np.float64)) + 1).tolist()]
+        self._waiting: list[int] = [0, *(spread_order(np.arange(len(places), dtype=np.float64)) + 1).tolist()]
         self._low, self._high = 0.0, np.inf  # factors in between are promising
         self._asked = 1.0
 

@@ -22,7 +22,7 @@ from dse.search._optuna import OptunaSearch
 from dse.search._qos_nets import QosNets, clustered_choice
 from dse.search._random import RandomSearch
 from dse.search._registry import Builder, Method, make_search, method_texts, register_method
-from dse.search._spread import spread_order
+from dse.search._spread import evenly, spread_order
 
 __all__ = [
     "METHODS",
@@ -44,6 +44,7 @@ __all__ = [
     "additive_front",
     "additive_search",
     "clustered_choice",
+    "evenly",
     "make_search",
     "method_texts",
     "one_thread",

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from dse.exceptions import InputError
 from dse.search._guidance import Guidance
 from dse.search._one_thread import one_thread
-from dse.search._spread import spread_order
+from dse.search._spread import evenly, spread_order
 from dse.space import SearchSpace
 from dse.types import FAILED, Assignment, Floats, Objectives, Population
 
@@ -51,7 +51,7 @@ class QosNets:
         self._size = population
         self._seed = seed
         scales = np.unique(self._tolerance[self._tolerance > 0])
-        scales = scales[np.linspace(0, len(scales) - 1, min(len(scales), _MOST_SCALES)).round().astype(int)]
+        scales = scales[evenly(len(scales), _MOST_SCALES)]
         scales = scales if len(scales) else np.ones(1)
         self._scales = scales  # cautious to bold
         self._waiting: list[int] = spread_order(np.arange(len(scales), dtype=np.float64)).tolist()

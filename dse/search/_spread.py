@@ -33,6 +33,11 @@ def spread_order(positions: Floats) -> NDArray[np.int64]:
     return np.array(order, dtype=np.int64)
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` of `count` places, the first and the last among them, at equal distances up to rounding."""
+    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
+
+
 def _nearest(place: Floats, value: float, first: int, last: int) -> int:
     """Return the index in first..last whose place is nearest to `value`; among equally near ones the middle one."""
     right = first + int(np.searchsorted(place[first : last + 1], value))

@@ -31,8 +31,8 @@ from dse.nn.training import right_answers
 from dse.paired import Right, paired_difference
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
+from dse.search import evenly
 from dse.types import Assignment
-from dse.verification import evenly
 
 RESULTS = HERE.parents[1] / "results" / "cifar10"
 GUIDE = ("robustness.steps=1", "robustness.compare=[]")  # designs are there already: nothing is learned for a search
