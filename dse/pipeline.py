@@ -22,6 +22,7 @@ from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs
 from dse.manifest import energy_figures, identity, manifest
 from dse.nn.datasets import Dataset, Part
+from dse.nn.devices import find_device
 from dse.nn.training import accuracy
 from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
@@ -156,6 +157,8 @@ def _check_known(execution: Execution) -> None:
 def _complete(
     inputs: Inputs, study: StudyFile, folder: Path | None, execution: Execution, display: ProgressDisplay
 ) -> Outcome:
+    if inputs.config.retrain is not None:
+        find_device(inputs.config.retrain.device, "retrain.device")  # now, not after hours of search
     prepared = prepare(inputs, display)
     outcome = explore(prepared, study, execution, display)
     if folder is not None:

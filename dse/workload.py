@@ -19,6 +19,7 @@ from torch import nn
 from dse.config import DatasetConfig, ModelConfig, SpaceConfig
 from dse.exceptions import InputError, under, unknown_name
 from dse.nn.datasets import DATASETS, DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
+from dse.nn.devices import find_device
 from dse.nn.models import MODELS, build_model, check_finite, load_weights
 from dse.nn.training import (
     DEFAULT_SETTINGS,
@@ -47,6 +48,7 @@ class Untrained:
     workload: Workload
     settings: TrainingSettings | None  # None: the weights are given
     seed: int
+    device: str = "cpu"  # that trains
 
 
 def open_workload(
@@ -88,14 +90,20 @@ def open_workload(
     )
     settings = None if trained else _training_settings(config)
     model_name = type(network).__name__ if given else config.model.name or _short(str(config.model.factory))
-    return Untrained(Workload(network.eval(), parts, model_name, dataset.name), settings, model_seed)
+    workload = Workload(network.eval(), parts, model_name, dataset.name)
+    return Untrained(workload, settings, model_seed, "cpu" if config.training is None else config.training.device)
 
 
 def train_workload(untrained: Untrained, *, progress: Progress | None = None) -> Workload:
-    """Train the network if its weights are not given; a training with equal inputs is read from the cache."""
+    """Train the network if its weights are not given; a training with equal inputs is read from the cache.
+
+    Raises:
+        InputError: As `cached_training`, or the device is not here.
+    """
     workload = untrained.workload
     if untrained.settings is None:
         return workload
+    workload.model.to(find_device(untrained.device, "space.training.device"))
     cached_training(
         workload.model,
         workload.parts.train,
@@ -105,6 +113,7 @@ def train_workload(untrained: Untrained, *, progress: Progress | None = None) ->
         cache_dir=default_cache_dir(),
         progress=progress,
     )
+    workload.model.cpu()
     return workload
 
 
@@ -252,5 +261,5 @@ def _dataset(config: DatasetConfig, seed: int) -> Dataset:
 
 def _training_settings(config: SpaceConfig) -> TrainingSettings:
     base = DEFAULT_SETTINGS.get(config.model.name or "", DEFAULT_SETTINGS["lenet5"])
-    given = config.training.model_dump(exclude_none=True) if config.training is not None else {}
+    given = config.training.model_dump(exclude_none=True, exclude={"device"}) if config.training is not None else {}
     return replace(base, **given)

@@ -70,6 +70,9 @@ class DatasetConfig(Table):
         return self
 
 
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$")]  # of PyTorch; that it is here is checked where it is used
+
+
 class TrainingConfig(Table):
     """How an untrained network is trained; the model's own defaults where a key is absent."""
 
@@ -78,6 +81,7 @@ class TrainingConfig(Table):
     lr: float | None = Field(default=None, gt=0)
     weight_decay: float | None = Field(default=None, ge=0)
     augment: Literal["none", "flip-crop"] | None = None
+    device: Device = "cpu"
 
 
 class QuantisationConfig(Table):
@@ -254,6 +258,7 @@ class RetrainConfig(Table):
     uniform: list[str] = []  # multipliers of uniform designs; "exact" is the exact one, "best" chooses as `designs` says
     validation_images: int | None = Field(default=None, ge=1)  # of the training part; a tenth of it when absent
     seed: int | None = Field(default=None, ge=0)  # of order and augmentation; the run's seed when absent
+    device: Device = "cpu"  # that trains; figures of designs come from the CPU
     epochs: int = Field(default=10, ge=1)
     lr: float = Field(default=5e-3, gt=0)
     batch_size: int = Field(default=128, ge=1)

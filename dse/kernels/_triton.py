@@ -1,8 +1,9 @@
 """LUT products on a GPU by look-ups: a Triton kernel in which every program sums a block of outputs over the whole depth.
 
 Triton leaves shared memory to its compiler, so the table can only be kept near by being small: its entries are centred and
-stored in 16 bits wherever they span no more, which halves a 256 x 256 table to the 128 KiB that a recent GPU's L1 holds.
-Nothing is permuted or laid out beforehand, and sums are integers throughout.
+stored in 16 bits wherever they span no more, which halves a 256 x 256 table to the 128 KiB that a recent GPU's L1 holds. It
+is stored by weight: threads that look up side by side have one weight and different activations, so that what they read lies
+in one strip of 512 bytes, a few cache lines, instead of all over the table. Sums are integers throughout.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from torch import Tensor
 
 from dse.kernels._table import sum_dtype
 
-_BLOCK_OUTPUTS = 2048  # per program, 16 for each of its 128 threads; untuned, there was no GPU to try others on
-_MAX_BLOCK_COLUMNS = 64  # weights' codes side by side in one program; untuned too
+_BLOCK_ROWS = 128  # of one program, a row for each of its threads
+_MAX_BLOCK_COLUMNS = 16  # weights' codes that each thread goes through at a time
 
 
 class TritonProduct:
@@ -37,7 +38,7 @@ class TritonProduct:
         dtype = torch.int16 if high - low < 2**16 else torch.int32
         centre = self._centre if dtype == torch.int16 else 0
         self._constant = self._depth * centre
-        self._lut = (lut.to(torch.int64) - centre).to(dtype).contiguous()
+        self._lut = (lut.to(torch.int64) - centre).to(dtype).t().contiguous()  # (2^Bw, 2^Bx)
         self._out_dtype = sum_dtype(self._depth, max(abs(low), abs(high)))
 
     @property
@@ -60,7 +61,7 @@ class TritonProduct:
 
         rows, groups, columns = out.shape
         block_columns = min(_MAX_BLOCK_COLUMNS, _power_of_two(columns))
-        block_rows = min(_BLOCK_OUTPUTS // block_columns, _power_of_two(rows))
+        block_rows = min(_BLOCK_ROWS, _power_of_two(rows))
         programs = groups * -(-rows // block_rows) * -(-columns // block_columns)
         sizes = (rows, groups, self._depth, columns, self._lut.shape[1])
         with torch.cuda.device_of(out):  # Triton launches on the current device

@@ -16,7 +16,7 @@ def lut_sums(
     groups: tl.tensor,
     depth: tl.tensor,
     columns: tl.tensor,
-    w_levels: tl.tensor,
+    x_levels: tl.tensor,
     constant: tl.tensor,
     block_rows: tl.constexpr,
     block_columns: tl.constexpr,
@@ -28,9 +28,9 @@ def lut_sums(
     Args:
         x: Codes `(G, K, M)`, any integer type; m runs fastest, so that a block's codes lie side by side.
         w: Codes `(G, K, N)`, any integer type.
-        lut: Entries `(2^Bx, 2^Bw)`, int16 or int32, those of the table less a constant.
+        lut: Entries by weight `(2^Bw, 2^Bx)`, int16 or int32, those of the table less a constant.
         out: Sums `(M, G, N)`, int32 or int64, which is also the type they are formed in.
-        rows, groups, depth, columns, w_levels: M, G, K, N and 2^Bw.
+        rows, groups, depth, columns, x_levels: M, G, K, N and 2^Bx.
         constant: Added to every sum: K times what was taken off the entries.
         block_rows, block_columns: Outputs of one program, powers of two.
     """
@@ -43,14 +43,14 @@ def lut_sums(
     in_rows, in_columns = m < rows, n < columns
     x += group * depth * rows + m
     w += group * depth * columns + n
-    inside = in_rows[:, None] & in_columns[None, :]
-    sums = tl.zeros((block_rows, block_columns), dtype=out.dtype.element_ty)
+    inside = in_columns[:, None] & in_rows[None, :]
+    sums = tl.zeros((block_columns, block_rows), dtype=out.dtype.element_ty)
     for _ in range(depth):
         # Masked codes are 0, and so a valid place in the table.
-        row = tl.load(x, mask=in_rows, other=0).to(tl.int32) * w_levels
-        column = tl.load(w, mask=in_columns, other=0).to(tl.int32)
-        sums += tl.load(lut + row[:, None] + column[None, :]).to(sums.dtype)
+        code = tl.load(x, mask=in_rows, other=0).to(tl.int32)
+        strip = tl.load(w, mask=in_columns, other=0).to(tl.int32) * x_levels
+        sums += tl.load(lut + strip[:, None] + code[None, :]).to(sums.dtype)  # threads of a warp differ in rows
         x += rows
         w += columns
-    place = (m[:, None] * groups + group) * columns + n[None, :]
+    place = (m[None, :] * groups + group) * columns + n[:, None]
     tl.store(out + place, sums + constant, mask=inside)

@@ -96,7 +96,7 @@ class IntegerArithmetic(nn.Module):
         )
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
-        if not all(map(torch.equal, self._source, _source(layer))):
+        if not all(map(_same, self._source, _source(layer))):
             self._prepare(layer)
         x = layer.prepare(x)
         built = ENGINES["native"].missing() is None  # a saved network may have come from another machine
@@ -169,6 +169,10 @@ def _reach(table: LutTable, weight: WeightMatrices, x_zero: int) -> int:
         int(values.abs().max()) if values.numel() else 0 for values in (weight.zero_point, weight.values)
     )
     return table.reach + w_zero * (table.levels - 1) + x_zero * (w_value + w_zero)
+
+
+def _same(kept: Tensor, current: Tensor) -> bool:
+    return kept.device == current.device and torch.equal(kept, current)
 
 
 def _source(layer: ApproxLayer) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -12,7 +13,8 @@ from torch.nn import functional as F
 
 from dse.exceptions import InputError
 from dse.nn.datasets import Part
-from dse.nn.training import Progress, Trainer, logits, read_kept, write_kept
+from dse.nn.devices import device_name
+from dse.nn.training import Progress, Trainer, device_of, logits, read_kept, write_kept
 from dse.retrain._distillation import distillation
 from dse.retrain._settings import Keep, RetrainSettings
 
@@ -26,6 +28,7 @@ class Epoch:
     accuracy: float  # on validation images, through the tables, 0 to 1
     validation_loss: float  # cross-entropy there
     seconds: float  # of training and validation
+    device: str = "cpu"  # where that was: a GPU's model, or the CPU
 
 
 def best_of(log: tuple[Epoch, ...], keep: Keep) -> Epoch:
@@ -114,13 +117,14 @@ def run_course(
     Raises:
         InputError: The loss diverged, or the file cannot be written.
     """
-    best, log = _begin(trainer, model, measure, file)
+    look = partial(_measured, measure, device_name(device_of(model)))
+    best, log = _begin(trainer, model, look, file)
     while not _over(log, settings):
         started = time.perf_counter()
         training()
         mean_loss = trainer.run_epoch(log[-1].epoch)
         measuring()
-        log = (*log, _measured(measure, log[-1].epoch + 1, mean_loss, started))
+        log = (*log, look(log[-1].epoch + 1, mean_loss, started))
         if best_of(log, settings.keep) is log[-1]:
             best = _copied(model.state_dict())
         if file is not None:
@@ -140,7 +144,7 @@ def validated(model: nn.Module, part: Part) -> tuple[float, float]:
 
 
 def _begin(
-    trainer: Trainer, model: nn.Module, measure: Callable[[], tuple[float, float]], file: Path | None
+    trainer: Trainer, model: nn.Module, look: Callable[[int, float | None, float], Epoch], file: Path | None
 ) -> tuple[dict[str, Tensor], tuple[Epoch, ...]]:
     """Take up the training that a file keeps, or look at the network before it; return the best weights and the log.
 
@@ -152,7 +156,7 @@ def _begin(
     rest = {name: tensor for name, tensor in state.items() if not name.startswith("best.")}
     whole = {name: tensor.shape for name, tensor in best.items()} == {name: tensor.shape for name, tensor in own.items()}
     if not (log and whole and trainer.fits(rest)):
-        return _copied(own), (_measured(measure, 0, None, time.perf_counter()),)
+        return _copied(own), (look(0, None, time.perf_counter()),)
     trainer.load_state(rest)
     return best, log
 
@@ -162,9 +166,11 @@ def _over(log: tuple[Epoch, ...], settings: RetrainSettings) -> bool:
     return done >= settings.epochs or (settings.patience is not None and done - best >= settings.patience)
 
 
-def _measured(measure: Callable[[], tuple[float, float]], epoch: int, loss: float | None, started: float) -> Epoch:
+def _measured(
+    measure: Callable[[], tuple[float, float]], device: str, epoch: int, loss: float | None, started: float
+) -> Epoch:
     accuracy, cross_entropy = measure()
-    return Epoch(epoch, loss, accuracy, cross_entropy, round(time.perf_counter() - started, 3))
+    return Epoch(epoch, loss, accuracy, cross_entropy, round(time.perf_counter() - started, 3), device)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

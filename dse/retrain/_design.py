@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 from dse.config import RetrainConfig
 from dse.nn.convert import Given
 from dse.nn.datasets import Part
+from dse.nn.devices import find_device
 from dse.nn.models import load_weights
 from dse.nn.training import DEFAULT_SETTINGS, Progress, default_cache_dir, right_answers
 from dse.paired import Difference, Right, gains
@@ -53,14 +55,14 @@ class Retrainer:
         config: How.
 
     Raises:
-        InputError: A setting out of its range, or too few training images.
+        InputError: A setting out of its range, too few training images, or a device that is not here.
     """
 
     def __init__(self, prepared: Prepared, config: RetrainConfig) -> None:
         run = prepared.inputs.config
         self._prepared, self._test, self._known = prepared, prepared.workload.parts.test, KnownAnswers(prepared)
         self._seed = run.seed if config.seed is None else config.seed
-        self._settings = retrain_settings(prepared, config)
+        self._settings, self._device = retrain_settings(prepared, config), find_device(config.device, "retrain.device")
         self._train, self._validation = retrain_parts(prepared, config)
 
     def __call__(
@@ -81,20 +83,22 @@ class Retrainer:
         model, tables = design_network(prepared, assignment)
         if start is not None:
             load_weights(model, start)
+        before = right_answers(model, self._test)
         made = retrain(
-            model,
+            copy.deepcopy(model).to(self._device),
             tables,
             self._train,
             self._validation,
             self._settings,
             seed=self._seed,
             noise=predicted_errors(prepared.errors, assignment),
-            teacher=prepared.workload.model,
+            teacher=copy.deepcopy(prepared.workload.model).to(self._device),
             cache_dir=default_cache_dir(),
             key={"model": prepared.workload.model_name},
             progress=progress,
         )
-        before, after = right_answers(model, self._test), right_answers(made.model, self._test)
+        made = replace(made, model=made.model.cpu())  # figures come from where the run's do
+        after = right_answers(made.model, self._test)
         names = [prepared.space.multipliers[choice] for choice in assignment]
         right = {"float": self._known.unquantised, "exact": self._known.exact, "before": before, "after": after}
         return RetrainedDesign(
@@ -129,7 +133,7 @@ class Retrainer:
 
 def retrain_settings(prepared: Prepared, config: RetrainConfig) -> RetrainSettings:
     """Return how a run's designs are retrained; augmentation is that of the float network's training unless given."""
-    what = {"designs", "methods", "uniform", "validation_images", "seed"}  # and not how
+    what = {"designs", "methods", "uniform", "validation_images", "seed", "device"}  # and not how
     return RetrainSettings(**{"augment": _augment(prepared), **config.model_dump(exclude=what, exclude_none=True)})
 
 

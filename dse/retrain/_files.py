@@ -52,4 +52,4 @@ def _result(made: RetrainedDesign) -> dict[str, Any]:
 
 def _log_table(log: Sequence[Epoch]) -> tuple[tuple[str, ...], list[list[Any]]]:
     rows = [["" if value is None else value for value in asdict(epoch).values()] for epoch in log]
-    return ("epoch", "loss", "validation_accuracy", "validation_loss", "seconds"), rows
+    return ("epoch", "loss", "validation_accuracy", "validation_loss", "seconds", "device"), rows

@@ -6,13 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from dse.nn.arithmetic import IntegerArithmetic
 from dse.nn.convert import operand_formats, quantized_layers
 from dse.nn.datasets import Part
-from dse.nn.training import device_of
 from dse.retrain._noise import OutputError
 from dse.workload import model_hash
 
@@ -25,7 +23,10 @@ def content_hash(
     teacher: nn.Module | None,
     given: Mapping[str, object],
 ) -> str:
-    """Return the SHA-256 over all that the outcome depends on; the model simulates the design."""
+    """Return the SHA-256 over all that the outcome depends on but the machine; the model simulates the design.
+
+    What one machine has begun another may go on with; the log says where each epoch was trained.
+    """
     text = {
         **given,
         "start": model_hash(model),
@@ -33,8 +34,6 @@ def content_hash(
         "parts": [train.content_hash, validation.content_hash],
         "teacher": None if teacher is None else model_hash(teacher),
         "noise": {name: [error.mean.tolist(), error.std] for name, error in (noise or {}).items()},
-        "device": device_of(model).type,
-        "torch": torch.__version__,
         "slopes": "none beyond clipping",  # what straight-through gradients are; others train again
     }
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())

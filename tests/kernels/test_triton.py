@@ -23,7 +23,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from dse.kernels._triton_kernel import lut_sums
 
-sizes = dict.fromkeys(["rows", "depth", "columns", "w_levels"], "i32")
+sizes = dict.fromkeys(["rows", "depth", "columns", "x_levels"], "i32")
 fixed = {"groups": 1, "block_rows": 32, "block_columns": 64}
 for codes, entries, sums in [("u8", "i16", "i32"), ("i16", "i32", "i64"), ("i64", "i16", "i64")]:
     pointers = {"x": "*" + codes, "w": "*i16", "lut": "*" + entries, "out": "*" + sums}

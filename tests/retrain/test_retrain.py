@@ -19,7 +19,7 @@ from dse.multipliers import MultiplierLibrary, builtin
 from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.tracing import trace
-from dse.nn.training import accuracy
+from dse.nn.training import accuracy, logits
 from dse.retrain import (
     OutputError,
     Retrained,
@@ -294,3 +294,31 @@ def test_predicted_noise_does_not_teach_a_network_to_live_with_a_strong_multipli
     through_tables = retrained(settings, name="etm5u")
     surrogate = retrained(replace(settings, forward="noise"), name="etm5u", noise=noise)
     assert through_tables.best.accuracy > surrogate.best.accuracy + 0.3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("other", [{}, {"augment": "flip-crop", "distil": 0.5}, {"forward": "noise"}])
+def test_a_network_trained_on_a_gpu_is_the_same_on_the_cpu(other: dict[str, Any], tmp_path: Path) -> None:
+    settings = replace(QUICK, **other)
+    tables = everywhere()
+    noise = {name: OutputError(np.zeros(1), 0.0) for name in tables} if settings.forward == "noise" else None
+
+    def made() -> Retrained:
+        model, teacher = quantised().cuda(), trained().cuda()
+        return retrain(model, tables, *images(), settings, seed=0, noise=noise, teacher=teacher, cache_dir=tmp_path)
+
+    first = made()
+    assert [epoch.device for epoch in first.log] == [torch.cuda.get_device_name()] * 3
+    there = logits(first.model, images()[1].x)
+    assert torch.allclose(logits(first.model.cpu(), images()[1].x), there, atol=0.2)  # a code that rounds the other way
+    assert made().log == first.log
+    assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_a_training_is_called_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = retrain(quantised(), everywhere(), *images(), replace(QUICK, epochs=1), seed=0, cache_dir=tmp_path / "here")
+    assert [epoch.device for epoch in made.log] == ["cpu", "cpu"]
+    monkeypatch.setattr(torch, "__version__", "2.99.0+cu130")
+    retrain(quantised(), everywhere(), *images(), replace(QUICK, epochs=1), seed=0, cache_dir=tmp_path / "there")
+    here, there = (sorted(file.name for file in (tmp_path / where).iterdir()) for where in ("here", "there"))
+    assert here == there

@@ -138,6 +138,8 @@ def test_weights_of_a_retraining_can_be_begun_with(here: Path, monkeypatch: pyte
         (["done", "--design", 0, "--epochs", 0], "--epochs"),
         (["done", "--design", 0, "--set", "epochs=0"], "retrain.epochs"),
         (["done", "--design", 0, "--set", "epoch=1"], "did you mean 'epochs'"),
+        (["done", "--design", 0, "--set", "device=tpu"], "retrain.device"),
+        (["done", "--design", 0, "--set", "device=cuda:99"], "retrain.device: 'cuda:99' cannot be used, PyTorch finds"),
         (["done", "--design", 0, "--set", "validation_images=200"], "fewer than the 200 training images"),
         (["done", "--design", 0, "--set", "lr=1e30", "--set", "epochs=1"], "retrain.lr: the loss became"),
         (["done", "--design", 0, "--weights", "foreign.safetensors"], "is this file of another model?"),

@@ -40,9 +40,9 @@ def cached_training(
 ) -> TrainingLog:
     """Train `model`, or load the weights that the same training gave before.
 
-    The file is named by a hash over `key`, the settings, the seed, the content of `part`, the weights that the model
-    starts from and the version of torch, so it is never stale. One that cannot be read is trained anew and replaced. A
-    training that was killed goes on where it was.
+    The file is named by a hash over `key`, the settings, the seed, the content of `part` and the weights that the model
+    starts from, so it is never stale. It may have come from another machine: its log names the device. One that cannot be
+    read is trained anew and replaced. A training that was killed goes on where it was.
 
     Args:
         model: trained in place; in evaluation mode afterwards.
@@ -94,7 +94,6 @@ def _training_hash(
             "seed": seed,
             "part": part.content_hash,
             "start": start.hexdigest(),
-            "torch": torch.__version__,
         },
         sort_keys=True,
     )

@@ -10,13 +10,15 @@ from typing import TypeAlias
 from torch import nn
 
 from dse.nn.datasets import Part
+from dse.nn.devices import device_name
 from dse.nn.models import check_finite
+from dse.nn.training._evaluate import device_of
 from dse.nn.training._kept import read_kept, write_kept
 from dse.nn.training._settings import TrainingSettings
 from dse.nn.training._trainer import Trainer
 
 Progress: TypeAlias = Callable[[int, int, str], None]  # (done, total, note)
-TrainingLog: TypeAlias = list[dict[str, float]]  # per epoch: epoch from 1, mean loss of its steps, seconds
+TrainingLog: TypeAlias = list[dict[str, float | str]]  # per epoch: epoch from 1, mean loss of its steps, seconds, device
 
 _KEEP_EVERY_S = 30.0  # what a kill may cost; a training of seconds is not worth a file
 
@@ -61,7 +63,8 @@ def train(
     for epoch in range(len(log), settings.epochs):
         started = time.perf_counter()
         loss = trainer.run_epoch(epoch)
-        log.append({"epoch": epoch + 1, "loss": loss, "seconds": round(time.perf_counter() - started, 3)})
+        seconds, device = round(time.perf_counter() - started, 3), device_name(device_of(model))
+        log.append({"epoch": epoch + 1, "loss": loss, "seconds": seconds, "device": device})
         if keep is not None and time.monotonic() - written > _KEEP_EVERY_S:
             write_kept(keep, trainer.state(), log)
             written = time.monotonic()

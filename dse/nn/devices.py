@@ -1,0 +1,29 @@
+"""On which device a network is trained."""
+
+from __future__ import annotations
+
+import torch
+
+from dse.exceptions import InputError
+
+
+def find_device(name: str, key: str) -> torch.device:
+    """Return a device by its name, `cpu`, `cuda` or `cuda:1`.
+
+    Args:
+        name: The device.
+        key: Where a configuration has it, for messages.
+
+    Raises:
+        InputError: It is not here.
+    """
+    count = torch.cuda.device_count()
+    if name == "cpu" or (name.startswith("cuda") and int(name.partition(":")[2] or 0) < count):
+        return torch.device(name)
+    found = f"{count} CUDA device{'s' * (count != 1)}" if count else "no CUDA device"
+    raise InputError(f"{key}: '{name}' cannot be used, PyTorch finds {found} here; set it to cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a device is called: `cpu`, or a GPU's model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
