@@ -83,10 +83,6 @@ def _triton_refuses(table: LutTable, device: torch.device) -> str | None:
     return _triton.why_not(device)
 
 
-def _triton_product(w_codes: Tensor, table: LutTable) -> Product:
-    return _triton.TritonProduct(w_codes, table.lut)
-
-
 def _for_tests(table: LutTable, device: torch.device) -> str | None:
     return "is a slow reference for tests"
 
@@ -107,7 +103,7 @@ ENGINES: dict[str, Engine] = {
     "native": Engine(
         "compiled C: table rows summed in registers", NativeProduct, _not_compiled, _native_refuses, _native_declines
     ),
-    "triton": Engine("look-ups on a GPU", _triton_product, _triton_missing, _triton_refuses),
+    "triton": Engine("look-ups on a GPU", _triton.TritonProduct, _triton_missing, _triton_refuses),
     "torch": Engine("plain torch: permuted rows through embedding_bag", TorchProduct),
     "naive": Engine("a Python loop over every product", NaiveProduct, declines=_for_tests),
 }

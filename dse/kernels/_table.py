@@ -68,6 +68,17 @@ class LutTable:
             self._strips[shift] = columns.t().contiguous()
         return self._strips[shift]
 
+    @property
+    def centre(self) -> int:
+        """What `by_weight` has taken off every entry: half of the span of those that 16 bits then hold, else 0."""
+        return (self.low + self.high + 1) // 2 if self.high - self.low < 2**16 else 0
+
+    @cached_property
+    def by_weight(self) -> Tensor:
+        """The table less its `centre`, a row for each weight: `(2^Bw, levels)`, int16 where that holds it, else int32."""
+        dtype = torch.int16 if self.high - self.low < 2**16 else torch.int32
+        return (self.lut.to(torch.int64) - self.centre).to(dtype).t().contiguous()
+
     @cached_property
     def lowest(self) -> Tensor:
         """Smallest entry of every column: `(2^Bw,)` int32."""
@@ -86,6 +97,6 @@ def check_codes(name: str, codes: Tensor, levels: int) -> None:
         raise InputError(f"{name}: expected integer codes (uint8 or int16), got {got}")
     if codes.numel() == 0 or (codes.dtype == torch.uint8 and levels >= 256):
         return
-    low, high = torch.aminmax(codes)
-    if int(low) < 0 or int(high) >= levels:
-        raise InputError(f"{name}: expected codes in 0..{levels - 1} for this table, got {int(low)}..{int(high)}")
+    low, high = torch.stack(torch.aminmax(codes)).tolist()  # a GPU is waited for once
+    if low < 0 or high >= levels:
+        raise InputError(f"{name}: expected codes in 0..{levels - 1} for this table, got {low}..{high}")

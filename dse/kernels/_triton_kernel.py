@@ -45,7 +45,7 @@ def lut_sums(
     w += group * depth * columns + n
     inside = in_columns[:, None] & in_rows[None, :]
     sums = tl.zeros((block_columns, block_rows), dtype=out.dtype.element_ty)
-    for _ in range(depth):
+    for _ in tl.range(0, depth, loop_unroll_factor=4):
         # Masked codes are 0, and so a valid place in the table.
         code = tl.load(x, mask=in_rows, other=0).to(tl.int32)
         strip = tl.load(w, mask=in_columns, other=0).to(tl.int32) * x_levels

@@ -76,7 +76,8 @@ class StraightThrough:
         if needs[0]:
             to_x = input_gradient(layer, grad, steps, (quantized.values.clamp(-self._w, self._w) - zero) * scale)
             if self._x < math.inf:  # the zero point's product stands outside the table, and is not clipped
-                outside = input_gradient(layer, grad, steps, (-zero * scale).expand_as(weight)) if zero.any() else 0.0
+                affine = layer.operands.w_affine and zero.any()
+                outside = input_gradient(layer, grad, steps, (-zero * scale).expand_as(weight)) if affine else 0.0
                 to_x = torch.where(steps.abs() > self._x, outside, to_x)
         if needs[1]:
             to_weight = weight_gradient(layer, grad, layer.x_quantizer.real(steps.clamp(-self._x, self._x)), weight)

@@ -5,6 +5,7 @@ An arithmetic maps (layer, input) to the layer's output before the bias. Layers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -96,7 +97,7 @@ class IntegerArithmetic(nn.Module):
         )
 
     def forward(self, layer: ApproxLayer, x: Tensor) -> Tensor:
-        if not all(map(_same, self._source, _source(layer))):
+        if not _same(self._source, _source(layer)):
             self._prepare(layer)
         x = layer.prepare(x)
         built = ENGINES["native"].missing() is None  # a saved network may have come from another machine
@@ -122,8 +123,8 @@ class IntegerArithmetic(nn.Module):
             weight = replace(weight, codes=self._stored.to(weight.codes.device)[weight.codes.long()])
         self._weight = weight
         self._product = None
-        self._x_zero = int(layer.x_quantizer.zero_point)
-        self._x_signed = layer.operands.x_low < 0
+        self._x_zero = layer.x_quantizer.zero_code
+        self._x_signed, self._affine = layer.operands.x_low < 0, layer.operands.w_affine
         self._scale = layer.x_quantizer.scale * weight.scale
         self._constant = self._x_zero * (layer.fan_in * weight.zero_point.long() - weight.values.sum(1))  # (G, N) int64
         self._native = self._native_layer(layer)
@@ -136,7 +137,7 @@ class IntegerArithmetic(nn.Module):
             return None
         if layer.fan_in * _reach(table, weight, self._x_zero) >= 2**31:
             return None
-        affine = bool(weight.zero_point.any())
+        affine = self._affine and bool(weight.zero_point.any())
         groups, depth, columns = weight.codes.shape
         channels = layer.weight.shape[1]
         by_channel = weight.codes.view(groups, -1, channels, columns).transpose(1, 2).reshape(groups, depth, columns)
@@ -152,7 +153,7 @@ class IntegerArithmetic(nn.Module):
     def _correct(self, products: Tensor, patches: Tensor) -> Tensor:
         """Take the zero points out: sum (x - zx)(w - zw) = sum xw - zw sum x - zx sum w + K zx zw (ALWANN's correction)."""
         zero_point = self._weight.zero_point
-        if zero_point.any():  # in int64, because the correction may exceed what the sum did not
+        if self._affine and zero_point.any():  # in int64, because the correction may exceed what the sum did not
             products = products - zero_point * patches.sum(-1, keepdim=True, dtype=torch.int64)
         return products + self._constant
 
@@ -171,8 +172,14 @@ def _reach(table: LutTable, weight: WeightMatrices, x_zero: int) -> int:
     return table.reach + w_zero * (table.levels - 1) + x_zero * (w_value + w_zero)
 
 
-def _same(kept: Tensor, current: Tensor) -> bool:
-    return kept.device == current.device and torch.equal(kept, current)
+def _same(kept: Sequence[Tensor], current: Sequence[Tensor]) -> bool:
+    """Return whether tensors are on the same device and equal; a GPU is waited for once."""
+    pairs = [*zip(kept, current, strict=True)]
+    if any((a.device, a.shape) != (b.device, b.shape) for a, b in pairs):
+        return False
+    if kept[0].is_cuda:
+        return not torch.stack([(a != b).any() for a, b in pairs]).any()
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def _source(layer: ApproxLayer) -> tuple[Tensor, Tensor, Tensor]:

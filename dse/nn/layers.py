@@ -237,7 +237,7 @@ class ApproxConv2d(ApproxLayer):
     def patches(self, codes: Tensor) -> Tensor:
         if self.padding_mode == "zeros" and any(self._pad):
             # zero is always representable, and in symmetric formats its code is 0 as well
-            codes = F.pad(codes, self._pad, value=int(self.x_quantizer.zero_point))
+            codes = F.pad(codes, self._pad, value=self.x_quantizer.zero_code)
         batch, channels, height, width = codes.shape
         rows, columns = self._output_size(height, width)
         codes = codes.permute(0, 2, 3, 1).contiguous()  # channels last: copied in whole runs, 6 to 20 times faster

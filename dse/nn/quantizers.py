@@ -111,6 +111,11 @@ class ActivationQuantizer(nn.Module):
         zero_point = round(-low / scale) if operands.x_affine else 0
         self.register_buffer("zero_point", torch.tensor(zero_point, dtype=torch.int32))
 
+    @property
+    def zero_code(self) -> int:
+        """The zero point as a number; a GPU is not asked for one that the format does not have."""
+        return int(self.zero_point) if self.operands.x_affine else 0
+
     def steps(self, x: Tensor) -> Tensor:
         """Return real values `x` in steps of the scale, rounded but not clipped: same shape, whole numbers as float32."""
         return torch.round(x / self.scale).add_(self.zero_point)

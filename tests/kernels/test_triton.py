@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dse.kernels import LutProduct, _triton
+from dse.kernels import LutProduct, LutTable, _triton
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
@@ -60,7 +60,7 @@ def test_on_a_gpu(shape: tuple[int, int, int, int], bounds: tuple[int, int]) -> 
     lut = torch.randint(*bounds, (256, 512), dtype=torch.int64).to(torch.int32)
     x = torch.randint(0, 256, (rows, groups, depth), dtype=torch.uint8)
     w = torch.randint(0, 512, (groups, depth, columns), dtype=torch.int16)
-    out = _triton.TritonProduct(w.cuda(), lut.cuda())(x.cuda()).cpu()
+    out = _triton.TritonProduct(w.cuda(), LutTable(lut.cuda()))(x.cuda()).cpu()
     expected = LutProduct(w, lut)(x)
     assert out.dtype == expected.dtype and torch.equal(out, expected)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dse.kernels import naive_lut_matmul
+from dse.kernels import LutTable, naive_lut_matmul
 from dse.kernels._triton import TritonProduct, why_not
 
 Integers = NDArray[np.int64]
@@ -36,7 +36,7 @@ def assert_equal(kind: str, bits: tuple[int, int], shape: tuple[int, int, int, i
     lut = rng.integers(*ENTRIES[kind], (2 ** bits[0], 2 ** bits[1]))
     x = rng.integers(0, 2 ** bits[0], (rows, groups, depth))
     w = rng.integers(0, 2 ** bits[1], (groups, depth, columns))
-    out = TritonProduct(code_tensor(w, bits[1]), torch.from_numpy(lut.astype(np.int32)))(code_tensor(x, bits[0]))
+    out = TritonProduct(code_tensor(w, bits[1]), LutTable(torch.from_numpy(lut.astype(np.int32))))(code_tensor(x, bits[0]))
     assert out.shape == (rows, groups, columns)
     assert out.dtype == (torch.int32 if depth * np.abs(lut).max() < 2**31 else torch.int64)
     for g in range(groups):
@@ -76,7 +76,7 @@ def test_code_types_and_layouts(dtype: torch.dtype) -> None:
     lut = rng.integers(-9, 9, (16, 32))
     x, w = rng.integers(0, 16, (4, 1, 6)), rng.integers(0, 32, (1, 6, 3))
     columns_first = torch.from_numpy(w).to(dtype).transpose(1, 2).contiguous()
-    product = TritonProduct(columns_first.transpose(1, 2), torch.from_numpy(lut).int())
+    product = TritonProduct(columns_first.transpose(1, 2), LutTable(torch.from_numpy(lut).int()))
     out = product(torch.from_numpy(x).to(dtype).transpose(0, 2).contiguous().transpose(0, 2))
     assert np.array_equal(out[:, 0].numpy(), naive_lut_matmul(x[:, 0], w[0], lut))
 
@@ -86,7 +86,7 @@ def test_tables_are_halved_where_16_bits_hold_their_span() -> None:
     table = torch.zeros((16, 16), dtype=torch.int32)
     for high, entry_bytes in ((2**16 - 1, 2), (2**16, 4)):
         table[3, 4] = high
-        assert TritonProduct(w, table).nbytes == 256 * entry_bytes + 2
+        assert TritonProduct(w, LutTable(table)).nbytes == 256 * entry_bytes + 2
 
 
 def test_the_interpreter_runs_anywhere() -> None:
