@@ -17,8 +17,8 @@ def test_the_cpu_is_always_here() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "no CUDA device"), (1, "1 CUDA device"), (2, "2 CUDA devices")])
 def test_says_what_is_here_instead(monkeypatch: pytest.MonkeyPatch, count: int, text: str) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    with pytest.raises(InputError, match=f"^retrain.device: 'cuda:2' cannot be used, PyTorch finds {text} here; set it to cpu$"):
-        find_device("cuda:2", "retrain.device")
+    with pytest.raises(InputError, match=f"^key: 'cuda:2' cannot be used, PyTorch finds {text} here; set it to cpu$"):
+        find_device("cuda:2", "key")
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
