@@ -140,10 +140,11 @@ def resume(run_folder: Path, budget: int | None, **execution: Any) -> None:
 def validate(config: Path, overrides: tuple[str, ...], seed: int | None) -> None:
     """Check CONFIG and everything it names, calling its factories; nothing is searched or written."""
     from dse.config import load_config
-    from dse.inputs import load_inputs
+    from dse.inputs import load_inputs, require_device
 
     settings = load_config(config, overrides=overrides, seed=seed)
     with under(f"{config}: "):
+        require_device(settings)
         inputs = load_inputs(settings)
     click.echo(f"{config}: valid")
     click.echo(f"network   {inputs.untrained.workload.model_name}, {len(inputs.layers)} approximable layers")

@@ -19,6 +19,7 @@ from dse.layer_rules import allowed_multipliers
 from dse.multipliers import PACKAGED, MultiplierLibrary, load_library
 from dse.nn.convert import approximable_layers, float_layers, quantize
 from dse.nn.datasets import Dataset
+from dse.nn.devices import find_device
 from dse.nn.quantizers import QuantizationSettings
 from dse.nn.tracing import trace
 from dse.objectives import (
@@ -85,6 +86,12 @@ def load_inputs(config: RunConfig, *, model: nn.Module | None = None, dataset: D
     if config.retrain is not None:
         _check_retraining(config, config.retrain, choices.library, len(untrained.workload.parts.train))
     return Inputs(config, untrained, choices, energy_table, layers, float_layers(network))
+
+
+def require_device(config: RunConfig) -> None:
+    """Raise InputError unless the device that is to retrain designs is here."""
+    if config.retrain is not None:
+        find_device(config.retrain.device, "retrain.device")
 
 
 def simulation_engines(library: MultiplierLibrary, format_name: str) -> dict[str, str]:

@@ -19,10 +19,9 @@ from dse.evaluator import TEST, VALIDATION
 from dse.exceptions import InputError, RunError
 from dse.executors import open_executor
 from dse.fidelity import TOP
-from dse.inputs import Inputs, load_inputs
+from dse.inputs import Inputs, load_inputs, require_device
 from dse.manifest import energy_figures, identity, manifest
 from dse.nn.datasets import Dataset, Part
-from dse.nn.devices import find_device
 from dse.nn.training import accuracy
 from dse.outcome import Outcome, write_outcome
 from dse.preparation import Prepared, prepare
@@ -157,8 +156,7 @@ def _check_known(execution: Execution) -> None:
 def _complete(
     inputs: Inputs, study: StudyFile, folder: Path | None, execution: Execution, display: ProgressDisplay
 ) -> Outcome:
-    if inputs.config.retrain is not None:
-        find_device(inputs.config.retrain.device, "retrain.device")  # now, not after hours of search
+    require_device(inputs.config)  # now, not after hours of search
     prepared = prepare(inputs, display)
     outcome = explore(prepared, study, execution, display)
     if folder is not None:

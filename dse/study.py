@@ -21,6 +21,7 @@ from dse.store import StudyFile
 from dse.toml_files import read_toml
 
 _BUDGET = ("search", "evaluations")  # what a run that goes on may change, and the table of a stage that no evaluation is of
+_DEVICE = ("space", "training", "device")  # that trains the network
 _LAST_STAGE = "retrain"
 _MOST_KEYS = 6  # named in one line
 
@@ -140,7 +141,7 @@ def refuse_changes(known: Mapping[str, Any], given: Mapping[str, Any], where: st
 def differing_keys(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Return the dotted keys whose values differ between two configurations, but for what a run that goes on may change."""
     a, b = dict(_leaves(known)), dict(_leaves(given))
-    free = {key for key in a.keys() | b.keys() if key == _BUDGET or key[0] == _LAST_STAGE}
+    free = {key for key in a.keys() | b.keys() if key in (_BUDGET, _DEVICE) or key[0] == _LAST_STAGE}
     return sorted(".".join(key) for key in (a.keys() | b.keys()) - free if a.get(key) != b.get(key))
 
 

@@ -19,7 +19,6 @@ from torch import nn
 from dse.config import DatasetConfig, ModelConfig, SpaceConfig
 from dse.exceptions import InputError, under, unknown_name
 from dse.nn.datasets import DATASETS, DataParts, Dataset, arrays_dataset, load_dataset, loaders_dataset, split_dataset
-from dse.nn.devices import find_device
 from dse.nn.models import MODELS, build_model, check_finite, load_weights
 from dse.nn.training import (
     DEFAULT_SETTINGS,
@@ -98,12 +97,11 @@ def train_workload(untrained: Untrained, *, progress: Progress | None = None) ->
     """Train the network if its weights are not given; a training with equal inputs is read from the cache.
 
     Raises:
-        InputError: As `cached_training`, or the device is not here.
+        InputError: As `cached_training`.
     """
     workload = untrained.workload
     if untrained.settings is None:
         return workload
-    workload.model.to(find_device(untrained.device, "space.training.device"))
     cached_training(
         workload.model,
         workload.parts.train,
@@ -111,9 +109,9 @@ def train_workload(untrained: Untrained, *, progress: Progress | None = None) ->
         seed=untrained.seed,
         key={"model": workload.model_name},
         cache_dir=default_cache_dir(),
+        device=untrained.device,
         progress=progress,
     )
-    workload.model.cpu()
     return workload
 
 

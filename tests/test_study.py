@@ -156,3 +156,5 @@ def test_keys_that_differ() -> None:
     given = {"a": 2, "search": {"evaluations": 9, "methods": ["y"]}, "space": {"model": {}}, "empty": {}}
     assert differing_keys(known, given) == ["a", "search.methods", "space.model", "space.model.name"]
     assert differing_keys(known, known) == []
+    elsewhere = {"space": {"training": {"device": "cuda"}}}
+    assert differing_keys(elsewhere, {}) == []  # where the network is trained

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -70,7 +71,13 @@ class DatasetConfig(Table):
         return self
 
 
-Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$")]  # of PyTorch; that it is here is checked where it is used
+def _device(name: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", name):
+        raise ValueError("expected cpu, cuda or cuda:NUMBER")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device)]  # of PyTorch; that it is here is checked where it is to train
 
 
 class TrainingConfig(Table):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from dse.exceptions import InputError
@@ -15,10 +17,12 @@ def find_device(name: str, key: str) -> torch.device:
         key: Where a configuration has it, for messages.
 
     Raises:
-        InputError: It is not here.
+        InputError: There is no such name, or it is not here.
     """
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", name):
+        raise InputError(f"{key}: expected cpu, cuda or cuda:NUMBER, got '{name}'")
     count = torch.cuda.device_count()
-    if name == "cpu" or (name.startswith("cuda") and int(name.partition(":")[2] or 0) < count):
+    if name == "cpu" or int(name.partition(":")[2] or 0) < count:
         return torch.device(name)
     found = f"{count} CUDA device{'s' * (count != 1)}" if count else "no CUDA device"
     raise InputError(f"{key}: '{name}' cannot be used, PyTorch finds {found} here; set it to cpu")

@@ -11,7 +11,7 @@ from torch import nn
 from dse.config import RetrainConfig, RunConfig, with_overrides
 from dse.exceptions import InputError, unknown_name
 from dse.exports import open_study
-from dse.inputs import load_inputs
+from dse.inputs import load_inputs, require_device
 from dse.nn.datasets import Dataset
 from dse.places import check_place
 from dse.preparation import Prepared, prepare
@@ -66,6 +66,7 @@ def retrain_run(
     name, assignment = _design(run, method, design, uniform)
     with open_study(folder) as study:
         config = _with_settings(study.config, overrides)
+    require_device(config)
     place = out if out is not None else folder / RETRAINED / name
     check_place(place, "retrained design", (RESULT, WEIGHTS, LOG, RIGHT), overwrite=overwrite)
     display.start("load")

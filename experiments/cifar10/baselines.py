@@ -21,7 +21,6 @@ import dse
 from dse.exceptions import ending
 from dse.memory import keep_freed_memory
 from dse.nn.convert import quantize
-from dse.nn.devices import find_device
 from dse.nn.models import save_weights
 from dse.nn.quantizers import QuantizationSettings
 from dse.nn.training import accuracy, cached_training, default_cache_dir
@@ -44,7 +43,7 @@ SPACE_SEED = 0  # of the split: the runs of the study have it as their fixed_see
 FORMATS = ("sm8", "u8", "s8")
 
 
-def baseline(name: str, overrides: list[str], out: Path, device: torch.device, display: ProgressDisplay) -> None:
+def baseline(name: str, overrides: list[str], out: Path, device: str, display: ProgressDisplay) -> None:
     """Train one network, or read it from the cache, and write `NAME.safetensors` and `NAME.json`."""
     own = [f"space.model.name={name}", *(f"space.training.{key}={value}" for key, value in SETTINGS[name].items())]
     config = dse.load_config(HERE / "study.toml", overrides=[*overrides, *own], seed=SPACE_SEED)
@@ -54,16 +53,17 @@ def baseline(name: str, overrides: list[str], out: Path, device: torch.device, d
     assert settings is not None  # the space names no weights
     display.start(f"train {name}")
     log = cached_training(
-        model.to(device),
+        model,
         parts.train,
         settings,
         seed=untrained.seed,
         key={"model": name},
         cache_dir=default_cache_dir(),
+        device=device,
         progress=display.update,
     )
     display.finish()
-    save_weights(model.cpu(), out / f"{name}.safetensors")
+    save_weights(model, out / f"{name}.safetensors")
     found = {
         "network": name,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -99,7 +99,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with ProgressDisplay() as display:
         for name in arguments.networks:
-            baseline(name, arguments.overrides, arguments.out, find_device(arguments.device, "--device"), display)
+            baseline(name, arguments.overrides, arguments.out, arguments.device, display)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,17 @@ COLUMNS = (
     *("hypervolume", "circuits", "simulated", "best_epoch", "test_images"),
     *("parameters_percent", "stored_bytes", "stored_percent"),
 )
+
+# What stands in tables, by method or scheme.
+TEXTS = {
+    "batch-norm": "- `batch-norm`: each point's own BatchNorms trained, as QoS-Nets does.",
+    "shared": "- `shared`: the weights too, one set for all points.",
+    EXACT: "- `exact`: the exact network, trained in the same way: what training gives any network.",
+    "published": "- `published`: the method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many "
+    "simulations as ours has.",
+    "published, mixed": "- `published, mixed`: the best points among the designs of all its clusterings, as ours are among "
+    "its own: a lead over this one is that of better designs.",
+}
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -68,7 +80,7 @@ def table(rows: Rows) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
     for (_, method, instances, scheme), seeds in by_key(rows).items():
-        cells = [method, instances, scheme, str(len(seeds))]
+        cells = [method, instances, scheme + _in_vain(scheme, seeds), str(len(seeds))]
         cells += [_cell([seed[o] for seed in seeds.values()]) for o in range(points) if o < len(seeds[min(seeds)])]
         cells += ["–"] * (4 + points - len(cells))
         volumes = [float(seed[0]["hypervolume"]) for seed in seeds.values()]
@@ -87,6 +99,12 @@ def _cell(seeds: Rows) -> str:
     return f"{saved:.1f}{spread} at {loss:.2f} ± {se:.2f}"
 
 
+def _in_vain(scheme: str, seeds: Mapping[int, Rows]) -> str:
+    """Say so where points were to be fine-tuned and no epoch was better than the start."""
+    vain = scheme != "none" and all(int(seed[0]["best_epoch"]) == 0 for seed in seeds.values())
+    return " (no epoch was better)" if vain else ""
+
+
 def summary(study: Study, network: str, rows: Rows) -> Iterator[str]:
     """Yield rows for a table of several networks: with the fewest instances, each point's own BatchNorms trained."""
     found, few = by_key(rows), str(min(int(row["instances"]) for row in rows if row["method"] != EXACT))
@@ -96,8 +114,16 @@ def summary(study: Study, network: str, rows: Rows) -> Iterator[str]:
             cells = "; ".join(_cell([seed[o] for seed in seeds.values()]) for o in range(len(seeds[min(seeds)])))
             volume = np.mean([float(seed[0]["hypervolume"]) for seed in seeds.values()])
             ours = found.get((choice, "ours", instances, scheme))
-            won = "" if method == "ours" or ours is None else f"{len(_leads(ours, seeds)[1])} of {len(seeds)}"
-            yield f"| {network} | {asked_for(choices)} | {method} | {len(seeds)} | {cells} | {volume:.3f} | {won} |"
+            won = "" if method == "ours" or ours is None else _won(ours, seeds, choices.up_to_pp or math.inf)
+            chosen_by = method + _in_vain(scheme, seeds)
+            yield f"| {network} | {asked_for(choices)} | {chosen_by} | {len(seeds)} | {cells} | {volume:.3f} | {won} |"
+
+
+def _won(ours: Mapping[int, Rows], theirs: Mapping[int, Rows], limit: float) -> str:
+    """Say on how many seeds our hypervolume is larger, up to the loss that points were chosen for and up to smaller ones."""
+    said = [f"{len(_leads(ours, theirs)[1])} of {len(theirs)}"]
+    said += [f"{larger} up to {up_to:g} pp" for up_to, larger, *_ in _smaller_losses(ours, theirs, limit)]
+    return ", ".join(said)
 
 
 def asked_for(choices: Choices) -> str:
@@ -126,12 +152,10 @@ def duels(rows: Rows, limit: float) -> Iterator[str]:
             if method != "ours" or theirs is None:
                 continue
             more, won = _leads(ours, theirs)
-            said = []
-            for up_to in (value for value in LIMITS_PP if value < limit):
-                pairs = [(_volume(ours[seed], up_to), _volume(theirs[seed], up_to)) for seed in ours.keys() & theirs.keys()]
-                first, second = np.mean(pairs, axis=0)
-                larger = sum(a > b for a, b in pairs)
-                said.append(f"{up_to:g} pp on {larger} ({first:.3f} against {second:.3f} in the mean)")
+            said = [
+                f"{up_to:g} pp on {larger} ({first:.3f} against {second:.3f} in the mean)"
+                for up_to, larger, first, second in _smaller_losses(ours, theirs, limit)
+            ]
             yield (
                 f"Against `{rival}`, fine-tuned `{scheme}`, {instances} instances: ours has the larger hypervolume on "
                 f"{len(won)} of {len(more)} seeds, by {min(more):.1f} to {max(more):.1f} %, {np.mean(more):.1f} % in the "
@@ -147,13 +171,38 @@ def _leads(ours: Mapping[int, Rows], theirs: Mapping[int, Rows]) -> tuple[list[f
     return more, [value for value in more if value > 0]
 
 
+def _smaller_losses(
+    ours: Mapping[int, Rows], theirs: Mapping[int, Rows], limit: float
+) -> Iterator[tuple[float, int, float, float]]:
+    """Yield losses below `limit`, on how many seeds our hypervolume up to there is larger, and both means."""
+    for up_to in (value for value in LIMITS_PP if value < limit):
+        pairs = [(_volume(ours[seed], up_to), _volume(theirs[seed], up_to)) for seed in ours.keys() & theirs.keys()]
+        first, second = np.mean(pairs, axis=0)
+        yield up_to, sum(a > b for a, b in pairs), float(first), float(second)
+
+
 def _volume(points: Rows, up_to: float) -> float:
     figures = np.array([(float(point["rel_energy"]), float(point["test_loss_pp"])) for point in points])
     return hypervolume(figures, np.array([1.0, up_to]))
 
 
+def gains(rows: Rows) -> Iterator[str]:
+    """Say what fine-tuning changes in the hypervolume of each method's points: means over the seeds."""
+    found = by_key(rows)
+    for (choice, method, instances, scheme), tuned in found.items():
+        plain = found.get((choice, method, instances, "none"))
+        if scheme == "none" or plain is None:
+            continue
+        more, larger = _leads(tuned, plain)
+        volumes = [np.mean([float(seed[0]["hypervolume"]) for seed in seeds.values()]) for seeds in (plain, tuned)]
+        yield (
+            f"Fine-tuning `{scheme}`, chosen by {method}, {instances} instances: hypervolume from {volumes[0]:.3f} to "
+            f"{volumes[1]:.3f}, larger on {len(larger)} of {len(more)} seeds."
+        )
+
+
 def costs(rows: Rows) -> Iterator[str]:
-    """Say how much less points save with fewer instances, and what they lose: means over the seeds, in per cent points."""
+    """Say what fewer instances change in the points' savings and losses: means over the seeds, in per cent points."""
     found = by_key(rows)
     for (choice, method, instances, scheme), few in found.items():
         if method == EXACT:
@@ -164,9 +213,10 @@ def costs(rows: Rows) -> Iterator[str]:
             both = [np.subtract(_all_figures(many[seed]), _all_figures(few[seed])) for seed in few.keys() & many.keys()]
             saving, loss, _ = np.mean(both, axis=0).T
             yield (
-                f"Chosen by {method}, fine-tuned `{scheme}`: with {instances} instances instead of {most} the points save "
-                f"{', '.join(f'{value:.1f}' for value in saving)} per cent points less, and lose "
-                f"{', '.join(f'{-value:+.2f}' for value in loss)} pp on the test images; budgets are equal in expected loss."
+                f"Chosen by {method}, fine-tuned `{scheme}`: with {instances} instances instead of {most} the savings "
+                f"change by {', '.join(f'{-value:+.1f}' for value in saving)} per cent points, and the losses on the test "
+                f"images by {', '.join(f'{-value:+.2f}' for value in loss)} pp; budgets are equal in expected loss, as "
+                "is the number of simulated designs, though more instances leave more to search."
             )
 
 
@@ -179,23 +229,21 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
     images, machine, means = int(rows[0]["test_images"]), hardware(), config.compensation
     validated = config.space.dataset.validation_images is not None
     epochs = "validation images" if validated else "the last tenth of the training images, which float training has seen"
+    spread = " (least..most of the seeds)" if len({row["seed"] for row in rows}) > 1 else ""
     corrected = f"corrected in closed form ({', '.join(means.methods)})" if means.methods else "no corrections"
     lines = [
         f"# Operating points: {path.stem}",
         "",
         f"Written by `python experiments/operating_points/study.py experiments/operating_points/{path.name}`.",
         "",
-        "A cell: energy of the multiplications saved in % (least..most of the seeds), and the loss in pp against the exact",
+        f"A cell: energy of the multiplications saved in %{spread}, and the loss in pp against the exact",
         f"8-bit network before any training, on all {images:,} test images, ± its paired standard error; means over the",
         f"seeds. Points were chosen on search images, epochs on {epochs}.",
         *([] if config.fixed_seed is None else ["Seeds share network, images and profile; searches and training differ."]),
         "",
-        f"- `none`: not fine-tuned, {corrected}; `batch-norm`: each point's own BatchNorms trained, as QoS-Nets does;",
-        "  `shared`: the weights too, one set for all points. `exact` is the exact network, trained in the same way: what",
-        "  training gives any network.",
-        "- `published` is the method of QoS-Nets (arXiv 2410.07762), its tolerance scales tuned by as many simulations as",
-        "  ours has; `published, mixed` takes the best points among the designs of all its clusterings, as ours does among",
-        "  its own: a lead over this one is that of better designs. Instances: most distinct circuits in all points.",
+        f"- `none`: not fine-tuned, {corrected}.",
+        *(TEXTS[key] for key in TEXTS if any(key in (row["method"], row["scheme"]) for row in rows)),
+        "- Instances: most distinct circuits in all points.",
         "- Hypervolume: of the points' energy and test loss, up to relative energy 1 and the loss named with each choice.",
         "- Added: what points beyond the first take. Corrections, gamma and beta, and factors of clipped operands, relative",
         "  to the network's parameters; and codes of weights that points store besides.",
@@ -218,7 +266,7 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
             "",
             *table(mine),
         ]
-        for line in (*duels(mine, limit), *costs(mine)):
+        for line in (*duels(mine, limit), *gains(mine), *costs(mine)):
             lines += ["", line]
         lines += ["", f"![saving against loss of the points chosen for {asked_for(choices)}]({figure_name(name)}.png)"]
     lines += ["", f"Hardware: {machine['cpu']}, {machine['cores']} cores.", ""]

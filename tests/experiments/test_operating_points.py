@@ -106,7 +106,7 @@ def test_what_fewer_instances_cost_is_the_mean_over_the_seeds_that_both_have(mon
         for energy in points
     ]
     (said,) = page.costs(rows)
-    assert "with 4 instances instead of 36 the points save 7.0, 5.0 per cent points less" in said
+    assert "with 4 instances instead of 36 the savings change by -7.0, -5.0 per cent points" in said
 
 
 def test_progress_says_how_many_designs_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,3 +25,9 @@ def test_says_what_is_here_instead(monkeypatch: pytest.MonkeyPatch, count: int, 
 def test_gpus_by_number(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert find_device(name, "key") == torch.device(name)
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cuda:-1", "cudafoo", ""])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="^--device: expected cpu, cuda or cuda:NUMBER, got"):
+        find_device(name, "--device")

@@ -19,7 +19,7 @@ from dse.multipliers import MultiplierLibrary, builtin
 from dse.nn.convert import approximable_layers, simulate
 from dse.nn.datasets import Part
 from dse.nn.tracing import trace
-from dse.nn.training import accuracy, logits
+from dse.nn.training import accuracy, logits, read_kept, write_kept
 from dse.retrain import (
     OutputError,
     Retrained,
@@ -322,3 +322,16 @@ def test_a_training_is_called_the_same_on_every_machine(monkeypatch: pytest.Monk
     retrain(quantised(), everywhere(), *images(), replace(QUICK, epochs=1), seed=0, cache_dir=tmp_path / "there")
     here, there = (sorted(file.name for file in (tmp_path / where).iterdir()) for where in ("here", "there"))
     assert here == there
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_what_a_gpu_has_trained_is_gone_on_with_elsewhere(epochs: int, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        retrained(cache_dir=tmp_path, progress=killed_after(epochs))
+    (file,) = tmp_path.iterdir()
+    state, log = read_kept(file)
+    write_kept(file, {**state, "random.cuda": torch.zeros(16, dtype=torch.uint8)}, log)
+    trained: list[int] = []
+    made = retrained(cache_dir=tmp_path, progress=lambda done, *_: trained.append(done))
+    assert trained == [1, 2][epochs:]
+    assert torch.equal(weights(made.model), weights(retrained().model))

@@ -14,6 +14,7 @@ from torch import nn
 
 from dse.exceptions import InputError
 from dse.nn.datasets import Part
+from dse.nn.devices import find_device
 from dse.nn.models import load_weights
 from dse.nn.training._kept import read_kept, write_kept
 from dse.nn.training._settings import TrainingSettings
@@ -36,6 +37,7 @@ def cached_training(
     seed: int,
     key: Mapping[str, str | int | float],
     cache_dir: Path,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> TrainingLog:
     """Train `model`, or load the weights that the same training gave before.
@@ -51,13 +53,14 @@ def cached_training(
         seed: of everything random in training.
         key: what else the weights depend on and the model's state does not show, such as its name.
         cache_dir: folder of the files, made when missing.
+        device: on which it is trained, by its name; the model is on the CPU before and afterwards.
         progress: as for `train`; not called when the weights are loaded.
 
     Returns:
         The log of the training, from the file where it was read.
 
     Raises:
-        InputError: what `train` raises, or the folder cannot be written.
+        InputError: what `train` raises, the device is not here, or the folder cannot be written.
     """
     name = _training_hash(model, part, settings, seed, key)
     file = cache_dir / f"{name}.safetensors"
@@ -74,7 +77,9 @@ def cached_training(
     except OSError as error:
         raise InputError(f"cache_dir: cannot make {cache_dir} ({error.strerror}); set DSE_CACHE") from error
     keep = cache_dir / f"{name}.training.safetensors"
+    model.to(find_device(device, "space.training.device"))
     log = train(model, part, settings, seed=seed, keep=keep, progress=progress)
+    model.cpu()
     write_kept(file, model.state_dict(), log)
     keep.unlink(missing_ok=True)
     return log

@@ -22,6 +22,7 @@ Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]  # inputs (B, ...),
 Rate: TypeAlias = Callable[[float], float]  # share of all steps that is done, above 0 and below 1 -> learning rate
 
 WARM_UP = 0.2  # of all steps, before the peak of the learning rate
+_GPU_RANDOM = "random.cuda"  # in a state
 _CROP = 4  # pixels of padding that a random crop moves in, as in He et al. 2016, section 4.2
 
 
@@ -117,8 +118,9 @@ class Trainer:
         return {**model, **buffers, **{f"random.{name}": state for name, state in self._random.items()}}
 
     def fits(self, state: Mapping[str, Tensor]) -> bool:
-        """Return whether a state has the names and shapes that one of this training has."""
-        shapes = {name: tensor.shape for name, tensor in self.state().items() if not name.startswith("momentum.")}
+        """Return whether a state has the names and shapes that one of this training has, on whatever device that was."""
+        shapes = {name: t.shape for name, t in self.state().items() if not name.startswith(("momentum.", _GPU_RANDOM))}
+        state = {name: tensor for name, tensor in state.items() if name != _GPU_RANDOM}
         momenta = {f"momentum.{name}": parameter.shape for name, parameter in self._model.named_parameters()}
         known = shapes | momenta
         return shapes.keys() <= state.keys() <= known.keys() and all(
@@ -135,7 +137,8 @@ class Trainer:
         for name, parameter in self._model.named_parameters():
             if name in kinds["momentum"]:
                 self._optimiser.state[parameter]["momentum_buffer"] = kinds["momentum"][name].to(parameter.device).clone()
-        self._random = {name: tensor.cpu().clone() for name, tensor in kinds["random"].items()}
+        # A GPU's random state is of no use elsewhere; one that has none begins with that of the seed.
+        self._random |= {name: tensor.cpu().clone() for name, tensor in kinds["random"].items() if name in self._random}
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         """Take one step on x (B, ...), y (B,) and return the loss, a scalar without gradient."""
