@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dse.exceptions import InputError
 
-MAX_SPAN = 2**16 - 1  # of a column's entries, where rows of 16 bits are to hold them
+MAX_SPAN = 2**16 - 1  # of entries that 16 bits are to hold
 _CODE_DTYPES = (torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
@@ -71,13 +71,17 @@ class LutTable:
     @property
     def centre(self) -> int:
         """What `by_weight` has taken off every entry: half of the span of those that 16 bits then hold, else 0."""
-        return (self.low + self.high + 1) // 2 if self.high - self.low < 2**16 else 0
+        return (self.low + self.high + 1) // 2 if self._is_narrow else 0
 
     @cached_property
     def by_weight(self) -> Tensor:
         """The table less its `centre`, a row for each weight: `(2^Bw, levels)`, int16 where that holds it, else int32."""
-        dtype = torch.int16 if self.high - self.low < 2**16 else torch.int32
+        dtype = torch.int16 if self._is_narrow else torch.int32
         return (self.lut.to(torch.int64) - self.centre).to(dtype).t().contiguous()
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.high - self.low <= MAX_SPAN
 
     @cached_property
     def lowest(self) -> Tensor:

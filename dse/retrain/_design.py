@@ -85,7 +85,7 @@ class Retrainer:
             load_weights(model, start)
         before = right_answers(model, self._test)
         made = retrain(
-            copy.deepcopy(model).to(self._device),
+            model.to(self._device),
             tables,
             self._train,
             self._validation,
