@@ -35,6 +35,8 @@ from dse.variants import LayerTables, plain_tables
 
 Grade = Literal["global", "multi-distribution", "direct"]
 
+_FIELDS_AT_ONCE = 4096  # histograms of 256 doubles each: 8 MiB
+
 
 @dataclass(frozen=True)
 class ChannelErrors:
@@ -222,14 +224,15 @@ def _global(layer: LayerTrace, products: _Products) -> list[_Cell]:
 
 
 def _multi_distribution(layer: LayerTrace, products: _Products) -> list[_Cell]:
-    fields = _field_histograms(layer.patches)
+    """The mean over fields of `mu_i^2` and its variance are quadratic forms: two small matrices stand for all fields."""
+    mean, covariance = _field_moments(layer.patches)
     cells = []
     for error in products.errors():
         first, second = _weight_moments(layer, error)
-        mu = fields @ first
-        variance = np.maximum(fields @ second - mu**2, 0.0)
-        std = np.sqrt(layer.fan_in * variance.mean() + layer.fan_in**2 * mu.var())
-        cells.append(_Cell(float(layer.fan_in * mu.mean()), float(std)))
+        mu = mean @ first
+        spread = max(float(first @ covariance @ first), 0.0)  # var_i(mu_i)
+        variance = max(float(mean @ second - mu**2) - spread, 0.0)  # mean_i(s_i^2)
+        cells.append(_Cell(float(layer.fan_in * mu), float(np.sqrt(layer.fan_in * variance + layer.fan_in**2 * spread))))
     return cells
 
 
@@ -275,11 +278,21 @@ def _weight_moments(layer: LayerTrace, error: Table) -> tuple[Floats, Floats]:
     return error @ first, (error.astype(np.float64) ** 2) @ second
 
 
-def _field_histograms(patches: NDArray[np.uint8]) -> Floats:
-    """Return one activation histogram per receptive field and group: `(S, G, K)` -> `(S * G, 256)`, rows sum to 1."""
+def _field_moments(patches: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Return mean `(256,)` and covariance `(256, 256)` of the activation histograms of all receptive fields.
+
+    Patches `(S, G, K)`: one field for each sample and group, its histogram sums to 1.
+    """
     rows = patches.reshape(-1, patches.shape[-1])
-    flat = rows.astype(np.int64) + 256 * np.arange(len(rows))[:, None]
-    return np.bincount(flat.ravel(), minlength=256 * len(rows)).reshape(-1, 256) / rows.shape[1]
+    depth = rows.shape[1]
+    mean = np.bincount(rows.ravel(), minlength=256) / rows.size
+    covariance = np.zeros((256, 256))
+    for start in range(0, len(rows), _FIELDS_AT_ONCE):  # depthwise layers have hundreds of thousands of fields
+        block = rows[start : start + _FIELDS_AT_ONCE]
+        flat = block + 256 * np.arange(len(block))[:, None]
+        centred = np.bincount(flat.ravel(), minlength=256 * len(block)).reshape(-1, 256) / depth - mean
+        covariance += centred.T @ centred
+    return mean, covariance / len(rows)
 
 
 def _exact_outputs(layer: LayerTrace, sums: NDArray[np.int64], w_values: NDArray[np.int64]) -> Floats:
