@@ -18,7 +18,7 @@ def qos() -> None:
 @qos.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--instances", type=int, default=4, show_default=True, help="Most distinct circuits, over all points.")
-@click.option("--points", type=int, default=3, show_default=True, help="Operating points.")
+@click.option("--points", type=int, help="Operating points [default: as many as budgets, 3 without].")
 @click.option(
     "--loss-budgets",
     metavar="PP,...",
@@ -39,7 +39,7 @@ def qos() -> None:
 def choose(
     run_folder: Path,
     instances: int,
-    points: int,
+    points: int | None,
     loss_budgets: str | None,
     energy_budgets: str | None,
     method: Any,
@@ -57,6 +57,8 @@ def choose(
     from dse.operating_points import PointsRequest, choose_run
     from dse.progress import ProgressDisplay
 
+    if points is None:
+        points = len(losses or energies or [0, 0, 0])
     request = PointsRequest(instances, points, losses, energies, evaluations, seed)
     keep_freed_memory()
     with ProgressDisplay() as display:

@@ -13,6 +13,8 @@ from dse.exceptions import InputError
 from dse.space import SearchSpace
 
 _LARGEST_SEED = 2**32 - 1  # of scikit-learn's k-means
+# budgets, what Python and a shell both call them, and how they run from the most accurate point to the cheapest
+_BUDGETS = (("loss_budgets_pp", "loss budgets", 1, "rising"), ("energy_budgets", "energy budgets", -1, "falling"))
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class PointsRequest:
             raise InputError(f"seed: expected at most {_LARGEST_SEED}, got {self.seed}")
         if self.loss_budgets_pp is not None and self.energy_budgets is not None:
             raise InputError("expected loss budgets or energy budgets, got both; leave one of them out")
-        for name, sign, order in (("loss_budgets_pp", 1, "rising"), ("energy_budgets", -1, "falling")):
+        for name, said, sign, order in _BUDGETS:
             if (budgets := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _numbers(name, budgets))
-                self._check_budgets(name, sign, order)
+                object.__setattr__(self, name, _numbers(said, budgets))
+                self._check_budgets(said, getattr(self, name), sign, order)
 
     @property
     def budgets(self) -> tuple[float, ...] | None:
@@ -81,13 +83,12 @@ class PointsRequest:
         for point, budget in enumerate(self.energy_budgets or ()):
             if budget < least:
                 raise InputError(
-                    f"energy_budgets: point {point} has {budget:g}, expected at least {least:.6g}, the energy of the "
+                    f"energy budgets: point {point} has {budget:g}, expected at least {least:.6g}, the energy of the "
                     "cheapest design; raise it, or add cheaper multipliers to the library"
                 )
         return tiled
 
-    def _check_budgets(self, name: str, sign: int, order: str) -> None:
-        budgets = getattr(self, name)
+    def _check_budgets(self, name: str, budgets: tuple[float, ...], sign: int, order: str) -> None:
         if len(budgets) != self.points:
             raise InputError(f"{name}: expected {self.points} numbers, one for each point, got {len(budgets)}")
         if not all(math.isfinite(budget) and budget >= 0 for budget in budgets):

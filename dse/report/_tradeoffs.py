@@ -24,6 +24,7 @@ class Tradeoff:
     line: bool = False  # whether neighbours are joined, as those of a front
     like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
     marker: str = ""  # instead of that of its place
+    runs: Floats | None = None  # (R, 2) of single runs where the points are means over them: faint dots
 
 
 def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None = None) -> Figure:
@@ -37,6 +38,9 @@ def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None
         beyond = f" ({len(points) - len(shown)} beyond {MOST_LOSS_PP:g} pp)" if len(shown) < len(points) else ""
         size, fill = (6, "none") if one.like else (4, look.colour)
         line = look.line if one.line else "none"
+        if one.runs is not None:
+            near = one.runs[one.runs[:, 1] <= MOST_LOSS_PP]
+            axes.plot(*near.T, one.marker or look.marker, color=look.colour, markerfacecolor=fill, markersize=2.5, alpha=0.4)
         axes.plot(
             *shown.T,
             one.marker or look.marker,

@@ -289,10 +289,12 @@ def draw(rows: Rows, title: str, out: Path) -> None:
             of = f"{method}, {instances} instances" if several else method
             label = f"{of}, {scheme}"
             like = first.setdefault(of, label)
-            points = np.mean([_all_figures(seed)[:, :2] for seed in seeds.values()], axis=0)
-            series.append(Tradeoff(label, points, line=True, like="" if like == label else like, marker=MARKERS[scheme]))
+            points = np.array([_all_figures(seed)[:, :2] for seed in seeds.values()])  # (S, O, 2)
+            runs = points.reshape(-1, 2) if len(points) > 1 else None
+            like = "" if like == label else like
+            series.append(Tradeoff(label, points.mean(0), line=True, like=like, marker=MARKERS[scheme], runs=runs))
         count = len({row["seed"] for row in rows if row["choice"] == choice})
-        over = f"means of {count} seeds" if count > 1 else "one seed"
+        over = f"means of {count} seeds, which are small and faint" if count > 1 else "one seed"
         said = f"{title}, {choice}: operating points on the test images, {over}"
         save(partial(draw_tradeoffs, series, said), out, figure_name(choice))
 

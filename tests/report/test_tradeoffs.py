@@ -18,3 +18,12 @@ def test_what_is_like_another_series_has_its_colour_and_is_hollow() -> None:
     assert ours.get_color() == after.get_color() != theirs.get_color() and ours.get_marker() == after.get_marker()
     assert (after.get_markerfacecolor(), ours.get_markerfacecolor()) == ("none", ours.get_color())
     assert ours.get_linestyle() != "None" and theirs.get_linestyle() == after.get_linestyle() == "None"
+
+
+def test_runs_lie_faint_behind_their_means() -> None:
+    runs = np.array([[60.0, 0.4], [60.0, 0.6], [60.0, 9.0]])
+    figure = draw_tradeoffs([Tradeoff("ours", np.array([[60.0, 0.5]]), runs=runs)], "caption")
+    dots, means, _ = figure.axes[0].lines
+    assert dots.get_xydata().tolist() == [[60, 0.4], [60, 0.6]] and dots.get_linestyle() == "None"
+    assert dots.get_color() == means.get_color() and dots.get_alpha() and not str(means.get_label()).startswith("_")
+    assert str(dots.get_label()).startswith("_")  # not in the legend
