@@ -294,7 +294,7 @@ def draw(rows: Rows, title: str, out: Path) -> None:
             like = "" if like == label else like
             series.append(Tradeoff(label, points.mean(0), line=True, like=like, marker=MARKERS[scheme], runs=runs))
         count = len({row["seed"] for row in rows if row["choice"] == choice})
-        over = f"means of {count} seeds, which are small and faint" if count > 1 else "one seed"
+        over = f"means of {count} seeds; single ones are small and faint" if count > 1 else "one seed"
         said = f"{title}, {choice}: operating points on the test images, {over}"
         save(partial(draw_tradeoffs, series, said), out, figure_name(choice))
 
