@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dse import error_model
 from dse.error_model import Agreement, ErrorTable, Grade, agreement, measure_errors, predict_errors
 from dse.exceptions import InputError
 from dse.multipliers import MultiplierLibrary, builtin
@@ -82,7 +83,10 @@ def multi_distribution(layer: LayerTrace, error: Table) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("grade", "formula"), [("global", single_distribution), ("multi-distribution", multi_distribution)]
 )
-def test_histogram_models_are_their_formulas(case, grade: Grade, formula) -> None:  # type: ignore[no-untyped-def]
+def test_histogram_models_are_their_formulas(  # type: ignore[no-untyped-def]
+    case, grade: Grade, formula, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(error_model, "_FIELDS_AT_ONCE", 5)  # several blocks, the last one smaller
     _, seen, multipliers = case
     found = predict_errors(seen, multipliers, grade=grade)
     assert found.grade == grade and found.layers == seen.names and found.multipliers == multipliers.names
