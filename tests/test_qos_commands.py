@@ -21,7 +21,7 @@ from dse.operating_points import open_points, point_accuracies, read_points, wri
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
-from dse.types import Population
+from dse.types import Floats, Population
 from tests.finished_run import change_network, enter, finish
 from tests.operating_points import small
 from tests.test_main import call
@@ -72,6 +72,19 @@ def test_points_are_what_the_network_does(here: Path) -> None:
     assert stored.facts["evaluations"] <= 12 and stored.facts["request"]["instances"] == 2
 
 
+def test_what_is_expected_of_a_point_follows_from_its_divergence(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def figures(search: SearchFigures, population: Population) -> Floats:
+        cheapness = population.sum(axis=1)
+        return np.column_stack([0.02 * cheapness, 1e-4 * cheapness])
+
+    monkeypatch.setattr(SearchFigures, "__call__", figures)
+    assert call(monkeypatch, "qos", "choose", "done", *QUICK, "--out", "told") == 0
+    stored = read_points(here / "told")
+    names = prepare(load_inputs(dse.load_config("tiny.toml")), ProgressDisplay.silent()).space.multipliers
+    cheapness = np.array([[names.index(name) for name in row] for row in stored.assignments]).sum(axis=1)
+    assert stored.points.loss_pp["expected"] == pytest.approx(0.02 * cheapness) and cheapness[-1] > 0
+
+
 @pytest.mark.parametrize("method", ["ours", "published"])
 def test_the_same_command_chooses_the_same_points(here: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     command = ("qos", "choose", "done", *QUICK, "--method", method, "--energy-budgets", "0.99,0.6", "--out", f"of-{method}")
@@ -109,6 +122,7 @@ def test_a_trace_is_served(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         (["bundle", "nowhere"], "nowhere/points.json: no such file"),
         (["bundle", "points", "--run", "changed"], "points.json: key 'hashes.model': not that of changed"),
         (["bundle", "points", "--images", 0], "images: expected at least 1, got 0"),
+        (["bundle", "points", "--images", 361], "images: expected at most 360, the test images, got 361"),
         (["simulate", "done"], "done/points.json: no such file; expected a folder that `dse qos choose` has written"),
         (["simulate", "points", "--requests", 0], "requests: expected at least 1 and at most 1000000, got 0"),
         (["simulate", "points", "--low", 2, "--high", 1], "low and high: expected budgets 0 <= low <= high"),
@@ -192,6 +206,16 @@ def test_points_of_another_run_are_not_opened(here: Path, tmp_path: Path, keys: 
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=message):
         open_points(tmp_path / "points")
+
+
+def test_layers_in_another_order_are_not_those_of_the_run(here: Path, tmp_path: Path) -> None:
+    shutil.copytree(here / "points", tmp_path / "points")
+    path = tmp_path / "points" / "points.json"
+    data = json.loads(path.read_text())
+    data["layers"].reverse()
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="points.json: key 'layers': not those of .*done; name the run"):
+        open_points(tmp_path / "points", here / "done")
 
 
 def test_designs_that_fail_are_told_apart() -> None:

@@ -45,11 +45,15 @@ def chosen_points(space: SearchSpace, ledger: Ledger, goal: Goal, designs: Popul
     place = {row.tobytes(): i for i, row in enumerate(simulated.population)}
     at = np.array([place[row.tobytes()] for row in designs])
     energy, loss, expected = simulated.rel_energy[at], simulated.loss_pp[at], simulated.expected_pp[at]
-    for name, found in (("loss_budgets_pp", expected), ("energy_budgets", energy)):
-        for point, budget in enumerate(getattr(goal.request, name) or ()):
+    request = goal.request
+    for said, budgets, found in (
+        ("loss budgets", request.loss_budgets_pp, expected),
+        ("energy budgets", request.energy_budgets, energy),
+    ):
+        for point, budget in enumerate(budgets or ()):
             if found[point] > budget + 1e-9:
                 least = f"the least found is {found[point]:.4g}"
-                raise InputError(f"{name}: point {point} has {budget:g}, {least}; raise it, or evaluations")
+                raise InputError(f"{said}: point {point} has {budget:g}, {least}; raise it, or evaluations")
     return OperatingPoints(
         circuits=np.unique(space.circuit_of[designs]),
         assignments=designs,

@@ -171,7 +171,6 @@ class OperatingPointModel(nn.Module):
             choices: What the names of choices stand for (`Prepared.inputs.choices`). Without them, weights that were tuned
                 once for all layers are taken for those that are stored, and operands for unclipped.
         """
-        norms = sum(norm.extra_parameters() for norm in self._norms)
         operands = next(iter(self._layers.values())).operands
         wirings = self.tables.wirings(choices, operands)
         columns = {name: self.tables.column(name) for name in self.tables.layers}
@@ -183,9 +182,9 @@ class OperatingPointModel(nn.Module):
             for name, column in columns.items()
         ]
         return Overhead(
-            base_parameters=sum(parameter.numel() for parameter in self.parameters()) - norms,
+            base_parameters=sum(p.numel() for p in self.parameters()) - sum(norm.owned_parameters() for norm in self._norms),
             corrections=sum(switched.extra_parameters() for switched in self._arithmetics),
-            norms=norms,
+            norms=sum(norm.extra_parameters() for norm in self._norms),
             ranges=sum(2 * (len({wirings[c].clips for c in column}) - 1) for column in columns.values()),
             statistics=sum(norm.extra_statistics() for norm in self._norms),
             stored_bytes=stored_bytes(held, 2**operands.w_bits),

@@ -74,7 +74,7 @@ def bundle_points(
     Args:
         folder, run, display: See `open_points`.
         out: Folder to write.
-        images: Test images whose accumulators are kept, at least 1.
+        images: Test images whose accumulators are kept, at least 1 and no more than there are.
         overwrite: Replace an earlier bundle there.
 
     Raises:
@@ -84,8 +84,10 @@ def bundle_points(
     if images < 1:
         raise InputError(f"images: expected at least 1, got {images}")
     opened = open_points(folder, run, display=display)
-    inputs, x = opened.prepared.inputs, opened.prepared.workload.parts.test.x[:images]
-    return write_handover(out, opened.model, x, library=inputs.library, choices=inputs.choices, overwrite=overwrite)
+    inputs, x = opened.prepared.inputs, opened.prepared.workload.parts.test.x
+    if images > len(x):
+        raise InputError(f"images: expected at most {len(x)}, the test images, got {images}")
+    return write_handover(out, opened.model, x[:images], library=inputs.library, choices=inputs.choices, overwrite=overwrite)
 
 
 def _run_folder(folder: Path, file: JsonFile) -> Path:

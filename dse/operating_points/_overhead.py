@@ -28,7 +28,7 @@ class Overhead:
 
     base_parameters: int  # of the network with one point
     corrections: int  # offsets, and scales of channels in rows where one is not 1; equal rows of a layer count once
-    norms: int  # gamma and beta
+    norms: int  # gamma and beta that differ from the first point's
     ranges: int  # factors of clipped operands: two for each other pair of shares than the first that a layer has
     statistics: int  # running means and variances that differ from the first point's
     stored_bytes: int  # of weight codes

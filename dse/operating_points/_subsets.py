@@ -21,7 +21,8 @@ _MOST_KEPT = 4000  # fronts remembered
 class SetFronts:
     """The front of energy and additive proxy that each set of circuits admits.
 
-    With the circuits given, the best assignment for any energy is exact and cheap, up to what `additive_front` says.
+    With the circuits given, the best assignment for any energy is cheap: exact where few layers have few sums, else up to the
+    resolution of `additive_front`.
 
     Args:
         space: The search space, of circuits.

@@ -153,21 +153,22 @@ class SwitchedNorm(nn.Module):
             for other in self.norms[1:]:
                 other.weight, other.bias = self.norms[0].weight, self.norms[0].bias
 
-    def extra_parameters(self) -> int:
-        """Return how many numbers in `gamma` and `beta` points beyond the first add."""
+    def owned_parameters(self) -> int:
+        """Return how many numbers points beyond the first own, whether they differ or not."""
         known = {id(parameter) for parameter in self.norms[0].parameters()}
-        added = {id(p): p.numel() for norm in self.norms[1:] for p in norm.parameters() if id(p) not in known}
-        return sum(added.values())
+        return sum(p.numel() for p in self.norms[1:].parameters() if id(p) not in known)
+
+    def extra_parameters(self) -> int:
+        """Return how many numbers in `gamma` and `beta` of points beyond the first differ from the first's, as tensors."""
+        return self._differing(("weight", "bias"))
 
     def extra_statistics(self) -> int:
         """Return how many running means and variances of points beyond the first differ from the first's, as tensors."""
-        first = self.norms[0]
-        if first.running_mean is None:
-            return 0
-        pairs = [
-            (getattr(norm, n), getattr(first, n)) for norm in self.norms[1:] for n in ("running_mean", "running_var")
-        ]
-        return sum(a.numel() for a, b in pairs if not torch.equal(a, b))
+        return self._differing(("running_mean", "running_var"))
+
+    def _differing(self, names: Sequence[str]) -> int:
+        pairs = [(getattr(norm, name), getattr(self.norms[0], name)) for norm in self.norms[1:] for name in names]
+        return sum(a.numel() for a, b in pairs if a is not None and not torch.equal(a, b))
 
 
 def _loaded(norm: nn.Module, incompatible: object) -> None:

@@ -252,7 +252,8 @@ def page(study: Study, config: RunConfig, path: Path, rows: Rows) -> str:
         all_of_them = "all" if validated else "all other"
         trained = all_of_them if study.fine_tuning_images is None else f"{study.fine_tuning_images:,}"
         count = f"{config.retrain.epochs} epoch{'s' if config.retrain.epochs > 1 else ''}"
-        lines += ["", f"Fine-tuning: {count}, {trained} training images, peak rate {config.retrain.lr:g}."]
+        taught = f", {config.retrain.distil:g} of the loss from the float network" if config.retrain.distil else ""
+        lines += ["", f"Fine-tuning: {count}, {trained} training images, peak rate {config.retrain.lr:g}{taught}."]
     for name in dict.fromkeys(row["choice"] for row in rows):
         mine = [row for row in rows if row["choice"] == name]
         (choices,) = (c for c in study.choices if c.name == name)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from dse.operating_points._choice import choose_points
+from dse.operating_points import _published_choice
+from dse.operating_points._choice import _SetSearch, choose_points
+from dse.operating_points._choice_ledger import Ledger
 from dse.operating_points._choice_pick import Goal
 from dse.operating_points._choice_request import PointsRequest
 from dse.operating_points._published_choice import _Multiples, choose_published
+from dse.operating_points._subsets import SetFronts
 from dse.search import Guidance
 from dse.space import SearchSpace
 from dse.types import Floats, Population
@@ -88,6 +92,42 @@ def test_ours_beats_the_published_one_at_equal_cost(seed: int) -> None:
     assert ours.hypervolume > mixed.hypervolume >= published.hypervolume
 
 
+@pytest.mark.parametrize(("layers", "multipliers", "instances", "seed"), [(6, 14, 3, 2), (5, 12, 4, 1), (5, 12, 4, 3)])
+def test_circuits_are_exchanged_until_no_set_is_better(layers: int, multipliers: int, instances: int, seed: int) -> None:
+    """Of 364 and 495 sets of circuits neither the published one nor those of the opening are the best."""
+    made, guidance = library_space(layers=layers, multipliers=multipliers, seed=seed)
+    loss, request = additive(guidance), PointsRequest(instances=instances, points=2, evaluations=70)
+    goal, fronts = Goal(request, (1.0, guidance.max_loss)), SetFronts(made, guidance)
+    found = choose_points(made, guidance, request, evaluated(loss))
+    sets = [fronts(chosen) for chosen in combinations(range(multipliers), instances)]
+    least = min(goal.pick(made.energy(designs), loss(designs))[0] for designs in sets)
+    assert goal.pick(found.rel_energy, found.loss_pp)[0] == pytest.approx(least)
+
+
+def test_what_has_been_simulated_is_not_predicted() -> None:
+    made, guidance = library_space(layers=6, multipliers=12, seed=1)
+    request = PointsRequest(instances=3, points=2, evaluations=60)
+    ledger = Ledger(made, evaluated(additive(guidance, 3)), request.evaluations)
+    ledger(np.random.default_rng(0).choice([0, 5, 9], (30, 6)))
+    search = _SetSearch(made, guidance, Goal(request, (1.0, guidance.max_loss)), ledger, np.zeros((2, 6), dtype=np.int64))
+    new = search.propose()
+    simulated = ledger.simulated
+    assert np.array_equal(search._losses(simulated.population), simulated.expected_pp)
+    assert not np.allclose(search._model.predict(simulated.population)[:, 0], simulated.expected_pp)
+    assert np.array_equal(search._losses(new), search._model.predict(new)[:, 0])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_published_scales_move_on_from_the_best_multiple(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, guidance = library_space(layers=8, multipliers=15, seed=seed)
+    loss, request = evaluated(additive(guidance, seed)), PointsRequest(instances=4, points=3, evaluations=60)
+    moved = choose_published(made, guidance, request, loss)
+    monkeypatch.setattr(_published_choice, "_STEP", 0.0)
+    stayed = choose_published(made, guidance, request, loss)
+    assert moved.hypervolume > stayed.hypervolume
+    assert len(stayed.simulated.population) < 30 < 55 < len(moved.simulated.population) <= 60
+
+
 def test_scales_wait_that_give_the_exact_network_or_lose_too_much() -> None:
     tolerance = np.geomspace(0.01, 100, 40)[None] * np.ones((2, 1))
     guidance = Guidance(np.zeros((1, 2), dtype=np.int64), np.zeros((2, 40)), 10.0, tolerance)
@@ -102,7 +142,6 @@ def test_scales_wait_that_give_the_exact_network_or_lose_too_much() -> None:
     assert len(met) == 21 and met[0] == 1.0
     last = max(i for i, useful in enumerate(inside) if useful)
     assert sum(inside) >= 9 and last - sum(inside) < 8  # few others come before the last useful one
-
 
 
 
@@ -175,5 +214,5 @@ def test_nothing_to_choose_from_is_said(choose: Any) -> None:
 def test_a_budget_that_cannot_be_met_is_named() -> None:
     made, guidance = library_space()
     request = PointsRequest(instances=2, points=2, evaluations=30, loss_budgets_pp=(0.1, 1.0))
-    with pytest.raises(InputError, match="loss_budgets_pp: point 0 has 0.1, the least found is 5; raise it, or evaluations"):
+    with pytest.raises(InputError, match="loss budgets: point 0 has 0.1, the least found is 5; raise it, or evaluations"):
         choose_points(made, guidance, request, evaluated(lambda population: 5.0 + population.sum(axis=1)))

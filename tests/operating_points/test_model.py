@@ -222,7 +222,7 @@ def test_a_state_that_is_assigned_keeps_what_points_share(owned: bool) -> None:
         model.load_state_dict(state, assign=True)
         assert same(all_outputs(model), all_outputs(source))
         assert [norm.owned for norm in model.norms] == [owned, False]
-        assert model.overhead().norms == (2 * 2 * 4 if owned else 0)
+        assert model.overhead() == source.overhead() and model.overhead().norms == (4 if owned else 0)
     copy.deepcopy(model).load_state_dict(source.state_dict(), assign=True)
     assert len(list(model.norms[1].parameters())) == 2
 
@@ -337,6 +337,11 @@ def test_overhead_counts_rows_beyond_the_first_points_and_norms_as_the_paper_doe
     model = made()
     assert model.overhead().statistics == 2 * 2 * (4 + 8) and model.overhead().norms == 0
     model.own_norms()
+    assert model.overhead() == made().overhead()  # as long as they are what the first point has
+    with torch.no_grad():
+        for value, norm in enumerate(part for switched in model.norms for part in switched.norms):
+            for parameter in norm.parameters():
+                parameter.fill_(value)
     found = model.overhead()
     assert found.base_parameters == base and found.norms == 2 * 2 * (4 + 8)  # gamma and beta of two points more
     assert found.rel_parameters == (found.norms + found.corrections) / base
