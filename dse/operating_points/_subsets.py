@@ -21,7 +21,7 @@ _MOST_KEPT = 4000  # fronts remembered
 class SetFronts:
     """The front of energy and additive proxy that each set of circuits admits.
 
-    With the circuits given, the best assignment for any energy is cheap: exact where few layers have few sums, else up to the
+    With the circuits given, the best assignment for any energy is cheap: exact where layers are few, else up to the
     resolution of `additive_front`.
 
     Args:
