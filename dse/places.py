@@ -34,7 +34,7 @@ def _check_earlier(folder: Path, what: str, files: Collection[str], overwrite: b
     if not (folder / first).is_file():
         raise InputError(f"{folder}: exists and holds no {what} (no {first}); choose another folder")
     if not overwrite:
-        raise InputError(f"{folder}: exists already; --overwrite replaces it, or choose another folder")
+        raise InputError(f"{folder}: exists already; --overwrite (overwrite=True) replaces it, or choose another folder")
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in files):
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(

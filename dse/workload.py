@@ -212,7 +212,8 @@ def _copied(model: nn.Module) -> nn.Module:
 def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
     if config.name is None and config.factory is None:
         raise InputError(
-            "space.model: expected the key name or factory (or pass model= to dse.run); see `dse list models`"
+            "space.model: expected the key name or factory, or model= from Python (also to open a run that had one); "
+            "see `dse list models`"
         )
     if config.name is not None:
         if config.name not in MODELS:
@@ -229,7 +230,8 @@ def _model(config: ModelConfig, dataset: Dataset, seed: int) -> nn.Module:
 def _dataset(config: DatasetConfig, seed: int) -> Dataset:
     if config.name is None and config.factory is None:
         raise InputError(
-            "space.dataset: expected the key name or factory (or pass dataset= to dse.run); see `dse list datasets`"
+            "space.dataset: expected the key name or factory, or dataset= from Python (also to open a run that had one); "
+            "see `dse list datasets`"
         )
     if config.name is not None:
         if config.name not in DATASETS:

@@ -86,7 +86,7 @@ def test_a_run_without_network_and_data_says_what_it_needs(
 ) -> None:
     config.write_text("")
     assert call(monkeypatch, "run", config) == 2
-    assert "space.dataset: expected the key name or factory (or pass dataset= to dse.run)" in capsys.readouterr().err
+    assert "space.dataset: expected the key name or factory, or dataset= from Python" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

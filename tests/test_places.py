@@ -24,7 +24,7 @@ def test_only_results_and_nothing_else_are_replaced(tmp_path: Path) -> None:
         check(tmp_path, overwrite=True)
     (tmp_path / "result.json").touch()
     check(tmp_path, overwrite=True)
-    with pytest.raises(InputError, match="exists already; --overwrite replaces it"):
+    with pytest.raises(InputError, match="exists already; --overwrite .overwrite=True. replaces it"):
         check(tmp_path, overwrite=False)
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match="holds 'notes.txt' beside results, which --overwrite would delete"):

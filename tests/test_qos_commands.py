@@ -172,15 +172,16 @@ def test_an_opened_model_answers_as_its_points_did(here: Path) -> None:
 
 def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / "operating_points.md").read_text(encoding="utf-8")
-    text = text.replace("runs/points", "points").replace("runs/tuned", "tuned").replace("runs/mine", "done")
+    for name, there in (("my-points", "own"), ("points", "points"), ("tuned", "tuned"), ("mine", "done")):
+        text = text.replace(f"runs/{name}", there)
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     namespace: dict[str, Any] = {}
     exec(compile(blocks[0], "operating_points.md", "exec"), namespace)
     assert "% more parameters" in capsys.readouterr().out and namespace["tuned"].operating_point == 1
     tuned, loaded = namespace["tuned"], namespace["opened"].model
     assert point_accuracies(loaded, namespace["parts"].test) == point_accuracies(tuned, namespace["parts"].test)
-    namespace |= {"network": None, "dataset": None}  # those that the run names
-    quick = blocks[1].replace("points=3", "points=2, evaluations=12").replace('"points"', '"own"')
+    namespace = {"network": None, "dataset": None}  # those that the run names
+    quick = blocks[1].replace("points=3", "points=2, evaluations=12")
     exec(compile(quick, "operating_points.md", "exec"), namespace)
     assert len(namespace["opened"].model.points) == 2 and len(blocks) == 2
 

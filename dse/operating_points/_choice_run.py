@@ -34,9 +34,9 @@ METHODS = {"ours": choose_points, "published": choose_published}
 
 
 def choose_run(
-    folder: Path,
+    folder: Path | str,
     request: PointsRequest,
-    out: Path,
+    out: Path | str,
     *,
     method: Method = "ours",
     overwrite: bool = False,
@@ -62,7 +62,7 @@ def choose_run(
         InputError: The run is not finished or not what it was, `out` is taken, or the request cannot be met; nothing is
             written then.
     """
-    display = display if display is not None else ProgressDisplay.silent()
+    folder, out, display = Path(folder), Path(out), display if display is not None else ProgressDisplay.silent()
     if method not in METHODS:
         raise InputError(f"method: expected {' or '.join(METHODS)}, got '{method}'")
     run = load_run(folder)

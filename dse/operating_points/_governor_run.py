@@ -249,8 +249,8 @@ def _info(found: Comparison) -> GovernorInfo:
         lines=tuple(lines),
         caption=(
             f"{len(governor.point)} requests, {governor.switches} switch{'' if governor.switches == 1 else 'es'}, "
-            f"{governor.violations} requests beyond the budget; energy {governor.rel_energy:.3f} of the exact network's, "
-            f"{100 * governor.accuracy:.2f} % right ({100 * exact.accuracy:.2f} % exact)"
+            f"{governor.violations} requests {beyond(found.trace.kind)}; energy {governor.rel_energy:.3f} of the exact "
+            f"network's, {100 * governor.accuracy:.2f} % right ({100 * exact.accuracy:.2f} % exact)"
         ),
     )
 

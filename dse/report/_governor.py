@@ -10,12 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dse.report._bands import spread
 from dse.report._draw import QUIET, canvas
 from dse.report._text import drawn
 from dse.types import Floats
 
 _WINDOWS = 10  # moving means over this share of the trace
 _COLOURS = ("#0072B2", "#D55E00", "#000000")  # governor, single design, exact network
+_LETTERS = 90  # of a legend's names that go in one line
+_APART = 0.08  # names of levels, in heights of the axes
 _ROOM = 5.0  # below the least accuracy that is of interest, in per cent points
 _STYLES = ("-", "--", ":")
 _BUDGET = "#E69F00"
@@ -58,7 +61,8 @@ def draw_governor(info: GovernorInfo) -> Figure:
     power, loss, accuracy = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 3))
     governor, others = info.lines[0], info.lines[1:]
     for axes, values, which in ((power, governor.rel_energy, 0), (loss, governor.loss_pp, 1)):
-        _draw_levels(axes, {name: level[which] for name, level in info.levels.items()})
+        for level in info.levels.values():
+            axes.axhline(level[which], color=QUIET, linewidth=0.5, linestyle=":")
         axes.step(range(len(values)), values, where="post", color=_COLOURS[0], linewidth=1.2, label="governor")
     bounded = loss if info.kind == "loss" else power
     bounded.plot(info.budget, color=_BUDGET, linewidth=1, label="budget", zorder=1)
@@ -81,13 +85,18 @@ def draw_governor(info: GovernorInfo) -> Figure:
     accuracy.set_xlabel("request")
     for axes in (power, loss, accuracy):
         axes.grid(color="#eeeeee")
+    for which, axes in enumerate((power, loss)):
+        _name_levels(axes, {name: level[which] for name, level in info.levels.items()})
     for axes in {power, bounded, accuracy}:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7, ncols=3, borderpad=0.1)
+        handles, labels = axes.get_legend_handles_labels()
+        columns = 3 if sum(map(len, labels)) <= _LETTERS else 2
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), fontsize=7, ncols=columns, borderpad=0.1)
     return figure
 
 
-def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
-    """Draw where each operating point lies, named at the right."""
-    for name, level in levels.items():
-        axes.axhline(level, color=QUIET, linewidth=0.5, linestyle=":")
-        axes.annotate(drawn(name, 20), (1.005, level), xycoords=("axes fraction", "data"), fontsize=6, va="center")
+def _name_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+    """Name the operating points' levels at the right, none over another."""
+    low, high = axes.get_ylim()
+    heights = spread([(level - low) / (high - low) for level in levels.values()], _APART)
+    for name, height in zip(levels, heights, strict=True):
+        axes.annotate(drawn(name, 20), (1.005, height), xycoords="axes fraction", fontsize=6, va="center")

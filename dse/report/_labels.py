@@ -38,6 +38,9 @@ def placed(
     """
     corners = np.array(limits).reshape(2, 2).T
     low, high = _on_axes(corners, log)
+    if log:  # 0 is not on the axes
+        names = [name for name, x in zip(names, points[:, 0], strict=True) if x > 0]
+        points, marks = points[points[:, 0] > 0], marks[marks[:, 0] > 0]
     at, marks = ((_on_axes(p, log) - low) / (high - low) for p in (points, marks))
     boxes: list[tuple[Floats, Floats]] = []
     for name, point, place in zip(names, points.tolist(), at, strict=True):

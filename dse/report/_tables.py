@@ -64,9 +64,11 @@ def summary_text(run: RunData, results: Headline) -> str:
         values = f"hypervolume {row.hypervolume:.3f} (test {row.hypervolume_test:.3f})"
         lines.append(f"{row.label}: {values} after {row.evaluations} evaluations{reached}")
     for choice in results.choices:
-        if choice.level_pp == 1.0 and choice.chosen is not None:
-            what = f"{choice.label}: relative energy {choice.chosen.rel_energy:.3f}"
-            lines.append(f"at most 1 pp {run.judged_by} loss, {what}, test loss {number(choice.chosen.test_loss_pp, 2)} pp")
+        if choice.level_pp == 1.0:
+            chosen = choice.chosen
+            lost = "" if chosen is None else number(chosen.test_loss_pp, 2)
+            what = "no design" if chosen is None else f"relative energy {chosen.rel_energy:.3f}, test loss {lost} pp"
+            lines.append(f"at most 1 pp {run.judged_by} loss, {choice.label}: {what}")
     return "\n".join(plain(line) for line in lines)
 
 

@@ -89,7 +89,7 @@ def test_files_say_what_is_printed(tmp_path: Path) -> None:
     assert {row["point"] for row in rows} == {"point 0", "point 1"}
     assert figure.is_file() and figure.read_bytes()[1:4] == b"PNG" and figure.with_suffix(".pdf").is_file()
     before = {path.name: path.read_bytes() for path in figure.parent.iterdir()}
-    with pytest.raises(InputError, match="exists already; --overwrite replaces it"):
+    with pytest.raises(InputError, match="exists already; --overwrite .overwrite=True. replaces it"):
         simulate_folder(tmp_path / "points", setting, Policy(dwell=2), tmp_path / "served")
     simulate_folder(tmp_path / "points", setting, Policy(dwell=2), tmp_path / "served", overwrite=True)
     assert {path.name: path.read_bytes() for path in figure.parent.iterdir()} == before

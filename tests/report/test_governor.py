@@ -49,3 +49,10 @@ def test_the_measured_accuracy_is_in_per_cent() -> None:
     figure = draw_governor(replace(info(), lines=(all_right, info().lines[-1])))
     shown = np.asarray(figure.axes[2].lines[0].get_ydata(), dtype=float)
     assert shown[1:-1] == pytest.approx(100) and np.isnan(shown[[0, -1]]).all()  # means of fewer requests are not shown
+
+
+def test_levels_that_nearly_coincide_are_named_apart() -> None:
+    levels = {"point 0": (0.5, 0.001), "point 1": (0.2, 0.0), "point 2": (0.19, 0.002)}
+    for axes in draw_governor(replace(info(), levels=levels)).axes[:2]:
+        places = sorted(text.xy[1] for text in axes.texts)  # type: ignore[attr-defined]
+        assert len(places) == 3 and min(np.diff(places)) > 0.07

@@ -74,6 +74,7 @@ def test_designs_are_chosen_by_their_search_loss_without_validation_images(run_f
         (2.0, "2", 0.3, 0.2),
     ]
     assert {c.chosen for c in choices(run) if c.method == "random"} == {None}
+    assert "at most 1 pp search loss, random: no design" in write_report(run_folder).summary
     assert sum(c.label == UNIFORM_LABEL for c in choices(run)) == 5
 
 

@@ -78,7 +78,7 @@ def test_a_retraining_is_kept_unless_told_and_is_not_done_twice(
     before = files(folder)
     assert json.loads(before["result.json"])["loss_before"] == {"pp": 0.0, "se_pp": 0.0}
     assert call(monkeypatch, *again) == 2
-    assert "--overwrite replaces it" in capsys.readouterr().err and files(folder) == before
+    assert "--overwrite (overwrite=True) replaces it" in capsys.readouterr().err and files(folder) == before
     kept = sorted(path.name for path in (here / "cache").iterdir())
     assert call(monkeypatch, *again, "--overwrite") == 0
     assert sorted(path.name for path in (here / "cache").iterdir()) == kept
