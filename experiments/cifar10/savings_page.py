@@ -84,7 +84,7 @@ def table(cells: Cells, network: str) -> Iterator[str]:
 
 def summary(designs: Sequence[Row], retrained: Sequence[Row], level: float = 1.0) -> Iterator[str]:
     """Yield the table of the project's README: what each series saves within one loss on every network."""
-    networks = sorted({row["network"] for row in designs}, key=number_of)
+    networks = sorted({row["network"] for row in designs}, key=by_family_and_depth)
     kinds = {"": within(designs, "loss_pp", [level]), ", retrained": within(retrained, "loss_pp", [level])}
     yield f"| chosen within {level:g} pp | " + " | ".join(networks) + " |"
     yield "|---" * (len(networks) + 1) + "|"
@@ -170,7 +170,7 @@ def baselines(folder: Path) -> Iterator[str]:
     """Yield the table of the float and 8-bit networks."""
     yield "| network | parameters | float | sm8 | u8 | s8 | epochs | training images |"
     yield "|---" * 8 + "|"
-    for path in sorted(folder.glob("*.json"), key=lambda path: number_of(path.stem)):
+    for path in sorted(folder.glob("*.json"), key=lambda path: by_family_and_depth(path.stem)):
         found = json.loads(path.read_text(encoding="utf-8"))
         accuracy = [f"{100 * found[f'accuracy_{kind}']:.2f} %" for kind in ("float", "sm8", "u8", "s8")]
         yield (
@@ -180,9 +180,10 @@ def baselines(folder: Path) -> Iterator[str]:
         )
 
 
-def number_of(network: str) -> int:
-    """Return the depth in a network's name."""
-    return int(network.removeprefix("resnet"))
+def by_family_and_depth(network: str) -> tuple[str, int]:
+    """Return what networks are sorted by: `resnet8` before `resnet20`."""
+    family = network.rstrip("0123456789")
+    return family, int(network.removeprefix(family) or 0)
 
 
 def page(out: Path) -> str:
@@ -215,7 +216,7 @@ def page(out: Path) -> str:
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in PUBLISHED),
     ]
-    for network in sorted({row["network"] for row in designs}, key=number_of):
+    for network in sorted({row["network"] for row in designs}, key=by_family_and_depth):
         lines += ["", f"## {network}", *sections(network, designs, retrained, runs)]
         lines += ["", f"![savings of {network}]({network}.png)"]
         for path in sorted(out.glob(f"{network}-*-assignments.png")):

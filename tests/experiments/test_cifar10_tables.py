@@ -170,3 +170,11 @@ def test_weights_of_designs_that_are_retrained_no_more_go(tmp_path: Path) -> Non
         (run / "retrained.csv").write_text("\n".join(["design", *names]))
         gather.keep_weights(run, out)
     assert sorted(path.name for path in out.iterdir()) == ["nsga2-4.safetensors", "nsga2-7.safetensors"]
+
+
+def test_networks_stand_by_family_and_depth_with_every_baseline_that_is_committed() -> None:
+    folder = Path(__file__).resolve().parents[2] / "results" / "cifar10" / "baselines"
+    _, _, *lines = savings_page.baselines(folder)
+    names = [cells(line)[0] for line in lines]
+    assert names == ["mobilenetv2", "resnet8", "resnet14", "resnet20", "resnet32"]
+    assert {path.stem for path in folder.glob("*.json")} == set(names)
