@@ -82,7 +82,9 @@ def table(cells: Cells, network: str) -> Iterator[str]:
             yield f"| {label} | " + " | ".join(texts) + " |"
 
 
-def summary(designs: Sequence[Row], retrained: Sequence[Row], level: float = 1.0) -> Iterator[str]:
+def summary(
+    designs: Sequence[Row], retrained: Sequence[Row], epochs: Sequence[Row], level: float = 1.0
+) -> Iterator[str]:
     """Yield the table of the project's README: what each series saves within one loss on every network."""
     networks = sorted({row["network"] for row in designs}, key=by_family_and_depth)
     kinds = {"": within(designs, "loss_pp", [level]), ", retrained": within(retrained, "loss_pp", [level])}
@@ -93,6 +95,23 @@ def summary(designs: Sequence[Row], retrained: Sequence[Row], level: float = 1.0
             found = [cells.get((network, series, level)) for network in networks]
             if any(found):
                 yield f"| {label}{kind} | " + " | ".join(cell_text(cell or (), level) for cell in found) + " |"
+    for network in networks:
+        if shorter := shorter_trained(epochs, network):
+            yield ""
+            yield shorter
+
+
+def shorter_trained(epochs: Sequence[Row], network: str) -> str:
+    """Say which arms of a network have been retrained for fewer epochs than others so far; nothing where none has."""
+    trained: dict[str, int] = {}
+    for row in (row for row in epochs if row["network"] == network):
+        trained[row["arm"]] = max(trained.get(row["arm"], 0), int(row["epoch"]))
+    most = max(trained.values(), default=0)
+    fewer = [f"{arm} ({count})" for arm, count in trained.items() if count < most]
+    if not fewer:
+        return ""
+    said = f"Arms of {network} retrained for fewer epochs so far than the others' {most}, to be done again"
+    return f"{said}: {', '.join(fewer)}."
 
 
 def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
@@ -192,7 +211,9 @@ def page(out: Path) -> str:
     Raises:
         InputError: They are not there.
     """
-    designs, retrained, runs = (rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "runs"))
+    designs, retrained, epochs, runs = (
+        rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "epochs", "runs")
+    )
     if not designs or not runs:
         raise InputError(f"{out}: expected designs.csv and runs.csv, got none; gather them from runs (without --page-only)")
     lines = [
@@ -217,7 +238,7 @@ def page(out: Path) -> str:
         *(f"| {' | '.join(row)} |" for row in PUBLISHED),
     ]
     for network in sorted({row["network"] for row in designs}, key=by_family_and_depth):
-        lines += ["", f"## {network}", *sections(network, designs, retrained, runs)]
+        lines += ["", f"## {network}", *sections(network, designs, retrained, epochs, runs)]
         lines += ["", f"![savings of {network}]({network}.png)"]
         for path in sorted(out.glob(f"{network}-*-assignments.png")):
             arm = path.name.removeprefix(f"{network}-").removesuffix("-assignments.png")
@@ -240,7 +261,7 @@ def not_run(runs: Sequence[Row]) -> Iterator[str]:
 
 
 def sections(
-    network: str, designs: Sequence[Row], retrained: Sequence[Row], runs: Sequence[Row]
+    network: str, designs: Sequence[Row], retrained: Sequence[Row], epochs: Sequence[Row], runs: Sequence[Row]
 ) -> Iterator[str]:
     """Yield what the page says of one network."""
     yield from ("", "Without retraining, chosen by validation images:", "")
@@ -251,7 +272,10 @@ def sections(
         yield from ("", "Loss in pp at equal energy without retraining, between neighbours on a front:", "", *at_equal)
     yield from ("", DIVERGING, "", *diverging(designs, network))
     if any(row["network"] == network for row in retrained):
-        yield from ("", "Retrained designs of the first seed, the same training for all:", "")
+        if shorter := shorter_trained(epochs, network):
+            yield from ("", shorter)
+        alike = "" if shorter else ", the same training for all"
+        yield from ("", f"Retrained designs of the first seed{alike}:", "")
         yield from retrained_designs(retrained, network)
         yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
         yield from ("", "The same, on the test images themselves:", "", *table(within(retrained, "test_loss_pp"), network))

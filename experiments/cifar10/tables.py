@@ -61,8 +61,8 @@ def main() -> None:
     text = page(given.out)
     draw(given.out)
     (given.out / "README.md").write_text(text, encoding="utf-8")
-    designs, retrained = (rows_of(given.out / f"{name}.csv") for name in ("designs", "retrained"))
-    (given.out / "summary.md").write_text("\n".join([*summary(designs, retrained), ""]), encoding="utf-8")
+    designs, retrained, epochs = (rows_of(given.out / f"{name}.csv") for name in ("designs", "retrained", "epochs"))
+    (given.out / "summary.md").write_text("\n".join([*summary(designs, retrained, epochs), ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_there_is_no_comparison_without_reduced_widths() -> None:
 
 def test_the_summary_has_a_column_for_each_network() -> None:
     rows = [row("approximate", 0, 70, 0.9, 0.4), row("widths", 0, 75, 0.9, 1.4, network="resnet20")]
-    head, _, ours, mixed, retrained = savings_page.summary(rows, [row("approximate", 0, 80, 0.9, 0.5)])
+    head, _, ours, mixed, retrained = savings_page.summary(rows, [row("approximate", 0, 80, 0.9, 0.5)], [])
     assert cells(head)[1:] == ["resnet8", "resnet20"]
     assert cells(ours) == ["ours, approximate circuits", "**70.0** at 0.40 ± 0.10", "–"]
     assert cells(mixed)[1:] == ["–", "**75.0** at 1.40 ± 0.10 †"]
@@ -178,3 +178,19 @@ def test_networks_stand_by_family_and_depth_with_every_baseline_that_is_committe
     names = [cells(line)[0] for line in lines]
     assert names == ["mobilenetv2", "resnet8", "resnet14", "resnet20", "resnet32"]
     assert {path.stem for path in folder.glob("*.json")} == set(names)
+
+
+def test_arms_that_were_trained_for_fewer_epochs_are_named() -> None:
+    epochs = [
+        {"network": network, "arm": arm, "epoch": str(epoch)}
+        for network, arm, count in (("resnet8", "approximate", 8), ("resnet8", "widths", 1), ("resnet20", "widths", 3))
+        for epoch in range(count + 1)
+    ]
+    said = "Arms of resnet8 retrained for fewer epochs so far than the others' 8, to be done again: widths (1)."
+    assert savings_page.shorter_trained(epochs, "resnet8") == said
+    assert savings_page.shorter_trained(epochs, "resnet20") == savings_page.shorter_trained(epochs, "resnet14") == ""
+    rows = [row("approximate", 0, 80, 0.9, 0.5)]
+    assert list(savings_page.summary(rows, rows, epochs))[-1] == said
+    more = {"test_divergence": "0.1", "before_pp": "1", "against_retrained_pp": "0", "against_retrained_se_pp": "0"}
+    rows = [{**rows[0], **more}]
+    assert said in list(savings_page.sections("resnet8", rows, rows, epochs, []))
