@@ -65,7 +65,7 @@ def test_smoke(tmp_path: Path) -> None:
         ('"ours", ', '"published", ', "choices 'front': methods: expected each once, got published, published"),
         ("[[choices]]", "[[choice]]", "choice"),
         ("[[choices]]", '[[choices]]\nname = "front"\n[[choices]]', "choices: names: expected each once, got front, front"),
-        ("points = 2", "points = 2\nloss_budgets_pp = [1]", "choices 'front': loss_budgets_pp: expected 2 numbers"),
+        ("points = 2", "points = 2\nloss_budgets_pp = [1]", "choices 'front': loss budgets: expected 2 numbers"),
         ("evaluations = 10", "evaluations = 1", "choices 'front': evaluations: expected at least 2, got 1"),
     ],
 )
