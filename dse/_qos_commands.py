@@ -58,7 +58,8 @@ def choose(
     from dse.progress import ProgressDisplay
 
     if points is None:
-        points = len(losses or energies or [0, 0, 0])
+        budgets = losses or energies
+        points = len(budgets) if budgets else PointsRequest.points
     request = PointsRequest(instances, points, losses, energies, evaluations, seed)
     keep_freed_memory()
     with ProgressDisplay() as display:

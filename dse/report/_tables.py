@@ -65,9 +65,9 @@ def summary_text(run: RunData, results: Headline) -> str:
         lines.append(f"{row.label}: {values} after {row.evaluations} evaluations{reached}")
     for choice in results.choices:
         if choice.level_pp == 1.0:
-            chosen = choice.chosen
-            lost = "" if chosen is None else number(chosen.test_loss_pp, 2)
-            what = "no design" if chosen is None else f"relative energy {chosen.rel_energy:.3f}, test loss {lost} pp"
+            what = "no design"
+            if (chosen := choice.chosen) is not None:
+                what = f"relative energy {chosen.rel_energy:.3f}, test loss {number(chosen.test_loss_pp, 2)} pp"
             lines.append(f"at most 1 pp {run.judged_by} loss, {choice.label}: {what}")
     return "\n".join(plain(line) for line in lines)
 
