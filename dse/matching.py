@@ -38,23 +38,7 @@ def match(
     Returns:
         `(L,)` int64 indices into the library.
     """
-    magnitude = errors.rms if use_mean else errors.std
-    if errors.layers != profile.layers or magnitude.shape[1] != len(rel_energy):
-        raise InputError(
-            f"match: profile of layers {profile.layers} and {len(rel_energy)} energies do not belong to an error table "
-            f"of layers {errors.layers} and {magnitude.shape[1]} multipliers"
-        )
-    if allowed is not None:
-        magnitude = np.where(allowed, magnitude, np.inf)
-    # a hair above the product: a scale taken from the table itself must admit its own cell
-    limit = scale * profile.sigma * (1 + 1e-12)
-    feasible = magnitude <= limit[:, None]
-    feasible |= magnitude == magnitude.min(axis=1, keepdims=True)
-    choice = np.empty(len(magnitude), dtype=np.int64)
-    for l, row in enumerate(feasible):
-        candidates = np.flatnonzero(row)
-        choice[l] = candidates[np.lexsort((magnitude[l, candidates], rel_energy[candidates]))[0]]
-    return choice
+    return _choices(profile, errors, rel_energy, np.array([scale]), use_mean=use_mean, allowed=allowed)[0]
 
 
 def matching_sweep(
@@ -71,9 +55,44 @@ def matching_sweep(
     """
     scales = np.unique(np.concatenate([[0.0], tolerances(profile, errors, use_mean=use_mean).ravel()]))
     bounded = RobustnessProfile(profile.layers, np.maximum(profile.sigma, _SMALLEST_SIGMA))
-    chain = [match(bounded, errors, rel_energy, scale=float(s), use_mean=use_mean, allowed=allowed) for s in scales]
-    distinct = dict.fromkeys(tuple(int(m) for m in row) for row in chain)
-    return np.array(list(distinct), dtype=np.int64)
+    chain = _choices(bounded, errors, rel_energy, scales, use_mean=use_mean, allowed=allowed)
+    distinct, first = np.unique(chain, axis=0, return_index=True)
+    return distinct[np.argsort(first)]
+
+
+def _choices(
+    profile: RobustnessProfile,
+    errors: ErrorTable,
+    rel_energy: Floats,
+    scales: Floats,
+    *,
+    use_mean: bool,
+    allowed: NDArray[np.bool_] | None,
+) -> Population:
+    """Return the matching at each tolerance scale, `(S, L)`."""
+    magnitude = errors.rms if use_mean else errors.std
+    if errors.layers != profile.layers or magnitude.shape[1] != len(rel_energy):
+        raise InputError(
+            f"match: profile of layers {profile.layers} and {len(rel_energy)} energies do not belong to an error table "
+            f"of layers {errors.layers} and {magnitude.shape[1]} multipliers"
+        )
+    if allowed is not None:
+        magnitude = np.where(allowed, magnitude, np.inf)
+    # a hair above the product: a scale taken from the table itself must admit its own cell
+    limits = np.outer(scales, profile.sigma) * (1 + 1e-12)
+    return np.stack([_cheapest(row, rel_energy, limit) for row, limit in zip(magnitude, limits.T, strict=True)], axis=1)
+
+
+def _cheapest(magnitude: Floats, rel_energy: Floats, limits: Floats) -> NDArray[np.int64]:
+    """Return one layer's cheapest multiplier at each limit, `(S,)`; of equally cheap ones that of smallest error `(M,)`."""
+    by_cost = np.lexsort((magnitude, rel_energy))
+    by_error = np.argsort(magnitude, kind="stable")
+    place = np.empty_like(by_cost)
+    place[by_cost] = np.arange(len(by_cost))
+    cheapest = np.minimum.accumulate(place[by_error])  # among as many of smallest error
+    smallest = np.count_nonzero(magnitude == magnitude.min())
+    borne = np.maximum(np.searchsorted(magnitude[by_error], limits, side="right"), smallest)
+    return by_cost[cheapest[borne - 1]]
 
 
 def tolerances(profile: RobustnessProfile, errors: ErrorTable, *, use_mean: bool = True) -> Floats:
