@@ -16,7 +16,7 @@ from dse.climb import climb
 from dse.config import RunConfig
 from dse.error_model import agreement
 from dse.evaluator import TEST, VALIDATION
-from dse.exceptions import InputError, RunError
+from dse.exceptions import InputError
 from dse.executors import open_executor
 from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs, require_device
@@ -264,13 +264,11 @@ def open_figures(
 
 def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:
     """Return what scores designs, and the exact quantised network's accuracy on the images of each part."""
-    parts, exact_design = prepared.workload.parts, np.zeros(len(prepared.space.layers), dtype=np.int64)
+    parts = prepared.workload.parts
 
     def part(fidelity: str, images: Part) -> PartFigures:
         stored = figures(fidelity)
-        if (reason := stored.failure(exact_design)) is not None:
-            raise RunError(f"the exact quantised network cannot be evaluated: {reason}")
-        return PartFigures(stored, dict(stored(exact_design[None])[0] or {}), len(images))
+        return PartFigures(stored, dict(stored.exact(len(prepared.space.layers))), len(images))
 
     found = {"quantised_search_accuracy": part(TOP, parts.search), "quantised_accuracy": part(TEST, parts.test)}
     if parts.validation is not None:

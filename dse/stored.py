@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from dse.evaluator import Job
+from dse.exceptions import RunError
 from dse.executors import Executor, Settled
 from dse.objectives import Figures
 from dse.store import Evaluation, StudyFile
@@ -67,10 +68,12 @@ class StoredFigures:
         """Return what the evaluation of each design `(P, L)` took, `(P,)` s; its share where several were one job."""
         return np.array([self._known[key].seconds for key in self._settled(population)])
 
-    def failure(self, design: Population) -> str | None:
-        """Return why a design `(L,)` could not be scored, None where it could."""
-        (key,) = self._settled(design[None])
-        return self._known[key].error
+    def exact(self, n_layers: int) -> Mapping[str, float]:
+        """Return the figures of the exact network. Raises RunError where it has none: then no design's mean anything."""
+        (key,) = self._settled(np.zeros((1, n_layers), dtype=np.int64))
+        if (reason := self._known[key].error) is not None:
+            raise RunError(f"the exact quantised network cannot be evaluated: {reason}")
+        return self._known[key].figures
 
     def _settled(self, population: Population) -> list[bytes]:
         """Return the keys of designs, all of which are known then."""

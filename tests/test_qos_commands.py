@@ -13,14 +13,18 @@ import numpy as np
 import pytest
 
 import dse
-from dse.evaluator import EvaluatorFactory, Job
+from dse.evaluator import Evaluator, Job
 from dse.exceptions import InputError
+from dse.executors import SerialExecutor
 from dse.inputs import load_inputs
 from dse.nn.training import right_answers
-from dse.operating_points import open_points, point_accuracies, read_points, write_handover
+from dse.objectives import Figures
+from dse.operating_points import PointsRequest, choose_run, open_points, point_accuracies, read_points, write_handover
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
+from dse.store import StudyFile
+from dse.stored import StoredFigures
 from dse.types import Floats, Population
 from tests.finished_run import change_network, enter, finish
 from tests.operating_points import small
@@ -225,17 +229,43 @@ def test_designs_that_fail_are_told_apart() -> None:
             raise ArithmeticError("not finite")
         return [{"accuracy": 1 - design.sum() / 10, "kl": float(design.max())} for design in job.designs]
 
-    class Factory(EvaluatorFactory):
-        def __init__(self) -> None:
-            pass
+    with StudyFile.create(":memory:", {}, {}) as study:
+        stored = StoredFigures(study, SerialExecutor(lambda: evaluate), fidelity="lut", evaluator="toy")
+        figures = SearchFigures(stored, ProgressDisplay.silent(), 4)
+        designs: Population = np.array([[0, 1], [3, 0], [2, 2]])
+        assert figures(designs) == pytest.approx(np.array([[10, 1], [np.nan, np.nan], [40, 2]]), nan_ok=True)
+        assert figures(designs[:0]).shape == (0, 2)
 
-        def __call__(self):  # type: ignore[no-untyped-def]
-            return evaluate
 
-    figures = SearchFigures(Factory(), ProgressDisplay.silent(), 4)
-    designs: Population = np.array([[0, 1], [3, 0], [2, 2]])
-    assert figures(designs) == pytest.approx(np.array([[10, 1], [np.nan, np.nan], [40, 2]]), nan_ok=True)
-    assert figures(designs[:0]).shape == (0, 2)
+@pytest.mark.parametrize("method", ["ours", "published"])
+def test_an_interrupted_choice_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    request = PointsRequest(instances=2, points=2, evaluations=60, seed=1)
+    simulated: list[int] = []
+    evaluate = Evaluator.__call__
+
+    def interrupted(evaluator: Evaluator, job: Job) -> list[Figures]:
+        if job.fidelity == "lut":
+            if sum(simulated) >= stop:
+                raise KeyboardInterrupt
+            simulated.append(len(job.designs))
+        return evaluate(evaluator, job)
+
+    monkeypatch.setattr(Evaluator, "__call__", interrupted)
+    for name in ("whole", "parts"):
+        shutil.copytree("done", f"{method}-{name}")
+    stop = 10**9
+    choose_run(f"{method}-whole", request, f"{method}-of-whole", method=method)  # type: ignore[arg-type]
+    needed = sum(simulated)  # of which the run knows the others
+    simulated.clear()
+    stop = 1  # goes beyond it within a batch
+    with pytest.raises(KeyboardInterrupt):
+        choose_run(f"{method}-parts", request, f"{method}-of-parts", method=method)  # type: ignore[arg-type]
+    assert 0 < sum(simulated) < needed and not Path(f"{method}-of-parts").exists()
+    stop = 10**9
+    choose_run(f"{method}-parts", request, f"{method}-of-parts", method=method)  # type: ignore[arg-type]
+    assert sum(simulated) == needed
+    whole, parts = (files(here / f"{method}-of-{name}") for name in ("whole", "parts"))
+    assert parts.pop("points.json") == whole.pop("points.json").replace(b"whole", b"parts") and parts == whole
 
 
 def test_a_bundle_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dse.evaluator import Job
+from dse.exceptions import RunError
 from dse.executors import SerialExecutor, open_executor
 from dse.objectives import Figures
 from dse.store import StudyFile
@@ -108,7 +109,25 @@ def test_hanging_and_dying_designs_fail_alone_and_the_search_goes_on() -> None:
     ):
         found = StoredFigures(study, executor, fidelity="lut", evaluator="toy", workers=2)
         assert np.flatnonzero(np.isnan(found.column("accuracy", population))).tolist() == [3, 8]
-        assert "1.5 s" in str(found.failure(population[3])) and "7" in str(found.failure(population[8]))
+        reasons = [failed.error or "" for failed in study.failures(9)]
+    assert len(reasons) == 2 and any("1.5 s" in reason for reason in reasons) and any("7" in reason for reason in reasons)
+
+
+def test_the_exact_network_has_figures_or_nothing_has() -> None:
+    class Broken(Toy):
+        def __call__(self, job: Job) -> list[Figures]:
+            raise ArithmeticError("no finite output")
+
+    for factory in (Toy, Broken):
+        with StudyFile.create(":memory:", {}, {}) as study:
+            executor = SerialExecutor(factory, check=check_figures)
+            found = StoredFigures(study, executor, fidelity="lut", evaluator="toy")
+            if factory is Toy:
+                n_layers = designs(1).shape[1]
+                assert found.exact(n_layers) == found(np.zeros((1, n_layers), dtype=np.int64))[0]
+            else:
+                with pytest.raises(RunError, match="exact quantised network cannot be evaluated: .*no finite output"):
+                    found.exact(designs(1).shape[1])
 
 
 @pytest.mark.parametrize("jobs", [2, 3])

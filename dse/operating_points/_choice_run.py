@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from dse.evaluator import EvaluatorFactory, Job
 from dse.exceptions import InputError
+from dse.executors import SerialExecutor
+from dse.fidelity import TOP
 from dse.nn.datasets import Dataset, Part
 from dse.nn.training import right_answers
 from dse.operating_points._choice import choose_points
@@ -27,6 +28,8 @@ from dse.places import check_place
 from dse.preparation import Prepared
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
+from dse.status import open_study
+from dse.stored import StoredFigures, check_figures
 from dse.types import Floats, Population
 
 Method = Literal["ours", "published"]
@@ -47,7 +50,8 @@ def choose_run(
     """Choose operating points for the network of a finished run, and write them into a folder.
 
     They are chosen on the run's search images, with its profile; the front that its searches found is evaluated beside them,
-    for a governor's trace to be served with single designs as well.
+    for a governor's trace to be served with single designs as well. The run's study answers the designs that it knows and
+    keeps the others as they come: what was interrupted goes on when it is asked for again.
 
     Args:
         folder: The run's folder.
@@ -68,14 +72,15 @@ def choose_run(
     run = load_run(folder)
     check_place(out, "operating points", FILES, overwrite=overwrite)
     prepared = prepare_run(run, model=model, dataset=dataset, display=display)
-    display.start("choose operating points")
-    evaluate = SearchFigures(prepared.factory, display, request.evaluations)
-    found = METHODS[method](prepared.space, prepared.guidance, request, evaluate)
-    display.start("score operating points")
     place = os.path.relpath(folder.resolve(), out.resolve())
-    stored = _stored(
-        prepared, run, found, evaluate, {"run_folder": place, "method": method, "request": _plain(request)}
-    )
+    facts = {"run_folder": place, "method": method, "request": _plain(request)}
+    with open_study(folder) as study, SerialExecutor(prepared.factory, check=check_figures) as executor:
+        known = StoredFigures(study, executor, fidelity=TOP, evaluator=prepared.evaluator_of(TOP))
+        evaluate = SearchFigures(known, display, request.evaluations)
+        display.start("choose operating points")
+        found = METHODS[method](prepared.space, prepared.guidance, request, evaluate)
+        display.start("score operating points")
+        stored = _stored(prepared, run, found, evaluate, facts)
     names = np.array(prepared.space.multipliers)
     seen = found.simulated
     rows = [
@@ -88,36 +93,23 @@ def choose_run(
 
 
 class SearchFigures:
-    """Accuracy loss (pp) and divergence (nats) of designs on the search images: `(P, L)` -> `(P, 2)`, NaN for failures."""
+    """Accuracy loss (pp) and divergence (nats) of designs on the search images: `(P, L)` -> `(P, 2)`, NaN for failures.
 
-    def __init__(self, factory: EvaluatorFactory, display: ProgressDisplay, total: int) -> None:
-        self._evaluate, self._display, self._total, self._done = factory(), display, total, 0
-        self._exact: float | None = None
+    Args:
+        stored: Figures of designs; what it knows or learns lies in a study file.
+        display, total: Shows how many designs were asked for, of so many.
+    """
+
+    def __init__(self, stored: StoredFigures, display: ProgressDisplay, total: int) -> None:
+        self._stored, self._display, self._total, self._done = stored, display, total, 0
 
     def __call__(self, population: Population) -> Floats:
-        """Simulate designs."""
-        if len(population) == 0:
-            return np.zeros((0, 2))
-        if self._exact is None:
-            ((accuracy, _),) = self._scored(np.zeros_like(population[:1]))
-            self._exact = float(accuracy)
-        try:
-            scored = self._scored(population)
-        except ArithmeticError:  # one of them fails: which?
-            scored = np.vstack([self._alone(design) for design in population])
+        """Simulate what is not known."""
+        exact = self._stored.exact(population.shape[1])["accuracy"]
+        accuracy, divergence = (self._stored.column(name, population) for name in ("accuracy", "kl"))
         self._done += len(population)
         self._display.update(min(self._done, self._total), self._total)
-        return np.column_stack([100 * (self._exact - scored[:, 0]), scored[:, 1]])
-
-    def _scored(self, population: Population) -> Floats:
-        figures = self._evaluate(Job(population, "lut"))
-        return np.array([[found["accuracy"], found["kl"]] for found in figures])
-
-    def _alone(self, design: Population) -> Floats:
-        try:
-            return self._scored(design[None])
-        except ArithmeticError:
-            return np.full((1, 2), np.nan)
+        return np.column_stack([100 * (exact - accuracy), divergence])
 
 
 def _stored(
