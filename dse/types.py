@@ -17,6 +17,7 @@ Objectives: TypeAlias = NDArray[np.float64]  # (P, K), all minimised
 Floats: TypeAlias = NDArray[np.float64]
 Table: TypeAlias = NDArray[np.int32]  # (2^Bx, 2^Bw), first axis the activation's code
 
+LARGEST_SEED = 2**32 - 1  # that all generators take: numpy's older one, which several libraries use, takes no larger one
 FAILED = 1e6  # what a method is told, in every objective, of a design that could not be scored; finite, and beaten by all
 
 

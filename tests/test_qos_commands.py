@@ -138,7 +138,7 @@ def test_a_trace_is_served(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         (["simulate", "points", "--trace", "battery", "--low", 0.1], "low: plays no part in the trace 'battery'"),
         (["simulate", "points", "--low", 1e308, "--high", 1.7e308], "low and high: expected budgets"),
         (["simulate", "points", "--requests", 10**14], "at most 1000000, got 100000000000000"),
-        (["simulate", "points", "--seed", -1], "seed: expected at least 0"),
+        (["simulate", "points", "--seed", -1], "seed: expected 0..4294967295"),
     ],
 )
 def test_mistakes_end_with_code_2_and_leave_nothing(

@@ -131,7 +131,8 @@ def _first_fault(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         table = ".".join(str(part) for part in first["loc"][:-1]) or "the top level"
         return f"{unknown_name('key', str(first['loc'][-1]), _valid_keys(first['loc'][:-1]))} in {table}{more}"
-    got = "" if first["type"] == "missing" else f", got {first['input']!r}"[:120]
+    said = first["type"] == "missing" or isinstance(first["input"], dict)  # a table's fault is said of its keys
+    got = "" if said else f", got {first['input']!r}"[:120]
     return f"{key or 'configuration'}: {first['msg'].removeprefix('Value error, ')}{got}{more}"
 
 

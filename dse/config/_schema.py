@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from dse.types import LARGEST_SEED
+
 
 def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
     """Refuse now what the run's config.toml could not hold in the end."""
@@ -22,6 +24,7 @@ def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 Arguments = Annotated[dict[str, Any], AfterValidator(_storable)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class Table(BaseModel):
@@ -37,7 +40,7 @@ class ModelConfig(Table):
     factory: str | None = None  # "package.module:function" or "file.py:function", returns a torch.nn.Module
     arguments: Arguments = {}  # keyword arguments of the factory
     weights: Path | None = None  # .npz or .safetensors with the trained parameters
-    seed: int | None = Field(default=None, ge=0)  # of initial weights and training; the run's seed when absent
+    seed: Seed | None = None  # of initial weights and training; the run's seed when absent
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
@@ -264,7 +267,7 @@ class RetrainConfig(Table):
     methods: list[str] = ["nsga2"]  # whose fronts
     uniform: list[str] = []  # multipliers of uniform designs; "exact" is the exact one, "best" chooses as `designs` says
     validation_images: int | None = Field(default=None, ge=1)  # of the training part; a tenth of it when absent
-    seed: int | None = Field(default=None, ge=0)  # of order and augmentation; the run's seed when absent
+    seed: Seed | None = None  # of order and augmentation; the run's seed when absent
     device: Device = "cpu"  # that trains; figures of designs come from the CPU
     epochs: int = Field(default=10, ge=1)
     lr: float = Field(default=5e-3, gt=0)
@@ -279,9 +282,9 @@ class RetrainConfig(Table):
     step_factor: float = Field(default=0.1, gt=0, le=1)
     forward: Literal["tables", "noise"] = "tables"  # what training passes go through; figures always come from tables
     gradient: Literal["straight-through", "table-1d", "table-2d"] = "straight-through"
-    window: int = Field(default=16, ge=1)  # codes on each side over which gradients smooth the tables
+    window: int = Field(default=16, ge=1, le=127)  # codes on each side over which gradients smooth the tables
     distil: float = Field(default=0.0, ge=0, le=1)  # share of the loss that is distillation from the float network
-    temperature: float = Field(default=4.0, gt=0)
+    temperature: float = Field(default=4.0, gt=0, le=1000)
     keep: Literal["accuracy", "loss"] = "accuracy"  # on validation images: by which the best epoch is chosen
     patience: int | None = Field(default=None, ge=1)  # epochs without a better one that end the training
 
@@ -290,8 +293,8 @@ class RunConfig(Table):
     """One run."""
 
     name: str = Field(default="run", pattern=r"^\w[\w.-]{0,99}$")  # also names the run's folder
-    seed: int = Field(default=0, ge=0)  # of the searches, and of what comes before them unless that has its own
-    fixed_seed: int | None = Field(default=None, ge=0)  # of split, network, patches, noise: shared by runs of other seeds
+    seed: Seed = 0  # of the searches, and of what comes before them unless that has its own
+    fixed_seed: Seed | None = None  # of split, network, patches, noise: shared by runs of other seeds
     space: SpaceConfig = SpaceConfig()
     robustness: RobustnessConfig = RobustnessConfig()
     error_model: ErrorModelConfig = ErrorModelConfig()

@@ -11,8 +11,8 @@ import numpy as np
 
 from dse.exceptions import InputError
 from dse.space import SearchSpace
+from dse.types import LARGEST_SEED
 
-_LARGEST_SEED = 2**32 - 1  # of scikit-learn's k-means
 # budgets, what Python and a shell both call them, and how they run from the most accurate point to the cheapest
 _BUDGETS = (("loss_budgets_pp", "loss budgets", 1, "rising"), ("energy_budgets", "energy budgets", -1, "falling"))
 
@@ -54,8 +54,8 @@ class PointsRequest:
         for name, least in (("instances", 1), ("points", 1), ("evaluations", self.points), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
-        if self.seed > _LARGEST_SEED:
-            raise InputError(f"seed: expected at most {_LARGEST_SEED}, got {self.seed}")
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"seed: expected at most {LARGEST_SEED}, got {self.seed}")
         if self.loss_budgets_pp is not None and self.energy_budgets is not None:
             raise InputError("expected loss budgets or energy budgets, got both; leave one of them out")
         for name, said, sign, order in _BUDGETS:

@@ -16,7 +16,7 @@ from dse.operating_points._traces import BudgetTrace, battery, daily, steps
 from dse.places import check_place
 from dse.report import GovernorInfo, ServedLine, draw_governor, save
 from dse.run_folder import write_csv, write_json
-from dse.types import Floats
+from dse.types import LARGEST_SEED, Floats
 from dse.whole_files import whole_folder
 
 RESULT, TRACE, FIGURE, PAGE = "governor.json", "trace.csv", "governor", "README.md"
@@ -40,7 +40,8 @@ class Setting:
         seed: Of the trace, and of the order of the images.
 
     Raises:
-        InputError: The seed is below 0, there is no such trace or budget, or what the trace does not use is given.
+        InputError: The seed is not within 0 and 2^32 - 1, there is no such trace or budget, or what the trace does not use
+            is given.
     """
 
     trace: str
@@ -52,8 +53,8 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"seed: expected at least 0, got {self.seed}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"seed: expected 0..{LARGEST_SEED}, got {self.seed}")
         if self.trace not in ("steps", "daily", "battery"):
             raise InputError(f"trace: expected steps, daily or battery, got '{self.trace}'")
         if self.budget not in (None, "energy", "loss"):

@@ -35,7 +35,8 @@ from dse.status import open_study
 from dse.types import Floats, Population
 
 EXACT, OURS = "exact", "approximate"
-KEPT = (OURS, "joint")  # arms whose retrained weights are kept, of the first seed: those of our own search
+MAPPED = (OURS, "joint")  # arms whose assignments are drawn, of the first seed
+SMALL = ("resnet8",)  # networks small enough to keep the weights of all retrained designs of the first seed
 LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
 _RUN = ("network", "arm", "seed")
 _DESIGN = (
@@ -79,11 +80,32 @@ def gather(runs: Path, out: Path, earlier: Path) -> None:
     for name, rows in tables.items():
         write_csv(out / f"{name}.csv", (*_RUN, *_COLUMNS[name]), [list(row.values()) for row in rows])
     for (network, arm, seed), run in found.items():
-        if arm in KEPT and seed == "0":
+        if arm in MAPPED and seed == "0":
             for ending in ("png", "pdf"):
                 map_of = run.path / "figures" / f"assignments.{ending}"
                 shutil.copyfile(map_of, out / f"{network}-{arm}-assignments.{ending}")
-            keep_weights(run.path, out / RETRAINED / network / arm)
+    for row in tables["retrained"]:
+        made = found.get((str(row["network"]), str(row["arm"]), str(row["seed"])))
+        if made is not None and (place := weights_of(row)) is not None:
+            (out / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made.path / RETRAINED / str(row["design"]) / WEIGHTS, out / place)
+
+
+def strays(results: Path) -> list[Path]:
+    """Return the weights of designs that retrained.csv has no more."""
+    table = read_csv(results / "retrained.csv")
+    rows = (dict(zip(table.columns, row, strict=True)) for row in zip(*map(table.texts, table.columns), strict=True))
+    return sorted(set((results / RETRAINED).rglob("*.safetensors")) - {results / (weights_of(row) or "") for row in rows})
+
+
+def weights_of(row: Mapping[str, object]) -> Path | None:
+    """Return where the weights of a row of retrained.csv lie below the results; None where they are not kept.
+
+    Kept are those of the first seed: of our own searches, and of all others where the network is small.
+    """
+    if row["seed"] != "0" or not (row["network"] in SMALL or (row["arm"] in MAPPED and row["method"] == "nsga2")):
+        return None
+    return Path(RETRAINED) / str(row["network"]) / str(row["arm"]) / f"{row['design']}.safetensors"
 
 
 def which(folder: str) -> Which:
@@ -225,16 +247,6 @@ def last_stage(run: Path) -> tuple[str, ...]:
     """Return the designs that a run itself has retrained: others may lie beside them."""
     table = run / "retrained.csv"
     return read_csv(table).texts("design") if table.exists() else ()
-
-
-def keep_weights(run: Path, out: Path) -> None:
-    """Copy the weights that a run's retrained designs of our own search ended with; no others stay."""
-    names = [name for name in last_stage(run) if name.startswith("nsga2-")]
-    for old in set(out.glob("*.safetensors")) - {out / f"{name}.safetensors" for name in names}:
-        old.unlink()
-    for name in names:
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run / RETRAINED / name / WEIGHTS, out / f"{name}.safetensors")
 
 
 def facts_of(run: RunData) -> Iterator[list[object]]:

@@ -268,13 +268,14 @@ def main() -> None:
     model = quantized(config, workload)
     seen = trace(model, workload.parts.calibration.x, patches=config.error_model.patches, seed=SPACE_SEED)
     run = RobustnessSettings(**config.robustness.model_dump(exclude={"profile", "compare"}))
+    keys = [(steps, start, seed) for steps in sorted(given.steps) for start in given.starts for seed in given.seeds]
+    settings = [replace(run, steps=steps, sigma_initial=start) for steps, start, _ in keys]
     writable_folder(given.kept)
     out = writable_folder(given.out / given.network)
-    train, paths = workload.parts.train, {}
-    for steps in sorted(given.steps):
-        for start, seed in ((start, seed) for start in given.starts for seed in given.seeds):
-            settings = replace(run, steps=steps, sigma_initial=start)
-            paths[steps, start, seed] = learn(model, train, seen.op_counts, settings, seed, given.kept)
+    train = workload.parts.train
+    paths = {
+        key: learn(model, train, seen.op_counts, own, key[2], given.kept) for key, own in zip(keys, settings, strict=True)
+    }
     sigmas = {key: settled(path, run.sigma_max) for key, path in paths.items()}
     longest = np.array([sigma for key, sigma in sigmas.items() if key[0] == max(given.steps)])
     profiles = {"agn": RobustnessProfile(seen.names, longest.mean(axis=0))}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import targets
-from gather import EXACT, LEVELS, OURS
+from gather import EXACT, LEVELS, OURS, weights_of
 from series import SERIES, Cell, Cells, Row, by_seed, divergences_at, losses_at, rows_of, within
-from study import planned
+from study import HERE, planned
 
+import dse
 from dse.exceptions import InputError
 from dse.report import LOSS_LEVELS_PP
 from dse.types import Floats
@@ -40,12 +41,14 @@ bits.
 **What a loss is.** Against the exact 8-bit network of the same format as it was before any retraining, on all 10,000
 test images, in percentage points, ± the standard error of the paired difference.
 
-**Who chooses.** Float training saw 45,000 images; calibration, search and 2,488 validation images are others, and
-neither search nor training saw the latter. Without retraining a design is chosen by the loss that its divergence from
+**Who chooses.** Float training saw 45,000 images, others are {calibration} for calibration (of which {compensation}
+compensate), {search:,} on which searches score designs, and {validation:,} validation images, which neither search nor
+training saw. Without retraining a design is chosen by the loss that its divergence from
 the exact network on validation images lets expect, a retrained one by the loss that its cross-entropy there lets
 expect, as all epochs of all retrained designs of the network say together (isotonic regression). Test images choose
-nothing, so a loss may lie above its column (†). Beside it stands what the test images themselves would choose: the
-largest saving within each loss among the same designs, which is too favourable by the luck of the best of many.
+nothing, so a loss may lie above its column (†), and series differ in how far: below the tables stands by how much.
+Beside it stands what the test images themselves would choose: the largest saving within each loss among the same
+designs, which is too favourable by the luck of the best of many.
 
 **The series.** All searches of a network have the same evaluations, but for those said to have 1,000; all seeds share
 one network and one split, and later seeds take over what earlier ones had evaluated, which saves time and not budget.
@@ -56,6 +59,18 @@ profile, where its authors learn one for each strength of noise. In all other se
 reduced width, has in each layer the variant (operand order, clipped ranges, tuned weights) that the error model expects
 to lose least there: searches, matching and uniform designs choose circuits.
 """
+
+
+def head() -> str:
+    """Return what the page says before its tables, with the numbers of images that the study's configuration has."""
+    config = dse.load_config(HERE / "study.toml")
+    images = config.space.dataset
+    return HEAD.format(
+        calibration=images.calibration_images,
+        compensation=config.compensation.images,
+        search=images.search_images,
+        validation=images.validation_images,
+    )
 
 
 def cell_text(cells: Sequence[Cell | None], level: float) -> str:
@@ -82,9 +97,7 @@ def table(cells: Cells, network: str) -> Iterator[str]:
             yield f"| {label} | " + " | ".join(texts) + " |"
 
 
-def summary(
-    designs: Sequence[Row], retrained: Sequence[Row], epochs: Sequence[Row], level: float = 1.0
-) -> Iterator[str]:
+def summary(designs: Sequence[Row], retrained: Sequence[Row], epochs: Sequence[Row], level: float = 1.0) -> Iterator[str]:
     """Yield the table of the project's README: what each series saves within one loss on every network."""
     networks = sorted({row["network"] for row in designs}, key=by_family_and_depth)
     kinds = {"": within(designs, "loss_pp", [level]), ", retrained": within(retrained, "loss_pp", [level])}
@@ -129,8 +142,9 @@ def equal_energy(rows: Sequence[Row], network: str) -> Iterator[str]:
     yield "| approximate circuits less mixed precision | " + " | ".join(cells) + " |"
     yield ""
     for what, where in (
-        ("exact reduced widths, mixed over layers, lose less than approximate circuits", gap > 0),
-        ("approximate circuits lose less", gap < 0),
+        ("exact reduced widths, mixed over layers, lose less than approximate circuits", gap > error),
+        ("approximate circuits lose less", gap < -error),
+        ("no further apart than the standard error of the difference", np.abs(gap) <= error),
         ("not compared, where one of the two has no designs", np.isnan(gap)),
     ):
         at = ", ".join(f"{saving} %" for saving, holds in zip(SAVINGS, where, strict=True) if holds)
@@ -151,6 +165,34 @@ def at_savings(label: str, figures: Floats, digits: int) -> Iterator[str]:
         yield f"| {label} | " + " | ".join("–" if np.isnan(x) else f"{x:.{digits}f}" for x in figures) + " |"
 
 
+def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float = 2.0) -> Iterator[str]:
+    """Say by how much test losses exceed the losses that choose, in the mean of the designs that count in the tables."""
+    said = []
+    for series, label in SERIES.items():
+        seeds = by_seed(rows).get((network, series), {})
+        kept = [row for mine in seeds.values() for row in mine if least < float(row["loss_pp"]) <= most]
+        if kept:
+            above = np.mean([float(row["test_loss_pp"]) - float(row["loss_pp"]) for row in kept])
+            said.append(f"{label} {above:+.2f} ({len(kept)})")
+    if said:
+        yield ""
+        yield (
+            "By how many pp losses on test images exceed those that choose, in the mean of the designs expected to lose "
+            f"{least:g} to {most:g} pp (so many): {'; '.join(said)}. Designs share the test images, and with them the exact "
+            "network's luck."
+        )
+
+
+def kept_weights(rows: Sequence[Row], network: str) -> str:
+    """Say how many retrained networks can be evaluated again from the files."""
+    mine = [row for row in rows if row["network"] == network]
+    kept = sum(weights_of(row) is not None for row in mine)
+    return (
+        f"Weights of {kept} of the {len(mine)} retrained networks, of all seeds and with the exact ones, lie in "
+        "`retrained/`, where `verify.py` takes them from; `study.py` trains the others again."
+    )
+
+
 def diverging(rows: Sequence[Row], network: str) -> Iterator[str]:
     """Yield how far series diverge from the exact network at equal savings."""
     yield from at_savings_head()
@@ -168,8 +210,7 @@ def retrained_designs(rows: Sequence[Row], network: str) -> Iterator[str]:
     for (name, series), seeds in by_seed(mine).items():
         for row in sorted(seeds.get("0", []), key=lambda row: float(row["saving_percent"])) if name == network else ():
             loss, error, against, its = (
-                float(row[key])
-                for key in ("test_loss_pp", "test_se_pp", "against_retrained_pp", "against_retrained_se_pp")
+                float(row[key]) for key in ("test_loss_pp", "test_se_pp", "against_retrained_pp", "against_retrained_se_pp")
             )
             figures = f"{float(row['before_pp']):.2f} | {loss:.2f} ± {error:.2f} | {against:.2f} ± {its:.2f}"
             yield f"| {SERIES[series]} | {float(row['saving_percent']):.1f} | {figures} |"
@@ -211,15 +252,13 @@ def page(out: Path) -> str:
     Raises:
         InputError: They are not there.
     """
-    designs, retrained, epochs, runs = (
-        rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "epochs", "runs")
-    )
+    designs, retrained, epochs, runs = (rows_of(out / f"{name}.csv") for name in ("designs", "retrained", "epochs", "runs"))
     if not designs or not runs:
         raise InputError(f"{out}: expected designs.csv and runs.csv, got none; gather them from runs (without --page-only)")
     lines = [
         "# CIFAR-10 (JPEG): savings within a loss, without and with retraining",
         "",
-        HEAD,
+        head(),
         "## What was to be reached",
         "",
         *targets.table(designs, retrained),
@@ -266,6 +305,7 @@ def sections(
     """Yield what the page says of one network."""
     yield from ("", "Without retraining, chosen by validation images:", "")
     yield from table(within(designs, "loss_pp"), network)
+    yield from offsets(designs, network)
     yield from joint_share(designs, network)
     yield from ("", "The same, on the test images themselves:", "", *table(within(designs, "test_loss_pp"), network))
     if at_equal := list(equal_energy(designs, network)):
@@ -277,7 +317,9 @@ def sections(
         alike = "" if shorter else ", the same training for all"
         yield from ("", f"Retrained designs of the first seed{alike}:", "")
         yield from retrained_designs(retrained, network)
+        yield from ("", kept_weights(retrained, network))
         yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
+        yield from offsets(retrained, network)
         yield from ("", "The same, on the test images themselves:", "", *table(within(retrained, "test_loss_pp"), network))
         if at_equal := list(equal_energy(retrained, network)):
             yield from ("", "Loss in pp at equal energy with retraining, between the few designs retrained:", "", *at_equal)
@@ -313,11 +355,14 @@ def beside(rows: Sequence[Row], network: str) -> Iterator[str]:
         "wires and memories narrower as well, which the model does not count."
     )
     budgets = {row["arm"]: row["evaluations"] for row in mine}
-    yield f"- Evaluations of each search, by arm: {', '.join(f'{arm} {count}' for arm, count in budgets.items())}."
+    sizes = sorted({row["population"] for row in mine})
+    said = ", ".join(f"{arm} {count}" for arm, count in budgets.items())
+    yield f"- Evaluations of each search, by arm: {said}; populations of {', '.join(sizes)}."
     for row in (row for row in mine if row["minutes"]):
         yield (
             f"- Arm {row['arm']}, seed {row['seed']}: {row['minutes']} minutes with trace, profile, search and all scores, "
             f"without retraining ({row['jobs']} x {row['threads']} threads)."
         )
     commits = sorted({row["commit"][:7] for row in mine})
-    yield f"- {', '.join(sorted({row['cpu'] for row in mine}))}; commits {', '.join(commits)}."
+    machines = sorted({f"{row['cpu']}, {row['jobs']} x {row['threads']} threads" for row in mine})
+    yield f"- {'; '.join(machines)}; commits {', '.join(commits)}."

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from gather import OURS, gather
+from gather import OURS, gather, strays
 from savings_page import page, summary
 from series import DRAWN, column, rows_of
 
@@ -58,6 +58,8 @@ def main() -> None:
             new.mkdir()
             gather(given.runs, new, out)
             shutil.copytree(new, out, dirs_exist_ok=True)
+        for path in strays(out):
+            path.unlink()
     text = page(given.out)
     draw(given.out)
     (given.out / "README.md").write_text(text, encoding="utf-8")

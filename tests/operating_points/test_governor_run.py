@@ -96,7 +96,7 @@ def test_files_say_what_is_printed(tmp_path: Path) -> None:
 
 
 def test_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="seed: expected at least 0, got -1"):
+    with pytest.raises(InputError, match="seed: expected 0..4294967295, got -1"):
         Setting("daily", seed=-1)
     with pytest.raises(InputError, match="trace: expected steps, daily or battery, got 'night'"):
         Setting("night")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -157,10 +158,27 @@ def test_other_images_or_weights_have_another_file(tmp_path: Path) -> None:
     shorter, moved = Part(train.x[:-1], train.y[:-1]), quantised()
     with torch.no_grad():
         next(moved.parameters()).mul_(1.01)
-    for model, part in ((quantised(), train), (quantised(), shorter), (moved, train)):
+    fewer = Part(validation.x[:-1], validation.y[:-1])
+    for model, *both in (
+        (quantised(), train, validation),
+        (quantised(), shorter, validation),
+        (quantised(), train, fewer),
+        (moved, train, validation),
+    ):
         with pytest.raises(Killed):
-            retrain(model, everywhere(), part, validation, QUICK, seed=0, cache_dir=tmp_path, progress=killed_after(1))
-    assert len(list(tmp_path.iterdir())) == 3
+            retrain(model, everywhere(), *both, QUICK, seed=0, cache_dir=tmp_path, progress=killed_after(1))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_another_teacher_has_another_file(tmp_path: Path) -> None:
+    other = copy.deepcopy(trained())
+    with torch.no_grad():
+        next(other.parameters()).mul_(1.01)
+    for teacher in (trained(), other):
+        with pytest.raises(Killed):
+            settings = replace(QUICK, distil=0.5)
+            retrained(settings, teacher=teacher, cache_dir=tmp_path, progress=killed_after(1))
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_damaged_file_is_trained_anew(tmp_path: Path) -> None:
@@ -212,6 +230,18 @@ def test_distillation_is_hintons_loss() -> None:
         kl = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
         expected += (0.7 * -math.log(torch.softmax(given[i], 0)[y[i]]) + 0.3 * 4 * kl) / 5
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_teacher_teaches_what_it_says_at_inference_and_stays_as_it_is() -> None:
+    teacher = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3)).train()
+    generator = torch.Generator().manual_seed(3)
+    x, given = (torch.randn(5, width, generator=generator) for width in (4, 3))
+    found = distillation(teacher, RetrainSettings(distil=1.0, temperature=2.0))(x, given, torch.zeros(5, dtype=torch.long))
+    assert teacher.training and not teacher[0].running_mean.any()
+    with torch.no_grad():
+        wanted = (teacher.eval()(x) / 2).softmax(1)
+    expected = 4 * nn.functional.kl_div((given / 2).log_softmax(1), wanted, reduction="batchmean")
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_distillation_alone_learns_from_the_teacher_whatever_the_labels() -> None:
