@@ -236,7 +236,7 @@ def _dataset(config: DatasetConfig, seed: int) -> Dataset:
     if config.name is not None:
         if config.name not in DATASETS:
             raise InputError(f"space.dataset.name: {unknown_name('data set', config.name, DATASETS)}")
-        with under("space."):
+        with under("space: "):
             return load_dataset(
                 config.name,
                 data_root=config.data_root,

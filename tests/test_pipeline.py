@@ -359,6 +359,8 @@ def test_the_callers_network_is_left_as_it_is() -> None:
         ({"space__layers": {"exclude": ["*"]}}, "no approximable layer"),
         ({"space__dataset": {"name": "digits", "search_images": 100000}}, "space.dataset.search_images"),
         ({"space__dataset": {"name": "digits", "validation_images": 100000}}, "space.dataset.validation_images: expected 1"),
+        ({"space__dataset": {"name": "npz", "path": "nowhere.npz"}}, "space: nowhere.npz: no such file"),
+        ({"space__dataset": {"name": "npz"}}, "space: dataset.path: not set"),
         ({"search__methods": ["exhaustive"]}, "search.methods: exhaustive"),
         ({"space__multipliers": {"library": "nowhere"}}, "space.multipliers: "),
         ({"space__model": {"factory": "nowhere.to:be_found"}}, "space.model.factory"),
