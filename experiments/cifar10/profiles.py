@@ -161,8 +161,9 @@ def page(
     rows: Sequence[Mapping[str, float]],
     ranks: Sequence[Sequence[object]],
     layers: Mapping[str, Sequence[float]],
+    images: int,
 ) -> str:
-    """Return the README of the results."""
+    """Return the README of the results, learned on so many training images."""
     last = max((i for i, row in enumerate(rows) if not row["converged"]), default=-1)
     converged = int(rows[last + 1]["steps"]) if last + 1 < len(rows) else None
     said = f"That is so from {converged} steps on." if converged else "None of these numbers of steps reached that."
@@ -171,8 +172,9 @@ def page(
         f"# Robustness profiles of {given.network}",
         "",
         f"Written by `python experiments/cifar10/profiles.py --network {given.network}`. CIFAR-10 (JPEG).",
-        f"{len(layers)} layers; noise learned with lambda {settings.strength}, sigma at most {settings.sigma_max},",
-        f"batches of {settings.batch_size}, Adam from {settings.lr} along a cosine to 0, trained: {settings.train}.",
+        f"{len(layers)} layers; noise learned on {images:,} training images with lambda {settings.strength}, sigma at most",
+        f"{settings.sigma_max}, batches of {settings.batch_size}, Adam from {settings.lr} along a cosine to 0, trained: "
+        f"{settings.train}.",
         "",
         "## How many steps it takes",
         "",
@@ -295,7 +297,7 @@ def main() -> None:
     draw(paths, seen.names, profiles_info(out / "profiles.csv"), given.network, out)
     costs = {name: profiles[name].noise_cost(seen.op_counts) for name in ("fisher", "sweep")}
     layers = dict(zip(seen.names, by_layer(list(longest), costs, seen.op_counts, run), strict=True))
-    text = page(given, run, rows, ranks, layers)
+    text = page(given, run, rows, ranks, layers, len(train.x))
     (out / "README.md").write_text(text, encoding="utf-8")
     print(text)
 
