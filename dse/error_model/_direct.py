@@ -14,6 +14,7 @@ from dse.types import Floats
 
 
 def direct(layer: LayerTrace, products: Products) -> list[Cell]:
+    """Return mean and std over the sampled outputs of all channels, and each channel's error and regression."""
     patches = torch.from_numpy(layer.patches)
     sums = products.exact_sums(layer, patches)
     outputs = _exact_outputs(layer, sums.numpy(), products.w_values)

@@ -14,6 +14,7 @@ _FIELDS_AT_ONCE = 4096  # histograms of 256 doubles each: 8 MiB
 
 
 def global_model(layer: LayerTrace, products: Products) -> list[Cell]:
+    """K independent errors, each drawn from one pair of histograms: `K mu` and `sqrt(K) s` (single-distribution case)."""
     cells = []
     for error in products.errors():
         first, second = _weight_moments(layer, error)

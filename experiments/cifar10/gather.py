@@ -91,11 +91,10 @@ def gather(runs: Path, out: Path, earlier: Path) -> None:
             shutil.copyfile(made.path / RETRAINED / str(row["design"]) / WEIGHTS, out / place)
 
 
-def strays(results: Path) -> list[Path]:
-    """Return the weights of designs that retrained.csv has no more."""
-    table = read_csv(results / "retrained.csv")
-    rows = (dict(zip(table.columns, row, strict=True)) for row in zip(*map(table.texts, table.columns), strict=True))
-    return sorted(set((results / RETRAINED).rglob("*.safetensors")) - {results / (weights_of(row) or "") for row in rows})
+def strays(results: Path, retrained: Iterable[Mapping[str, object]]) -> list[Path]:
+    """Return the weights below the results that belong to none of the rows of retrained.csv."""
+    wanted = {results / place for row in retrained if (place := weights_of(row)) is not None}
+    return sorted(set((results / RETRAINED).rglob("*.safetensors")) - wanted)
 
 
 def weights_of(row: Mapping[str, object]) -> Path | None:

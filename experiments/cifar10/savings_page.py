@@ -167,9 +167,9 @@ def at_savings(label: str, figures: Floats, digits: int) -> Iterator[str]:
 
 def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float = 2.0) -> Iterator[str]:
     """Say by how much test losses exceed the losses that choose, in the mean of the designs that count in the tables."""
-    said = []
+    said, found = [], by_seed(rows)
     for series, label in SERIES.items():
-        seeds = by_seed(rows).get((network, series), {})
+        seeds = found.get((network, series), {})
         kept = [row for mine in seeds.values() for row in mine if least < float(row["loss_pp"]) <= most]
         if kept:
             above = np.mean([float(row["test_loss_pp"]) - float(row["loss_pp"]) for row in kept])
@@ -183,10 +183,10 @@ def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float =
         )
 
 
-def kept_weights(rows: Sequence[Row], network: str) -> str:
+def kept_weights(rows: Sequence[Row], network: str, out: Path) -> str:
     """Say how many retrained networks can be evaluated again from the files."""
     mine = [row for row in rows if row["network"] == network]
-    kept = sum(weights_of(row) is not None for row in mine)
+    kept = sum((place := weights_of(row)) is not None and (out / place).exists() for row in mine)
     return (
         f"Weights of {kept} of the {len(mine)} retrained networks, of all seeds and with the exact ones, lie in "
         "`retrained/`, where `verify.py` takes them from; `study.py` trains the others again."
@@ -277,7 +277,7 @@ def page(out: Path) -> str:
         *(f"| {' | '.join(row)} |" for row in PUBLISHED),
     ]
     for network in sorted({row["network"] for row in designs}, key=by_family_and_depth):
-        lines += ["", f"## {network}", *sections(network, designs, retrained, epochs, runs)]
+        lines += ["", f"## {network}", *sections(network, designs, retrained, epochs, runs, out)]
         lines += ["", f"![savings of {network}]({network}.png)"]
         for path in sorted(out.glob(f"{network}-*-assignments.png")):
             arm = path.name.removeprefix(f"{network}-").removesuffix("-assignments.png")
@@ -300,7 +300,12 @@ def not_run(runs: Sequence[Row]) -> Iterator[str]:
 
 
 def sections(
-    network: str, designs: Sequence[Row], retrained: Sequence[Row], epochs: Sequence[Row], runs: Sequence[Row]
+    network: str,
+    designs: Sequence[Row],
+    retrained: Sequence[Row],
+    epochs: Sequence[Row],
+    runs: Sequence[Row],
+    out: Path,
 ) -> Iterator[str]:
     """Yield what the page says of one network."""
     yield from ("", "Without retraining, chosen by validation images:", "")
@@ -317,7 +322,7 @@ def sections(
         alike = "" if shorter else ", the same training for all"
         yield from ("", f"Retrained designs of the first seed{alike}:", "")
         yield from retrained_designs(retrained, network)
-        yield from ("", kept_weights(retrained, network))
+        yield from ("", kept_weights(retrained, network, out))
         yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
         yield from offsets(retrained, network)
         yield from ("", "The same, on the test images themselves:", "", *table(within(retrained, "test_loss_pp"), network))

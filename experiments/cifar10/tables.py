@@ -58,7 +58,7 @@ def main() -> None:
             new.mkdir()
             gather(given.runs, new, out)
             shutil.copytree(new, out, dirs_exist_ok=True)
-        for path in strays(out):
+        for path in strays(out, rows_of(out / "retrained.csv")):
             path.unlink()
     text = page(given.out)
     draw(given.out)

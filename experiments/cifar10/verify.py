@@ -3,7 +3,7 @@
     python experiments/cifar10/verify.py [--networks resnet8 ...] [--arms approximate ...] [--designs 5]
         --set space.dataset.path=CIFAR10.npz --set space.multipliers.library=EVOAPPROX
 
-So many designs of each network and arm, spread over designs.csv, and all retrained ones whose weights are to lie there. A
+So many designs of each network and arm, spread over designs.csv, and all retrained ones whose weights lie there. A
 loss may be off by one image, an energy in the last digits. The page is written anew and compared: all it says is of the
 files beside it. What validation images say, which chooses, is not evaluated again. Exit code 1 where something differs.
 """
@@ -88,7 +88,7 @@ def compared(
     for row in designs:
         yield found(row)
     for row in of(rows_of(given.results / "retrained.csv"), network.name, arm.name):
-        if (place := weights_of(row)) is not None:
+        if (place := weights_of(row)) is not None and (given.results / place).exists():
             yield found(row, given.results / place)
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     said = given.results / "README.md"
     different = int(not said.exists() or said.read_text(encoding="utf-8") != page(given.results))
     print(f"{said}: {'DIFFERENT from' if different else 'is'} what the files beside it say", flush=True)
-    for path in strays(given.results):
+    for path in strays(given.results, rows_of(given.results / "retrained.csv")):
         different += 1
         print(f"{path}: belongs to no row of retrained.csv: DIFFERENT", flush=True)
     verified = 0

@@ -211,6 +211,18 @@ def test_whose_weights_are_kept() -> None:
     assert not any(kept(network, "approximate", "1", "nsga2") for network in ("resnet8", "resnet20"))
 
 
+def test_the_page_counts_the_weights_that_lie_there(tmp_path: Path) -> None:
+    rows = [row("approximate", seed, 80, 0.9, 0.5, design=f"nsga2-{seed}") for seed in (0, 1)]
+    rows += [row("widths", 0, 80, 0.9, 0.5), row("approximate", 0, 80, 0.9, 0.5, network="resnet20")]
+    assert "Weights of 0 of the 3 retrained networks" in savings_page.kept_weights(rows, "resnet8", tmp_path)
+    place = gather.weights_of(rows[0])
+    assert place is not None
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).touch()
+    assert "Weights of 1 of the 3 retrained networks" in savings_page.kept_weights(rows, "resnet8", tmp_path)
+    assert gather.strays(tmp_path, rows) == [] and gather.strays(tmp_path, rows[1:]) == [tmp_path / place]
+
+
 def test_test_losses_are_held_against_those_that_choose() -> None:
     rows = [
         *(row("approximate", seed, 60, chosen_by, test) for seed, chosen_by, test in ((0, 0.2, 0.3), (1, 2.0, 2.3))),
@@ -230,7 +242,7 @@ def test_networks_stand_by_family_and_depth_with_every_baseline_that_is_committe
     assert {path.stem for path in folder.glob("*.json")} == set(names)
 
 
-def test_arms_that_were_trained_for_fewer_epochs_are_named() -> None:
+def test_arms_that_were_trained_for_fewer_epochs_are_named(tmp_path: Path) -> None:
     epochs = [
         {"network": network, "arm": arm, "epoch": str(epoch)}
         for network, arm, count in (("resnet8", "approximate", 8), ("resnet8", "widths", 1), ("resnet20", "widths", 3))
@@ -243,4 +255,4 @@ def test_arms_that_were_trained_for_fewer_epochs_are_named() -> None:
     assert list(savings_page.summary(rows, rows, epochs))[-1] == said
     more = {"test_divergence": "0.1", "before_pp": "1", "against_retrained_pp": "0", "against_retrained_se_pp": "0"}
     rows = [{**rows[0], **more}]
-    assert said in list(savings_page.sections("resnet8", rows, rows, epochs, []))
+    assert said in list(savings_page.sections("resnet8", rows, rows, epochs, [], tmp_path))
