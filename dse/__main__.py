@@ -92,8 +92,8 @@ def run(
     if overwrite and go_on:
         raise InputError("--overwrite and --go-on: expected one of them")
     with _kept(out):
+        from dse.execution import Execution
         from dse.memory import keep_freed_memory
-        from dse.pipeline import Execution
         from dse.pipeline import run as run_pipeline
         from dse.progress import ProgressDisplay
         from dse.study import check_place
@@ -123,8 +123,8 @@ def resume(run_folder: Path, budget: int | None, **execution: Any) -> None:
     The outcome is that of a run that was never interrupted. Several processes may resume one run at once and share its work.
     """
     with _kept(run_folder):
+        from dse.execution import Execution
         from dse.memory import keep_freed_memory
-        from dse.pipeline import Execution
         from dse.pipeline import resume as resume_pipeline
         from dse.progress import ProgressDisplay
 

@@ -34,6 +34,7 @@ def qos() -> None:
 )
 @click.option("--evaluations", type=int, default=300, show_default=True, help="Distinct designs simulated, at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Designs simulated at a time.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier operating points in that folder.")
 def choose(
@@ -45,6 +46,7 @@ def choose(
     method: Any,
     evaluations: int,
     seed: int,
+    jobs: int,
     out: Path,
     overwrite: bool,
 ) -> None:
@@ -63,7 +65,9 @@ def choose(
     request = PointsRequest(instances, points, losses, energies, evaluations, seed)
     keep_freed_memory()
     with ProgressDisplay() as display:
-        found = choose_run(run_folder, request, out, method=method, overwrite=overwrite, display=display)
+        found = choose_run(
+            run_folder, request, out, method=method, overwrite=overwrite, jobs=jobs, display=display
+        )
     click.echo(f"instances {', '.join(found.instances)}")
     for o, name in enumerate(found.points.names):
         losses_pp = ", ".join(f"{part} {values[o]:.2f} pp" for part, values in found.points.loss_pp.items())

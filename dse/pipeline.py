@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from dse.config import RunConfig
 from dse.error_model import agreement
 from dse.evaluator import TEST, VALIDATION
 from dse.exceptions import InputError
-from dse.executors import open_executor
+from dse.execution import Execution, open_figures
 from dse.fidelity import TOP
 from dse.inputs import Inputs, load_inputs, require_device
 from dse.manifest import energy_figures, identity, manifest
@@ -34,7 +32,7 @@ from dse.search import ByCircuit, Checked, History, make_search, run_search
 from dse.search_progress import SearchProgress
 from dse.status import open_study
 from dse.store import StudyFile
-from dse.stored import StoredFigures, check_figures
+from dse.stored import StoredFigures
 from dse.study import (
     begin,
     check_place,
@@ -47,23 +45,6 @@ from dse.study import (
     take_over,
 )
 from dse.workload import load_factory
-
-_DASK_JOBS = 16  # designs handed out at a time where a scheduler knows how many workers there are
-
-
-@dataclass(frozen=True)
-class Execution:
-    """Where designs are evaluated; no result depends on it.
-
-    Args:
-        jobs: Designs at a time, each in a process of its own when more than one.
-        scheduler: Address of a Dask scheduler whose workers evaluate (extra `[dask]`), instead of `jobs`.
-        known: Folders of other runs. What they have evaluated on an equal network, data and library is taken over.
-    """
-
-    jobs: int = 1
-    scheduler: str | None = None
-    known: Sequence[str | Path] = ()
 
 
 def run(
@@ -234,32 +215,6 @@ def explore(prepared: Prepared, study: StudyFile, execution: Execution, display:
         manifest=manifest(prepared, known_by, jobs=execution.jobs),
         factors=factors,
     )
-
-
-@contextmanager
-def open_figures(
-    prepared: Prepared, study: StudyFile, execution: Execution, display: ProgressDisplay | None = None
-) -> Iterator[Callable[[str], StoredFigures]]:
-    """Yield what gives the figures of designs at each fidelity, from the study or from an evaluation.
-
-    The display shows how far evaluations have come but for those that searches ask for, which show it themselves.
-    """
-    workers = execution.jobs if execution.scheduler is None else _DASK_JOBS
-    with open_executor(
-        prepared.factory,
-        jobs=execution.jobs,
-        scheduler=execution.scheduler,
-        timeout_s=prepared.inputs.config.search.timeout_s,
-        check=check_figures,
-    ) as executor:
-
-        @cache
-        def stored(fidelity: str) -> StoredFigures:
-            progress = display.update if display is not None and fidelity != TOP else None
-            evaluator = prepared.evaluator_of(fidelity)
-            return StoredFigures(study, executor, fidelity=fidelity, evaluator=evaluator, workers=workers, progress=progress)
-
-        yield stored
 
 
 def _scorer(figures: Callable[[str], StoredFigures], prepared: Prepared) -> tuple[Scorer, dict[str, float]]:

@@ -18,9 +18,9 @@ import numpy as np
 
 import dse
 from dse.exceptions import ending
+from dse.execution import Execution
 from dse.outcome import Outcome
 from dse.pareto import hypervolume_curve
-from dse.pipeline import Execution
 from dse.run_folder import hardware, write_csv
 
 HERE = Path(__file__).resolve().parent

@@ -14,9 +14,9 @@ import numpy as np
 
 import dse
 from dse.exceptions import ending
+from dse.execution import Execution
 from dse.memory import keep_freed_memory
 from dse.pareto import hypervolume_curve
-from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
 from dse.run_folder import hardware, write_csv
 

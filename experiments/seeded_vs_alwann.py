@@ -14,8 +14,8 @@ from pathlib import Path
 import dse
 from dse.comparison import check_out, compare_runs, summary, write_comparison
 from dse.exceptions import ending
+from dse.execution import Execution
 from dse.memory import keep_freed_memory
-from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
 
 HERE = Path(__file__).resolve().parent

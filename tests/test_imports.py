@@ -29,6 +29,7 @@ ORDER = (
     ("search", "evaluator"),
     ("scoring", "inputs", "stored", "study", "search_progress"),
     ("preparation", "exports"),
+    ("execution",),
     ("climb", "manifest", "retrain"),
     ("operating_points",),
     ("outcome", "catalogue", "multiplier_catalogue", "catalogue_page", "doctor"),

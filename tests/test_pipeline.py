@@ -406,7 +406,7 @@ def test_compensation_changes_losses_and_neither_energy_nor_the_exact_network(tm
     wanted = {"compensation__methods": ["affine", "moments"], "compensation__images": 32}
     config = smoke(**wanted)
     outcome = dse.run(config, out=tmp_path / "run")
-    parallel = dse.run(config, out=tmp_path / "parallel", execution=dse.pipeline.Execution(jobs=2))
+    parallel = dse.run(config, out=tmp_path / "parallel", execution=dse.execution.Execution(jobs=2))
     assert outcome.metrics["baselines"] == plain.metrics["baselines"]
     uniform, before = outcome.uniform, plain.uniform
     assert (uniform.rel_energy == before.rel_energy).all()

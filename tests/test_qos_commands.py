@@ -23,6 +23,7 @@ from dse.operating_points import PointsRequest, choose_run, open_points, point_a
 from dse.operating_points._choice_run import SearchFigures
 from dse.preparation import prepare
 from dse.progress import ProgressDisplay
+from dse.status import open_study
 from dse.store import StudyFile
 from dse.stored import StoredFigures
 from dse.types import Floats, Population
@@ -266,6 +267,18 @@ def test_an_interrupted_choice_goes_on(here: Path, monkeypatch: pytest.MonkeyPat
     assert sum(simulated) == needed
     whole, parts = (files(here / f"{method}-of-{name}") for name in ("whole", "parts"))
     assert parts.pop("points.json") == whole.pop("points.json").replace(b"whole", b"parts") and parts == whole
+
+
+def test_two_processes_choose_the_same_points(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("--instances", 2, "--points", 2, "--evaluations", 20, "--seed", 2)
+    for name, more in (("one", ()), ("two", ("--jobs", 2))):
+        shutil.copytree("done", name)
+        assert call(monkeypatch, "qos", "choose", name, *command, *more, "--out", f"of-{name}") == 0
+    with open_study(Path("two")) as study:
+        workers = {e.worker for e in study.evaluations("lut")}
+    assert len(workers) > 1, "nothing was simulated beside the run's own process"
+    one, two = (files(here / f"of-{name}") for name in ("one", "two"))
+    assert two.pop("points.json") == one.pop("points.json").replace(b"/one", b"/two") and two == one
 
 
 def test_a_bundle_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

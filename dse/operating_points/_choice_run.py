@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dse.exceptions import InputError
-from dse.executors import SerialExecutor
+from dse.execution import Execution, open_figures
 from dse.fidelity import TOP
 from dse.nn.datasets import Dataset, Part
 from dse.nn.training import right_answers
@@ -29,7 +29,7 @@ from dse.preparation import Prepared
 from dse.progress import ProgressDisplay
 from dse.report import RunData, load_run
 from dse.status import open_study
-from dse.stored import StoredFigures, check_figures
+from dse.stored import StoredFigures
 from dse.types import Floats, Population
 
 Method = Literal["ours", "published"]
@@ -43,6 +43,7 @@ def choose_run(
     *,
     method: Method = "ours",
     overwrite: bool = False,
+    jobs: int = 1,
     model: nn.Module | None = None,
     dataset: Dataset | None = None,
     display: ProgressDisplay | None = None,
@@ -59,6 +60,7 @@ def choose_run(
         out: Folder to write.
         method: `ours` or `published`.
         overwrite: Replace earlier operating points there.
+        jobs: Designs simulated at a time, each in a process of its own when more than one; no result depends on it.
         model, dataset: As they were handed to `dse.run`.
         display: Shows progress; silent when None.
 
@@ -74,9 +76,8 @@ def choose_run(
     prepared = prepare_run(run, model=model, dataset=dataset, display=display)
     place = os.path.relpath(folder.resolve(), out.resolve())
     facts = {"run_folder": place, "method": method, "request": _plain(request)}
-    with open_study(folder) as study, SerialExecutor(prepared.factory, check=check_figures) as executor:
-        known = StoredFigures(study, executor, fidelity=TOP, evaluator=prepared.evaluator_of(TOP))
-        evaluate = SearchFigures(known, display, request.evaluations)
+    with open_study(folder) as study, open_figures(prepared, study, Execution(jobs=jobs)) as figures:
+        evaluate = SearchFigures(figures(TOP), display, request.evaluations)
         display.start("choose operating points")
         found = METHODS[method](prepared.space, prepared.guidance, request, evaluate)
         display.start("score operating points")

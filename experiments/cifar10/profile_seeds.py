@@ -20,6 +20,7 @@ from scipy.stats import wilcoxon
 
 import dse
 from dse.exceptions import InputError, ending
+from dse.execution import Execution, open_figures
 from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
@@ -27,7 +28,6 @@ from dse.matching import matching_sweep, sensitivity, tolerances
 from dse.memory import keep_freed_memory
 from dse.objectives import Study
 from dse.pareto import hypervolume, hypervolume_curve
-from dse.pipeline import Execution, open_figures
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.report import Band, BandInfo, draw_bands, save

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import dse
 from dse.exceptions import ending
+from dse.execution import Execution
 from dse.memory import keep_freed_memory
-from dse.pipeline import Execution
 from dse.progress import ProgressDisplay
 from dse.run_folder import STUDY
 

@@ -25,6 +25,7 @@ import dse
 from dse.config import RetrainConfig, RunConfig
 from dse.evaluator import TEST
 from dse.exceptions import InputError, ending, under
+from dse.execution import Execution, open_figures
 from dse.fidelity import TOP
 from dse.inputs import load_inputs
 from dse.manifest import identity
@@ -44,7 +45,6 @@ from dse.operating_points import (
 )
 from dse.paired import Right, paired_difference
 from dse.pareto import hypervolume
-from dse.pipeline import Execution, open_figures
 from dse.preparation import Prepared, prepare
 from dse.progress import ProgressDisplay
 from dse.retrain import retrain_parts, retrain_settings

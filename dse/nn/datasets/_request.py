@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.exceptions import InputError
+from dse.types import LARGEST_SEED
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,5 @@ class Request:
     image_size: int | None  # pixels to resize to
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed: expected 0 .. 2^32 - 1, got {self.seed}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"seed: expected 0..{LARGEST_SEED}, got {self.seed}")
