@@ -65,9 +65,7 @@ def choose(
     request = PointsRequest(instances, points, losses, energies, evaluations, seed)
     keep_freed_memory()
     with ProgressDisplay() as display:
-        found = choose_run(
-            run_folder, request, out, method=method, overwrite=overwrite, jobs=jobs, display=display
-        )
+        found = choose_run(run_folder, request, out, method=method, overwrite=overwrite, jobs=jobs, display=display)
     click.echo(f"instances {', '.join(found.instances)}")
     for o, name in enumerate(found.points.names):
         losses_pp = ", ".join(f"{part} {values[o]:.2f} pp" for part, values in found.points.loss_pp.items())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dse.exceptions import InputError
-from experiments.cifar10 import gather, savings_page, series, study, targets
+from experiments.cifar10 import gather, savings_page, savings_tables, series, study, targets
 
 
 def row(
@@ -33,12 +33,12 @@ def test_validation_images_choose_and_test_images_count() -> None:
         row("approximate", 1, 50, 0.3, 0.3),
         row("approximate", 1, 66, 0.6, 0.7),
     ]
-    head, _, line = savings_page.table(series.within(rows, "loss_pp"), "resnet8")
+    head, _, line = savings_tables.table(series.within(rows, "loss_pp"), "resnet8")
     at = dict(zip(cells(head), cells(line), strict=True))
     assert at["≤ 0.3 pp"] == "**50.0** at 0.30 ± 0.10, 1 of 2 seeds"
     assert at["≤ 0.5 pp"] == "**55.0** (50.0..60.0, 2 seeds) at 0.60 ± 0.10 †"
     assert at["≤ 1 pp"] == "**68.0** (66.0..70.0, 2 seeds) at 0.55 ± 0.10"
-    *_, line = savings_page.table(series.within(rows, "test_loss_pp"), "resnet8")
+    *_, line = savings_tables.table(series.within(rows, "test_loss_pp"), "resnet8")
     assert dict(zip(cells(head), cells(line), strict=True))["≤ 0.5 pp"].startswith("**60.0** (50.0..70.0, 2 seeds) at 0.35")
 
 
@@ -53,7 +53,7 @@ def test_equal_energy_lies_between_neighbours_on_the_front() -> None:
         row("widths", 0, 50, 0.1, 0.5),
         row("widths", 0, 70, 0.2, 0.5),
     ]
-    head, _, ours, mixed, gap, _, worse, better, alike, untold, *_ = savings_page.equal_energy(rows, "resnet8")
+    head, _, ours, mixed, gap, _, worse, better, alike, untold, *_ = savings_tables.equal_energy(rows, "resnet8")
     at = {name: i for i, name in enumerate(cells(head))}
     assert cells(ours)[at["60 %"]] == "0.40" and cells(ours)[at["70 %"]] == "–"  # (0.4 + 0.4) / 2; seed 0 ends at 65 %
     assert [cells(mixed)[at[name]] for name in ("50 %", "60 %", "70 %", "75 %")] == ["0.50", "0.50", "0.50", "–"]
@@ -63,10 +63,10 @@ def test_equal_energy_lies_between_neighbours_on_the_front() -> None:
     assert untold.startswith("- not compared") and "50 %, 70 %, 75 %" in untold
     for apart, line in ((0.13, 6), (-0.13, 7)):  # within 0.1 * sqrt(2), beyond 0.05 * sqrt(2)
         moved = [row("approximate", 0, saving, saving / 100, 0.5 + apart) for saving in (50, 70)]
-        lists = list(savings_page.equal_energy([*moved, *rows[-2:]], "resnet8"))
+        lists = list(savings_tables.equal_energy([*moved, *rows[-2:]], "resnet8"))
         assert [lists[at].endswith("50 %, 60 %, 70 %") for at in (6, 7, 8)] == [False, False, True]
         surer = [{**one, "test_se_pp": "0.05"} for one in [*moved, *rows[-2:]]]
-        assert list(savings_page.equal_energy(surer, "resnet8"))[line].endswith("50 %, 60 %, 70 %")
+        assert list(savings_tables.equal_energy(surer, "resnet8"))[line].endswith("50 %, 60 %, 70 %")
 
 
 def test_divergence_is_read_off_the_same_front() -> None:
@@ -77,13 +77,13 @@ def test_divergence_is_read_off_the_same_front() -> None:
         row("approximate", 1, 50, 0.2, 0.3, test_divergence=0.004),
         row("approximate", 1, 70, 0.5, 0.8, test_divergence=0.008),
     ]
-    head, _, ours = savings_page.diverging([*rows, row("widths", 0, 60, 1, 1, network="resnet20")], "resnet8")
+    head, _, ours = savings_tables.diverging([*rows, row("widths", 0, 60, 1, 1, network="resnet20")], "resnet8")
     at = dict(zip(cells(head), cells(ours), strict=True))
     assert at["60 %"] == "4.0" and at["50 %"] == at["70 %"] == "–"  # (2 + 6) / 2; a seed ends elsewhere
 
 
 def test_there_is_no_comparison_without_reduced_widths() -> None:
-    assert list(savings_page.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
+    assert list(savings_tables.equal_energy([row("approximate", 0, 65, 0.5, 0.9)], "resnet8")) == []
 
 
 def test_the_summary_has_a_column_for_each_network() -> None:
@@ -121,7 +121,7 @@ def test_the_exact_network_is_trained_once_for_all_arms_of_a_format() -> None:
     more = {"before_pp": 2, "against_retrained_pp": 1, "against_retrained_se_pp": 0.1}
     exact = [row(arm, 0, 0, 0, loss, "exact", **more) for arm, loss in (("approximate", -0.1), ("widths", -0.1))]
     rows = [*exact, row("alwann-u8", 0, 0, 0, 0.5, "exact", **more), row("approximate", 0, 80, 0.4, 0.5, **more)]
-    *_, designs, _, said = savings_page.retrained_designs(rows, "resnet8")
+    *_, designs, _, said = savings_tables.retrained_designs(rows, "resnet8")
     assert cells(designs)[1:] == ["80.0", "2.00", "0.50 ± 0.10", "1.00 ± 0.10"]
     assert said.endswith("gains +0.10 pp in sm8 (1 training) and -0.50 pp in u8 (1 training).")
 
@@ -236,7 +236,7 @@ def test_test_losses_are_held_against_those_that_choose() -> None:
 
 def test_networks_stand_by_family_and_depth_with_every_baseline_that_is_committed() -> None:
     folder = Path(__file__).resolve().parents[2] / "results" / "cifar10" / "baselines"
-    _, _, *lines = savings_page.baselines(folder)
+    _, _, *lines = savings_tables.baselines(folder)
     names = [cells(line)[0] for line in lines]
     assert names == ["mobilenetv2", "resnet8", "resnet14", "resnet20", "resnet32"]
     assert {path.stem for path in folder.glob("*.json")} == set(names)
