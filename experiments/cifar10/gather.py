@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from kept_weights import SUFFIX, pack, quantizer_of
 
 from dse.config import load_config
 from dse.evaluator import TEST
@@ -36,7 +37,6 @@ from dse.types import Floats, Population
 
 EXACT, OURS = "exact", "approximate"
 MAPPED = (OURS, "joint")  # arms whose assignments are drawn, of the first seed
-SMALL = ("resnet8",)  # networks small enough to keep the weights of all retrained designs of the first seed
 LEVELS = ("mac", "array", "memory")  # of energy; a run has what a saving of multiplications is to be multiplied with
 _RUN = ("network", "arm", "seed")
 _DESIGN = (
@@ -61,7 +61,7 @@ Row = dict[str, object]
 
 
 def gather(runs: Path, out: Path, earlier: Path) -> None:
-    """Write what the page is made of: CSV files, and maps and weights of our own designs.
+    """Write what the page is made of: CSV files, maps of our own designs, and weights of all retrained ones.
 
     Args:
         runs: Holds the runs' folders.
@@ -86,25 +86,20 @@ def gather(runs: Path, out: Path, earlier: Path) -> None:
                 shutil.copyfile(map_of, out / f"{network}-{arm}-assignments.{ending}")
     for row in tables["retrained"]:
         made = found.get((str(row["network"]), str(row["arm"]), str(row["seed"])))
-        if made is not None and (place := weights_of(row)) is not None:
-            (out / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(made.path / RETRAINED / str(row["design"]) / WEIGHTS, out / place)
+        if made is not None:
+            quantizer = quantizer_of(load_config(made.path / "config.toml"))
+            pack(made.path / RETRAINED / str(row["design"]) / WEIGHTS, quantizer, out / weights_of(row))
 
 
 def strays(results: Path, retrained: Iterable[Mapping[str, object]]) -> list[Path]:
-    """Return the weights below the results that belong to none of the rows of retrained.csv."""
-    wanted = {results / place for row in retrained if (place := weights_of(row)) is not None}
-    return sorted(set((results / RETRAINED).rglob("*.safetensors")) - wanted)
+    """Return the files of weights below the results that belong to none of the rows of retrained.csv."""
+    wanted = {results / weights_of(row) for row in retrained}
+    return sorted(path for path in (results / RETRAINED).rglob("*") if path.is_file() and path not in wanted)
 
 
-def weights_of(row: Mapping[str, object]) -> Path | None:
-    """Return where the weights of a row of retrained.csv lie below the results; None where they are not kept.
-
-    Kept are those of the first seed: of our own searches, and of all others where the network is small.
-    """
-    if row["seed"] != "0" or not (row["network"] in SMALL or (row["arm"] in MAPPED and row["method"] == "nsga2")):
-        return None
-    return Path(RETRAINED) / str(row["network"]) / str(row["arm"]) / f"{row['design']}.safetensors"
+def weights_of(row: Mapping[str, object]) -> Path:
+    """Return where the weights of a row of retrained.csv lie below the results."""
+    return Path(RETRAINED) / str(row["network"]) / f"{row['arm']}-seed{row['seed']}" / f"{row['design']}{SUFFIX}"
 
 
 def which(folder: str) -> Which:

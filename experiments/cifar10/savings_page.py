@@ -121,10 +121,10 @@ def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float =
 def kept_weights(rows: Sequence[Row], network: str, out: Path) -> str:
     """Say how many retrained networks can be evaluated again from the files."""
     mine = [row for row in rows if row["network"] == network]
-    kept = sum((place := weights_of(row)) is not None and (out / place).exists() for row in mine)
+    kept = sum((out / weights_of(row)).exists() for row in mine)
     return (
         f"Weights of {kept} of the {len(mine)} retrained networks, of all seeds and with the exact ones, lie in "
-        "`retrained/`, where `verify.py` takes them from; `study.py` trains the others again."
+        "`retrained/` as the integers that layers compute with; `verify.py` simulates them again."
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from gather import strays, weights_of
+from kept_weights import quantizer_of, unpack
 from savings_page import page
 from series import rows_of
 from study import ARMS, HERE, NETWORKS, Arm, Network
@@ -26,7 +27,6 @@ import dse
 from dse.exceptions import InputError, ending
 from dse.inputs import load_inputs
 from dse.memory import keep_freed_memory
-from dse.nn.models import load_weights
 from dse.nn.training import right_answers
 from dse.paired import Right, paired_difference
 from dse.preparation import Prepared, prepare
@@ -77,7 +77,7 @@ def compared(
         design = assignment_of(row, prepared)
         model = prepared.factory.network(design)
         if weights is not None:
-            load_weights(model, weights)
+            model.load_state_dict(unpack(weights, quantizer_of(config)))
         right: Right = right_answers(model, test)
         label = f"{network.name} {arm.name} seed {row['seed']} {row['method']} {row['design']}"
         saving = 100 * (1 - float(prepared.space.energy(design[None])[0]))
@@ -88,8 +88,8 @@ def compared(
     for row in designs:
         yield found(row)
     for row in of(rows_of(given.results / "retrained.csv"), network.name, arm.name):
-        if (place := weights_of(row)) is not None and (given.results / place).exists():
-            yield found(row, given.results / place)
+        if (weights := given.results / weights_of(row)).exists():
+            yield found(row, weights)
 
 
 def of(rows: Sequence[Mapping[str, str]], network: str, arm: str) -> list[Mapping[str, str]]:
