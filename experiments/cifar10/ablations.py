@@ -35,14 +35,6 @@ from dse.types import Assignment
 from dse.whole_files import writable_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS: Mapping[str, Mapping[str, Any]] = {  # what differs from the run's own settings
-    "straight-through, distilled": {"distil": 0.5},
-    "straight-through, distilled, 10 epochs": {"distil": 0.5, "epochs": 10},
-    "straight-through": {"distil": 0.0},
-    "slopes of the table (1-d), distilled": {"gradient": "table-1d", "distil": 0.5},
-    "slopes of the table (2-d), distilled": {"gradient": "table-2d", "distil": 0.5},
-    "noise instead of tables, distilled": {"forward": "noise", "distil": 0.5},
-}
 Losses = Mapping[str, Sequence[Difference]]  # way -> loss of each design against the exact network
 
 
@@ -55,6 +47,19 @@ def sets_of_methods() -> Iterator[tuple[str, ...]]:
             except InputError:
                 continue
             yield methods
+
+
+def ways(config: RetrainConfig) -> Mapping[str, Mapping[str, Any]]:
+    """Return the ways to retrain, and in what each differs from a run's own settings."""
+    longer = 3 * config.epochs
+    return {
+        "straight-through, distilled": {"distil": 0.5},
+        f"straight-through, distilled, {longer} epochs": {"distil": 0.5, "epochs": longer},
+        "straight-through": {"distil": 0.0},
+        "slopes of the table (1-d), distilled": {"gradient": "table-1d", "distil": 0.5},
+        "slopes of the table (2-d), distilled": {"gradient": "table-2d", "distil": 0.5},
+        "noise instead of tables, distilled": {"forward": "noise", "distil": 0.5},
+    }
 
 
 def compensated(prepared: Prepared, designs: Sequence[Assignment], display: ProgressDisplay) -> Losses:
@@ -80,7 +85,7 @@ def retrained(
     before: dict[str, Difference] = {}
     after: dict[str, list[Difference]] = {}
     seconds: dict[str, list[float]] = {}
-    for way, differs in WAYS.items():
+    for way, differs in ways(config).items():
         retrainer = Retrainer(prepared, config.model_copy(update=dict(differs)))
         for name, design in designs.items():
             display.start(f"retrain {name}: {way}")
