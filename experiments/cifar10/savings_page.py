@@ -10,7 +10,7 @@ import targets
 from gather import LEVELS, OURS, weights_of
 from savings_tables import baselines, by_family_and_depth, cell_text, diverging, equal_energy, retrained_designs, table
 from series import SERIES, Row, by_seed, rows_of, within
-from study import HERE, planned
+from study import HERE, NETWORKS, planned
 
 import dse
 from dse.exceptions import InputError
@@ -118,6 +118,20 @@ def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float =
         )
 
 
+def retrained_levels(network: str) -> str:
+    """Say which designs of a network the study retrains."""
+    arms: dict[str, list[str]] = {}
+    for arm in (arm for of, arm, seed in planned() if (of.name, seed) == (network, 0)):
+        config = dse.load_config(HERE / "study.toml", overrides=NETWORKS[network].overrides(arm, 0))
+        if config.retrain is not None and isinstance(config.retrain.designs, list) and config.retrain.designs:
+            arms.setdefault(", ".join(f"{level:g}" for level in config.retrain.designs), []).append(arm.name)
+    said = "; ".join(f"{levels} pp (arm{'s' * (len(of) > 1)} {', '.join(of)})" for levels, of in arms.items())
+    return (
+        "Retrained are the exact network and, of each front and of the uniform designs, the cheapest that without retraining "
+        f"are expected to lose at most {said}. So few designs say what a series reaches at least, not what it cannot."
+    )
+
+
 def kept_weights(rows: Sequence[Row], network: str, out: Path) -> str:
     """Say how many retrained networks can be evaluated again from the files."""
     mine = [row for row in rows if row["network"] == network]
@@ -204,6 +218,7 @@ def sections(
         alike = "" if shorter else ", the same training for all"
         yield from ("", f"Retrained designs of the first seed{alike}:", "")
         yield from retrained_designs(retrained, network)
+        yield from ("", retrained_levels(network))
         yield from ("", kept_weights(retrained, network, out))
         yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
         yield from offsets(retrained, network)

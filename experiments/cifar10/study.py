@@ -56,6 +56,7 @@ ARMS = (
             "compensation.methods=[]",
             'search.methods=["alwann"]',
             'retrain.methods=["alwann"]',
+            "retrain.designs=[0.8, 1.5, 8]",  # its front ends where others begin: its cheapest designs are retrained as well
         ),
         "alwann",
     ),

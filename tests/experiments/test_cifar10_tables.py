@@ -210,6 +210,11 @@ def test_the_page_counts_the_weights_that_lie_there(tmp_path: Path) -> None:
     assert gather.strays(tmp_path, rows) == [] and gather.strays(tmp_path, rows[1:]) == [tmp_path / place]
 
 
+def test_the_page_says_which_designs_are_retrained() -> None:
+    said = savings_page.retrained_levels("resnet14")
+    assert "at most 1 pp (arms approximate, widths); 0.8, 1.5, 8 pp (arm alwann-u8)." in said
+
+
 def test_test_losses_are_held_against_those_that_choose() -> None:
     rows = [
         *(row("approximate", seed, 60, chosen_by, test) for seed, chosen_by, test in ((0, 0.2, 0.3), (1, 2.0, 2.3))),
