@@ -127,8 +127,8 @@ def retrained_levels(network: str) -> str:
             arms.setdefault(", ".join(f"{level:g}" for level in config.retrain.designs), []).append(arm.name)
     said = "; ".join(f"{levels} pp (arm{'s' * (len(of) > 1)} {', '.join(of)})" for levels, of in arms.items())
     return (
-        "Retrained are the exact network and, of each front and of the uniform designs, the cheapest that without retraining "
-        f"are expected to lose at most {said}. So few designs say what a series reaches at least, not what it cannot."
+        "Retrained are the exact network and, of each front and of the uniform designs, the cheapest that without it are "
+        f"expected to lose at most {said}. So few designs say what a series reaches at least, not what it cannot."
     )
 
 
