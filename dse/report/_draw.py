@@ -74,9 +74,13 @@ def canvas(width: float, height: float, title: str, caption: str) -> Figure:
     return figure
 
 
-def legend_beside(figure: Figure, axes: Axes) -> None:
-    """Name what the axes show at the right of the figure, where nothing is drawn."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7.5, handlelength=3.2)
+def legend_beside(figure: Figure, *panels: Axes) -> None:
+    """Name what axes show, each label once, at the right of the figure, where nothing is drawn."""
+    named: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=7.5, handlelength=3.2)
 
 
 def room(labels: Sequence[str]) -> float:

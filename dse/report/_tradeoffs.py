@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dse.report._draw import canvas, legend_beside, looks
+from dse.report._draw import Look, canvas, legend_beside, looks
 from dse.report._text import drawn
 from dse.types import Floats
 
@@ -19,43 +20,66 @@ MOST_LOSS_PP = 5.0  # what lies beyond is counted in the legend and not shown: n
 class Tradeoff:
     """Designs of one series."""
 
-    label: str
+    label: str  # series of one label, in two panels, have one colour, marker and line in the legend
     points: Floats  # (P, 2) saving in per cent, loss in pp
     line: bool = False  # whether neighbours are joined, as those of a front
     like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
     marker: str = ""  # instead of that of its place
     runs: Floats | None = None  # (R, 2) of single runs where the points are means over them: faint dots
+    before: Floats | None = None  # (P,) loss in pp of the same designs before: hollow, and joined with what became of them
+    panel: str = ""  # title of the axes it stands in
 
 
-def draw_tradeoffs(series: Sequence[Tradeoff], caption: str, floor: float | None = None) -> Figure:
-    """Draw each series' loss over its saving, up to a loss of 5 pp, and what a library can save at most in % (`floor`)."""
-    figure = canvas(10, 5.4, "Saving against loss", caption)
-    axes = figure.subplots()
-    styles = looks(list(dict.fromkeys(one.like or one.label for one in series)))
+def draw_tradeoffs(
+    series: Sequence[Tradeoff], caption: str, floor: float | None = None, labels: Sequence[str] = ()
+) -> Figure:
+    """Draw each series' loss over its saving, up to a loss of 5 pp.
+
+    Args:
+        series: What to draw.
+        caption: Stands below.
+        floor: What a library can save at most, in %.
+        labels: All labels of a study: a label then looks the same in each of its figures, whichever series that has.
+    """
+    titles = list(dict.fromkeys(one.panel for one in series))
+    figure = canvas(10, 1.2 + 4.2 * len(titles), "Saving against loss", caption)
+    panels = dict(zip(titles, figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0], strict=True))
+    styles = looks(list(dict.fromkeys([*labels, *(one.like or one.label for one in series)])))
+    known = {one.label: one.panel for one in reversed(series)}  # the panel that a label stands in first
     for one in series:
-        look, points = styles[one.like or one.label], one.points[np.argsort(one.points[:, 0])]
-        shown = points[points[:, 1] <= MOST_LOSS_PP]
-        beyond = f" ({len(points) - len(shown)} beyond {MOST_LOSS_PP:g} pp)" if len(shown) < len(points) else ""
-        size, fill = (6, "none") if one.like else (4, look.colour)
-        line = look.line if one.line else "none"
-        if one.runs is not None:
-            near = one.runs[one.runs[:, 1] <= MOST_LOSS_PP]
-            axes.plot(*near.T, one.marker or look.marker, color=look.colour, markerfacecolor=fill, markersize=2.5, alpha=0.4)
-        axes.plot(
-            *shown.T,
-            one.marker or look.marker,
-            color=look.colour,
-            markerfacecolor=fill,
-            markersize=size,
-            linestyle=line,
-            linewidth=0.9,
-            label=drawn(one.label + beyond),
-        )
-    axes.axhline(0, color="black", linewidth=0.6)
-    if floor is not None:
-        axes.axvline(floor, color="black", linewidth=0.6, linestyle=":", label="least power in the library")
-    axes.grid(color="#eeeeee")
+        _draw_one(panels[one.panel], one, styles[one.like or one.label], named=one.panel == known[one.label])
+    for title, axes in panels.items():
+        axes.axhline(0, color="black", linewidth=0.6)
+        if floor is not None:
+            axes.axvline(floor, color="black", linewidth=0.6, linestyle=":", label="least power in the library")
+        axes.grid(color="#eeeeee")
+        axes.set_title(drawn(title), loc="left", fontsize=9)
+        axes.set_ylabel("loss of accuracy (pp)")
     axes.set_xlabel("energy of the multiplications saved (%)")
-    axes.set_ylabel("loss of accuracy (pp)")
-    legend_beside(figure, axes)
+    legend_beside(figure, *panels.values())
     return figure
+
+
+def _draw_one(axes: Axes, one: Tradeoff, look: Look, *, named: bool) -> None:
+    marker, order = one.marker or look.marker, np.argsort(one.points[:, 0])
+    shown = order[one.points[order, 1] <= MOST_LOSS_PP]
+    beyond = f" ({len(order) - len(shown)} beyond {MOST_LOSS_PP:g} pp)" if len(shown) < len(order) else ""
+    size, fill = (6, "none") if one.like else (4, look.colour)
+    if one.runs is not None:
+        near = one.runs[one.runs[:, 1] <= MOST_LOSS_PP]
+        axes.plot(*near.T, marker, color=look.colour, markerfacecolor=fill, markersize=2.5, alpha=0.4)
+    if one.before is not None:
+        for saving, loss, before in ((*one.points[i], one.before[i]) for i in shown):
+            axes.plot([saving] * 2, [min(before, MOST_LOSS_PP), loss], color=look.colour, linewidth=0.6)
+            if before <= MOST_LOSS_PP:
+                axes.plot(saving, before, marker, color=look.colour, markerfacecolor="white", markersize=size)
+    axes.plot(
+        *one.points[shown].T,
+        marker,
+        color=look.colour,
+        markerfacecolor=fill,
+        markersize=size,
+        linestyle=look.line if one.line else "none",
+        linewidth=0.9,
+        label=drawn(one.label) + beyond if named else None,
+    )

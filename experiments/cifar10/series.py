@@ -21,7 +21,7 @@ Series = tuple[str, str]  # arm, method
 _NAMES: Mapping[Series, tuple[str, str]] = {
     (OURS, "nsga2"): ("ours, approximate circuits", "ours"),
     ("long", "nsga2"): ("ours, approximate circuits, 1,000 evaluations", "ours, 1,000 evaluations"),
-    ("joint", "nsga2"): ("ours, approximate circuits and reduced widths", "ours, with reduced widths"),
+    ("joint", "nsga2"): ("ours, approximate circuits and reduced widths", "ours, both kinds"),
     (OURS, "alwann"): ("ALWANN-style search, our format and means", "ALWANN-style"),
     ("long-alwann", "alwann"): (
         "ALWANN-style search, our format and means, 1,000 evaluations",
@@ -30,7 +30,7 @@ _NAMES: Mapping[Series, tuple[str, str]] = {
     (OURS, "matching"): ("AGN matching (ICCAD 2022), our format and means", "AGN matching"),
     (OURS, UNIFORM): ("best uniform circuit, our format and means", "uniform circuit"),
     ("alwann-u8", "alwann"): ("ALWANN-style search, own format", "ALWANN-style, own format"),
-    ("alwann-u8", UNIFORM): ("best uniform circuit, ALWANN's format", "uniform circuit, ALWANN's format"),
+    ("alwann-u8", UNIFORM): ("best uniform circuit, ALWANN's format", "uniform circuit, own format"),
     ("widths", "nsga2"): ("exact reduced width, mixed precision", "reduced width, mixed"),
     ("widths", UNIFORM): ("exact reduced width, uniform", "reduced width, uniform"),
 }

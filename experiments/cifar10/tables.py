@@ -33,15 +33,16 @@ def draw(out: Path) -> None:
     floors = {row["network"]: float(row["floor_percent"]) for row in runs if row["arm"] == OURS}
     for network in sorted({row["network"] for row in designs}):
         series = []
-        for rows, kind in ((designs, ""), (retrained, ", retrained")):
+        for rows, panel in ((designs, "without retraining"), (retrained, "with retraining; hollow: before")):
             for (arm, method), label in DRAWN.items():
                 mine = [r for r in rows if (r["network"], r["arm"], r["method"], r["seed"]) == (network, arm, method, "0")]
                 if mine:
                     points = np.column_stack([column(mine, name) for name in ("saving_percent", "test_loss_pp")])
-                    line, like = method != UNIFORM and not kind, label if kind else ""
-                    series.append(Tradeoff(label + kind, points, line=line, like=like))
+                    before = column(mine, "before_pp") if rows is retrained else None
+                    line = method != UNIFORM and rows is designs
+                    series.append(Tradeoff(label, points, line=line, before=before, panel=panel))
         caption = f"{network} on CIFAR-10 (JPEG), 10,000 test images, seed 0"
-        save(partial(draw_tradeoffs, series, caption, floors.get(network)), out, network)
+        save(partial(draw_tradeoffs, series, caption, floors.get(network), list(DRAWN.values())), out, network)
 
 
 def main() -> None:

@@ -20,6 +20,13 @@ def test_what_is_like_another_series_has_its_colour_and_is_hollow() -> None:
     assert ours.get_linestyle() != "None" and theirs.get_linestyle() == after.get_linestyle() == "None"
 
 
+def test_a_label_looks_the_same_in_all_figures_of_a_study() -> None:
+    points = np.array([[80.0, 1.0]])
+    both = draw_tradeoffs([Tradeoff("ours", points), Tradeoff("theirs", points)], "caption").axes[0].lines[1]
+    alone = draw_tradeoffs([Tradeoff("theirs", points)], "caption", labels=["ours", "theirs"]).axes[0].lines[0]
+    assert (alone.get_color(), alone.get_marker()) == (both.get_color(), both.get_marker())
+
+
 def test_runs_lie_faint_behind_their_means() -> None:
     runs = np.array([[60.0, 0.4], [60.0, 0.6], [60.0, 9.0]])
     figure = draw_tradeoffs([Tradeoff("ours", np.array([[60.0, 0.5]]), runs=runs)], "caption")
@@ -27,3 +34,23 @@ def test_runs_lie_faint_behind_their_means() -> None:
     assert dots.get_xydata().tolist() == [[60, 0.4], [60, 0.6]] and dots.get_linestyle() == "None"
     assert dots.get_color() == means.get_color() and dots.get_alpha() and not str(means.get_label()).startswith("_")
     assert str(dots.get_label()).startswith("_")  # not in the legend
+
+
+def test_what_became_of_designs_stands_in_a_panel_of_its_own() -> None:
+    """Each label is in the legend once; hollow is what was before, at the same saving."""
+    designs = Tradeoff("ours", np.array([[80.0, 1.0], [90.0, 7.0]]), panel="without")
+    after = np.array([[90.0, 2.0], [80.0, 0.3], [95.0, 6.0]])
+    retrained = Tradeoff("ours", after, before=np.array([7.0, 1.0, 9.0]), panel="with")
+    series = [designs, retrained, Tradeoff("new", after, panel="with")]
+    figure = draw_tradeoffs(series, "caption", 99.0)
+    without, within = figure.axes
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["without", "with"]
+    first, hollow, second, ours, *_ = within.lines
+    assert first.get_xydata().tolist() == [[80, 1], [80, 0.3]] and hollow.get_xydata().tolist() == [[80, 1]]
+    assert second.get_xydata().tolist() == [[90, 5], [90, 2]]  # its hollow marker would lie beyond
+    assert ours.get_xydata().tolist() == [[80, 0.3], [90, 2]]
+    assert ours.get_color() == without.lines[0].get_color() == hollow.get_color() and hollow.get_markerfacecolor() == "white"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "ours (1 beyond 5 pp)", "least power in the library", "new (1 beyond 5 pp)"
+    ]  # fmt: skip
