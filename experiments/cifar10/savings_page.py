@@ -26,7 +26,9 @@ How far the same designs diverge from the exact network of their format on the t
 KL(exact || design) in 1/1000 nat. Chosen likewise; it tells series apart where the accuracy of 10,000 images does not."""
 HEAD = """\
 Written by `python experiments/cifar10/tables.py` from runs of `experiments/cifar10/study.py`; `verify.py` beside them
-evaluates the designs again from the files here.
+evaluates the designs again from the files here. Folders beside it: `error_model/` holds predicted errors against measured
+ones, `profiles/` learned noise against other ways to rank layers, `profile_seeds/` says what each is worth to the search,
+`ablations/` what each way to compensate and to retrain does, `baselines/` has the networks.
 
 **What a saving is.** Energy of the multiplications of all convolutions and the linear layer, by circuit power at
 uniform inputs, against an exact 8 x 8 array multiplier; nothing else of an accelerator counts. The power of approximate
