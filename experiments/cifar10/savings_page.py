@@ -120,17 +120,23 @@ def offsets(rows: Sequence[Row], network: str, least: float = 0.1, most: float =
         )
 
 
-def retrained_levels(network: str) -> str:
-    """Say which designs of a network the study retrains."""
-    arms: dict[str, list[str]] = {}
+def retrained_how(network: str) -> str:
+    """Say which designs of a network the study retrains, and by which gradient."""
+    levels: dict[str, list[str]] = {}
+    gradients: dict[str, list[str]] = {}
     for arm in (arm for of, arm, seed in planned() if (of.name, seed) == (network, 0)):
-        config = dse.load_config(HERE / "study.toml", overrides=NETWORKS[network].overrides(arm, 0))
-        if config.retrain is not None and isinstance(config.retrain.designs, list) and config.retrain.designs:
-            arms.setdefault(", ".join(f"{level:g}" for level in config.retrain.designs), []).append(arm.name)
-    said = "; ".join(f"{levels} pp (arm{'s' * (len(of) > 1)} {', '.join(of)})" for levels, of in arms.items())
+        config = dse.load_config(HERE / "study.toml", overrides=NETWORKS[network].overrides(arm, 0)).retrain
+        if config is not None and isinstance(config.designs, list) and config.designs:
+            levels.setdefault(f"{', '.join(f'{level:g}' for level in config.designs)} pp", []).append(arm.name)
+            gradients.setdefault(config.gradient, []).append(arm.name)
+    losses, ways = (
+        "; ".join(f"{what} (arm{'s' * (len(of) > 1)} {', '.join(of)})" for what, of in found.items())
+        for found in (levels, gradients)
+    )
     return (
         "Retrained are the exact network and, of each front and of the uniform designs, the cheapest that without it are "
-        f"expected to lose at most {said}. So few designs say what a series reaches at least, not what it cannot."
+        f"expected to lose at most {losses}. So few designs say what a series reaches at least, not what it cannot. "
+        f"Gradient: {ways}; `ablations/` compares such."
     )
 
 
@@ -220,7 +226,7 @@ def sections(
         alike = "" if shorter else ", the same training for all"
         yield from ("", f"Retrained designs of the first seed{alike}:", "")
         yield from retrained_designs(retrained, network)
-        yield from ("", retrained_levels(network))
+        yield from ("", retrained_how(network))
         yield from ("", kept_weights(retrained, network, out))
         yield from ("", "With retraining, chosen by validation images:", "", *table(within(retrained, "loss_pp"), network))
         yield from offsets(retrained, network)

@@ -211,7 +211,7 @@ def test_the_page_counts_the_weights_that_lie_there(tmp_path: Path) -> None:
 
 
 def test_the_page_says_which_designs_are_retrained() -> None:
-    said = savings_page.retrained_levels("resnet14")
+    said = savings_page.retrained_how("resnet14")
     assert "at most 1 pp (arms approximate, widths); 0.8, 1.5, 8 pp (arm alwann-u8)." in said
 
 
