@@ -75,12 +75,9 @@ def canvas(width: float, height: float, title: str, caption: str) -> Figure:
 
 
 def legend_beside(figure: Figure, *panels: Axes) -> None:
-    """Name what axes show, each label once, at the right of the figure, where nothing is drawn."""
-    named: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=7.5, handlelength=3.2)
+    """Name what axes show at the right of the figure, where nothing is drawn."""
+    handles = [handle for axes in panels for handle in axes.get_legend_handles_labels()[0]]
+    figure.legend(handles=handles, loc="outside right upper", fontsize=7.5, handlelength=3.2)
 
 
 def room(labels: Sequence[str]) -> float:

@@ -20,7 +20,7 @@ MOST_LOSS_PP = 5.0  # what lies beyond is counted in the legend and not shown: n
 class Tradeoff:
     """Designs of one series."""
 
-    label: str  # series of one label, in two panels, have one colour, marker and line in the legend
+    label: str  # series of one label, in two panels, have one colour and marker, and one entry in the legend
     points: Floats  # (P, 2) saving in per cent, loss in pp
     line: bool = False  # whether neighbours are joined, as those of a front
     like: str = ""  # label of the series whose colour and marker it has, hollow: the same designs in another state
@@ -45,17 +45,18 @@ def draw_tradeoffs(
     figure = canvas(10, 1.2 + 4.2 * len(titles), "Saving against loss", caption)
     panels = dict(zip(titles, figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0], strict=True))
     styles = looks(list(dict.fromkeys([*labels, *(one.like or one.label for one in series)])))
-    known = {one.label: one.panel for one in reversed(series)}  # the panel that a label stands in first
+    first = {one.label: one.panel for one in reversed(series)}  # where the legend's entry of a label comes from
     for one in series:
-        _draw_one(panels[one.panel], one, styles[one.like or one.label], named=one.panel == known[one.label])
+        _draw_one(panels[one.panel], one, styles[one.like or one.label], named=one.panel == first[one.label])
     for title, axes in panels.items():
         axes.axhline(0, color="black", linewidth=0.6)
         if floor is not None:
-            axes.axvline(floor, color="black", linewidth=0.6, linestyle=":", label="least power in the library")
+            label = "least power in the library" if title == titles[0] else None
+            axes.axvline(floor, color="black", linewidth=0.6, linestyle=":", label=label)
         axes.grid(color="#eeeeee")
         axes.set_title(drawn(title), loc="left", fontsize=9)
         axes.set_ylabel("loss of accuracy (pp)")
-    axes.set_xlabel("energy of the multiplications saved (%)")
+    panels[titles[-1]].set_xlabel("energy of the multiplications saved (%)")
     legend_beside(figure, *panels.values())
     return figure
 
@@ -69,10 +70,10 @@ def _draw_one(axes: Axes, one: Tradeoff, look: Look, *, named: bool) -> None:
         near = one.runs[one.runs[:, 1] <= MOST_LOSS_PP]
         axes.plot(*near.T, marker, color=look.colour, markerfacecolor=fill, markersize=2.5, alpha=0.4)
     if one.before is not None:
-        for saving, loss, before in ((*one.points[i], one.before[i]) for i in shown):
-            axes.plot([saving] * 2, [min(before, MOST_LOSS_PP), loss], color=look.colour, linewidth=0.6)
-            if before <= MOST_LOSS_PP:
-                axes.plot(saving, before, marker, color=look.colour, markerfacecolor="white", markersize=size)
+        (saving, after), before = one.points[shown].T, one.before[shown]
+        axes.plot([saving, saving], [before.clip(max=MOST_LOSS_PP), after], color=look.colour, linewidth=0.6)
+        near = before <= MOST_LOSS_PP
+        axes.plot(saving[near], before[near], marker, color=look.colour, markerfacecolor="white", markersize=size)
     axes.plot(
         *one.points[shown].T,
         marker,

@@ -79,16 +79,15 @@ def gather(runs: Path, out: Path, earlier: Path) -> None:
     expect(tables["retrained"], tables["epochs"])
     for name, rows in tables.items():
         write_csv(out / f"{name}.csv", (*_RUN, *_COLUMNS[name]), [list(row.values()) for row in rows])
-    for (network, arm, seed), run in found.items():
+    for key, run in found.items():
+        network, arm, seed = key
         if arm in MAPPED and seed == "0":
             for ending in ("png", "pdf"):
                 map_of = run.path / "figures" / f"assignments.{ending}"
                 shutil.copyfile(map_of, out / f"{network}-{arm}-assignments.{ending}")
-    for row in tables["retrained"]:
-        made = found.get((str(row["network"]), str(row["arm"]), str(row["seed"])))
-        if made is not None:
-            quantizer = quantizer_of(load_config(made.path / "config.toml"))
-            pack(made.path / RETRAINED / str(row["design"]) / WEIGHTS, quantizer, out / weights_of(row))
+        quantizer = quantizer_of(load_config(run.path / "config.toml"))
+        for row in (row for row in tables["retrained"] if tuple(row[column] for column in _RUN) == key):
+            pack(run.path / RETRAINED / str(row["design"]) / WEIGHTS, quantizer, out / weights_of(row))
 
 
 def strays(results: Path, retrained: Iterable[Mapping[str, object]]) -> list[Path]:

@@ -45,7 +45,7 @@ def test_what_became_of_designs_stands_in_a_panel_of_its_own() -> None:
     figure = draw_tradeoffs(series, "caption", 99.0)
     without, within = figure.axes
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["without", "with"]
-    first, hollow, second, ours, *_ = within.lines
+    first, second, hollow, ours, *_ = within.lines
     assert first.get_xydata().tolist() == [[80, 1], [80, 0.3]] and hollow.get_xydata().tolist() == [[80, 1]]
     assert second.get_xydata().tolist() == [[90, 5], [90, 2]]  # its hollow marker would lie beyond
     assert ours.get_xydata().tolist() == [[80, 0.3], [90, 2]]
